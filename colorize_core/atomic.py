@@ -1,0 +1,89 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMP_PREFIX = ".colorize-tmp-"
+
+
+@contextmanager
+def publish(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success fsync it and rename it to `path`.
+
+    The temporary name keeps the suffix, so encoders that choose a format by suffix work on it. On any exception
+    the temporary file is removed and `path` is left as it was. The parent folder is created.
+
+    Args:
+        path: final path.
+
+    Yields:
+        A path in the same folder that does not exist yet.
+
+    Raises:
+        FileNotFoundError: the block ended without writing the temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The final name is left out of the temporary one: it may already use all the 255 bytes a name can have.
+    temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        sync_file(temporary)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish_bytes(path: Path, data: bytes) -> None:
+    """Publish `data` as the whole content of `path`."""
+    with publish(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and fsync it. A crash can leave a torn last line, which readers must drop.
+
+    If the file ends in a torn line, the new line starts on a fresh one.
+    """
+    is_new = not path.exists()
+    with path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END) > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file's data to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries to the disk, so that a rename in it survives a power cut."""
+    sync_file(path)
+
+
+def remove_stale_temporaries(folder: Path) -> int:
+    """Delete what a killed process left under `folder`; return how many files.
+
+    Only the holder of OUT's lock may call it: another process' temporaries look the same.
+    """
+    removed = 0
+    for stale in folder.rglob(f"{TEMP_PREFIX}*"):
+        stale.unlink(missing_ok=True)
+        removed += 1
+    return removed

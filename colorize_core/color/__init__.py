@@ -1,0 +1,1 @@
+"""All color math: Lab, gamut, merge, guided upsampling, YCbCr. Tensors in, tensors out."""

@@ -1,0 +1,140 @@
+"""One tree of errors. Each carries a remedy for the user and the exit code that `jobs/` returns for it."""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_CANNOT_RUN = 1
+EXIT_SOME_FAILED = 2
+EXIT_RESUME = 75
+
+
+class ColorizeError(Exception):
+    """Base of every error this project raises on purpose.
+
+    Args:
+        message: one line that names the value at fault.
+        remedy: one line that says what the user can do about it.
+    """
+
+    exit_code = EXIT_CANNOT_RUN
+    kind = "error"
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.remedy})" if self.remedy else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling of exceptions, and these cross process borders.
+        return (_rebuild, (type(self), self.message, self.remedy))
+
+
+def _rebuild(cls: type[ColorizeError], message: str, remedy: str) -> ColorizeError:
+    return cls(message, remedy=remedy)
+
+
+class UsageError(ColorizeError):
+    """The command line or an argument cannot be used."""
+
+    kind = "usage"
+
+
+class ConfigError(ColorizeError):
+    """A configuration file has an unknown key, a wrong type or a value out of range."""
+
+    kind = "config"
+
+
+class ModelError(ColorizeError):
+    """Weights are missing, damaged, or do not fit the architecture they name."""
+
+    kind = "model"
+
+
+class OutputLockedError(ColorizeError):
+    """Another live driver writes to the same OUT."""
+
+    kind = "locked"
+
+
+class ManifestError(ColorizeError):
+    """The manifest is damaged before its last line, or was written by an incompatible version."""
+
+    kind = "manifest"
+
+
+class ResumableError(ColorizeError):
+    """The run stopped before its end for a reason outside the inputs; the same command resumes it."""
+
+    exit_code = EXIT_RESUME
+    kind = "resumable"
+
+
+class OutOfSpaceError(ResumableError):
+    """The disk of OUT or of the temporary folder is full."""
+
+    kind = "no-space"
+
+
+class InputError(ColorizeError):
+    """One input cannot be used. It is recorded with its reason and the job goes on."""
+
+    exit_code = EXIT_SOME_FAILED
+    kind = "input"
+
+
+class UndecodableError(InputError):
+    """The bytes are not a picture or film that can be decoded."""
+
+    kind = "undecodable"
+
+
+class UnsupportedError(InputError):
+    """The format is known, but not this variant of it."""
+
+    kind = "unsupported"
+
+
+class TooLargeError(InputError):
+    """The input exceeds the pixel or frame limit."""
+
+    kind = "too-large"
+
+
+class ChangedError(InputError):
+    """The input changed while the run was working on it."""
+
+    kind = "changed"
+
+
+class MissingError(InputError):
+    """The input was listed but is not there any more."""
+
+    kind = "missing"
+
+
+class UnsafePathError(InputError):
+    """A name would place a file outside OUT."""
+
+    kind = "unsafe-path"
+
+
+class CrashError(InputError):
+    """The input killed the worker process twice on its own."""
+
+    kind = "crash"
+
+
+class OutOfMemoryError(InputError):
+    """The input does not fit into memory, even alone and on the CPU."""
+
+    kind = "out-of-memory"
+
+
+class VerifyError(InputError):
+    """A finished output differs from what was recorded or from what it must equal."""
+
+    kind = "verify"

@@ -1,0 +1,1 @@
+"""Figures of quality for pictures, films and sets of pictures."""

@@ -1,0 +1,1 @@
+"""The loop that plans, dispatches and records; the only room with ray and tqdm."""

@@ -1,0 +1,1 @@
+"""The only room with lightning: data, degradations, losses, the training module."""
