@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ TEMP_PREFIX = ".colorize-tmp-"
 def publish(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success fsync it and rename it to `path`.
 
-    The temporary name keeps the suffix, so encoders that choose a format by suffix work on it. On any exception
-    the temporary file is removed and `path` is left as it was. The parent folder is created.
+    The temporary name keeps the suffix, so encoders that choose a format by suffix work on it. On
+    any exception the temporary file is removed and `path` is left as it was. The parent folder is
+    created.
 
     Args:
         path: final path.
@@ -28,7 +29,7 @@ def publish(path: Path) -> Iterator[Path]:
         FileNotFoundError: the block ended without writing the temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The final name is left out of the temporary one: it may already use all the 255 bytes a name can have.
+    # The final name is not part of the temporary one: it may use all the 255 bytes a name can have.
     temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
@@ -45,10 +46,11 @@ def publish_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append one line and fsync it. A crash can leave a torn last line, which readers must drop.
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Append whole lines in one write and fsync them.
 
-    If the file ends in a torn line, the new line starts on a fresh one.
+    A crash can leave a torn last line, which readers must drop; the next call starts on a fresh
+    line, so a torn one never swallows its successor.
     """
     is_new = not path.exists()
     with path.open("ab+") as file:
@@ -56,7 +58,7 @@ def append_line(path: Path, line: str) -> None:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        file.write(line.encode() + b"\n")
+        file.write("".join(f"{line}\n" for line in lines).encode())
         file.flush()
         os.fsync(file.fileno())
     if is_new:

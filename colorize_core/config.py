@@ -82,7 +82,7 @@ class VideoSettings:
 
 @dataclass(frozen=True)
 class ColorizeConfig:
-    """One colorize run. Every field here can change pixels; where and how fast it runs is in RunOptions."""
+    """One colorize run: everything that can change pixels, and nothing else."""
 
     model: ModelSettings = field(default_factory=ModelSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
@@ -154,8 +154,8 @@ def load_config(cls: type[T], path: Path | None = None, overrides: Sequence[str]
     """Read a YAML file into the dataclass `cls`, then apply `key.sub=value` overrides.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or has an unknown key, a wrong type or a value out of range;
-            the message names the key and the file.
+        ConfigError: the file is missing, is not YAML, or has an unknown key, a wrong type or a
+            value out of range; the message names the key and the file.
     """
     tree: dict[str, Any] = {}
     where = str(path) if path else "--set"

@@ -1,4 +1,4 @@
-"""One tree of errors. Each carries a remedy for the user and the exit code that `jobs/` returns for it."""
+"""One tree of errors, each with a remedy for the user and the exit code that `jobs/` returns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ColorizeError(Exception):
         return f"{self.message} ({self.remedy})" if self.remedy else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword-only arguments do not survive the default pickling of exceptions, and these cross process borders.
+        # Default pickling of exceptions drops keyword-only arguments, and these cross processes.
         return (_rebuild, (type(self), self.message, self.remedy))
 
 
@@ -67,7 +67,7 @@ class ManifestError(ColorizeError):
 
 
 class ResumableError(ColorizeError):
-    """The run stopped before its end for a reason outside the inputs; the same command resumes it."""
+    """The run stopped early for a reason outside the inputs; the same command resumes it."""
 
     exit_code = EXIT_RESUME
     kind = "resumable"
