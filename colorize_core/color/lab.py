@@ -1,11 +1,12 @@
 """sRGB and CIE Lab, and the scale of both at the network's border.
 
-Formulas: IEC 61966-2-1 (sRGB transfer and primaries), CIE 15 (Lab), D65, 2 degree observer. The matrix is the one
-scikit-image uses, with its rows divided by their own sum (instead of the white point, which differs from it by less
-than 1e-4), so that R = G = B gives a = b = 0 and back to within float rounding.
+Formulas: IEC 61966-2-1 (sRGB transfer and primaries), CIE 15 (Lab), D65, 2 degree observer. The
+matrix is the one scikit-image uses, with its rows divided by their own sum (instead of the white
+point, which differs from it by less than 1e-4), so that R = G = B gives a = b = 0 and back to
+within float rounding.
 
-Everything is element-wise arithmetic on purpose: matrix products would run in TF32 or bfloat16 when a caller has
-turned these on, and the error would be visible.
+Everything is element-wise arithmetic on purpose: matrix products would run in TF32 or bfloat16
+when a caller has turned these on, and the error would be visible.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _INVERSE: Final = _inverted()
 
 
 def srgb_to_linear(encoded: Tensor) -> Tensor:
-    """sRGB decoding (IEC 61966-2-1), any shape, [0,1] to [0,1]; continued as an odd function below 0."""
+    """Decode sRGB (IEC 61966-2-1), any shape, [0,1] to [0,1]; an odd function below 0."""
     size = encoded.abs()
     # The clamp keeps pow's gradient finite on the branch that `where` discards.
     curve = ((size.clamp(min=_SRGB_KNEE) + 0.055) / 1.055).pow(2.4)
@@ -53,7 +54,7 @@ def srgb_to_linear(encoded: Tensor) -> Tensor:
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
-    """sRGB encoding (IEC 61966-2-1), any shape, [0,1] to [0,1]; continued as an odd function below 0."""
+    """Encode sRGB (IEC 61966-2-1), any shape, [0,1] to [0,1]; an odd function below 0."""
     size = linear.abs()
     curve = 1.055 * size.clamp(min=_LINEAR_KNEE).pow(1 / 2.4) - 0.055
     return torch.where(size <= _LINEAR_KNEE, linear * 12.92, torch.copysign(curve, linear))
@@ -69,14 +70,14 @@ def _f_inverse(t: Tensor) -> Tensor:
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """SRGB [B,3,H,W] in [0,1] to CIE Lab [B,3,H,W]: L in [0,100], a and b about -110..110. float32."""
+    """Convert sRGB [B,3,H,W] in [0,1] to Lab [B,3,H,W]: L in [0,100], ab about -110..110."""
     r, g, b = srgb_to_linear(rgb.float()).unbind(1)
     fx, fy, fz = (_f(r * m[0] + g * m[1] + b * m[2]) for m in _FORWARD)
     return torch.stack((116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)), 1)
 
 
 def lab_to_linear(lab: Tensor) -> Tensor:
-    """CIE Lab [B,3,H,W] to linear sRGB [B,3,H,W], not clipped: colors outside sRGB leave [0,1]."""
+    """Convert Lab [B,3,H,W] to linear sRGB, not clipped: colors outside sRGB leave [0,1]."""
     lightness, a, b = lab.float().unbind(1)
     fy = (lightness + 16.0) / 116.0
     x, y, z = _f_inverse(fy + a / 500.0), _f_inverse(fy), _f_inverse(fy - b / 200.0)
@@ -84,38 +85,38 @@ def lab_to_linear(lab: Tensor) -> Tensor:
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
-    """CIE Lab [B,3,H,W] to sRGB [B,3,H,W], float32, not clipped: colors outside sRGB leave [0,1].
+    """Convert Lab [B,3,H,W] to sRGB, not clipped: colors outside sRGB leave [0,1].
 
     Differentiable everywhere with finite gradients, so that a loss may look at RGB.
     """
     return linear_to_srgb(lab_to_linear(lab))
 
 
-def gray_to_L(gray: Tensor) -> Tensor:  # noqa: N802
-    """SRGB-encoded gray, any shape, in [0,1], to L in [0,100]. Equals `rgb_to_lab` of R = G = B."""
+def gray_to_L(gray: Tensor) -> Tensor:
+    """Convert sRGB-encoded gray in [0,1], any shape, to L; as `rgb_to_lab` of R = G = B."""
     return 116.0 * _f(srgb_to_linear(gray.float())) - 16.0
 
 
-def L_to_gray(L: Tensor) -> Tensor:  # noqa: N802, N803
-    """L in [0,100], any shape, to sRGB-encoded gray in [0,1]. The inverse of `gray_to_L`."""
+def L_to_gray(L: Tensor) -> Tensor:
+    """Convert L in [0,100], any shape, to sRGB-encoded gray: the inverse of `gray_to_L`."""
     return linear_to_srgb(_f_inverse((L.float() + 16.0) / 116.0))
 
 
-def L_to_net(L: Tensor) -> Tensor:  # noqa: N802, N803
-    """L in [0,100] to the network's [-1,1]."""
+def L_to_net(L: Tensor) -> Tensor:
+    """Convert L in [0,100] to the network's [-1,1]."""
     return L / _L_HALF - 1.0
 
 
-def net_to_L(t: Tensor) -> Tensor:  # noqa: N802
-    """The network's [-1,1] to L in [0,100]."""
+def net_to_L(t: Tensor) -> Tensor:
+    """Convert the network's [-1,1] to L in [0,100]."""
     return (t + 1.0) * _L_HALF
 
 
 def ab_to_net(ab: Tensor) -> Tensor:
-    """Lab's ab to the network's scale: 110 becomes 1."""
+    """Convert Lab's ab to the network's scale: 110 becomes 1."""
     return ab / AB_SCALE
 
 
 def net_to_ab(t: Tensor) -> Tensor:
-    """The network's [-1,1] to Lab's ab in [-110,110]."""
+    """Convert the network's [-1,1] to Lab's ab in [-110,110]."""
     return t * AB_SCALE

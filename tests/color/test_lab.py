@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from colorize_core.color import lab as lab_math
 from skimage import color, data
+
+from colorize_core.color import lab as lab_math
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
