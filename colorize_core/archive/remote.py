@@ -1,0 +1,222 @@
+"""Files behind fsspec URLs: what is there, their state, and streams of their bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from html import unescape
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
+
+from colorize_core.archive.notes import JUNK, Notes, Row, is_junk, safe_member_path
+from colorize_core.errors import InputError, MissingError, UnsafePathError, UsageError
+
+CHUNK_BYTES = 1 << 20
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z][A-Za-z0-9+-]*::")
+_REQUESTS_AT_ONCE = 16
+# What file systems call the mark of a file's version, best first.
+_MARKS = {
+    "ETag": "etag",
+    "etag": "etag",
+    "e_tag": "etag",
+    "md5Hash": "md5",
+    "generation": "generation",
+    "Last-Modified": "modified",
+    "LastModified": "modified",
+    "last_modified": "modified",
+    "mtime": "modified",
+    "modified": "modified",
+    "created": "created",
+}
+
+
+def is_url(source: str) -> bool:
+    """Whether `source` is an fsspec URL rather than a path."""
+    return _URL.match(source) is not None
+
+
+def name_of(url: str) -> str:
+    """Last part of a URL's path, decoded, without query."""
+    path = urlsplit(url.rpartition("::")[2]).path.rstrip("/")
+    return unquote(path.rpartition("/")[2])
+
+
+def _is_http(url: str) -> bool:
+    return url.rpartition("::")[2].startswith(("http://", "https://"))
+
+
+def _open_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it.
+
+    Raises:
+        UsageError: unknown protocol, or its package is not installed.
+    """
+    import fsspec  # a third of a second that local sources need not pay
+
+    try:
+        system, path = fsspec.url_to_fs(url)
+    except (ValueError, ImportError) as error:
+        raise UsageError(
+            f"{url}: {error}",
+            remedy="install fsspec's package for this protocol, or copy the files",
+        ) from error
+    return system, cast(str, path)
+
+
+@contextmanager
+def remote_errors(url: str) -> Iterator[None]:
+    """Translate what a server answers: final refusals to InputError, the rest to OSError."""
+    try:
+        yield
+    except (InputError, UsageError):
+        raise
+    except Exception as error:
+        # fsspec's http hides every failed request behind FileNotFoundError; the cause tells.
+        cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
+        status = getattr(cause, "status", None)
+        if status in (404, 410) or (isinstance(error, FileNotFoundError) and cause is None):
+            raise MissingError(f"{url}: not there any more", remedy="check the source") from error
+        if status in (401, 403, 451) or isinstance(error, PermissionError):
+            raise InputError(
+                f"{url}: access denied", remedy="check the credentials for this source"
+            ) from error
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            raise
+        # aiohttp's dropped connections and 5xx are no OSError, but pass like one.
+        raise OSError(f"{url}: {type(cause).__name__}: {cause}") from error
+
+
+def remote_state(url: str) -> tuple[int, str]:
+    """Size in bytes (0: the server does not say) and stamp of one remote file.
+
+    Raises:
+        MissingError, InputError: not there, or not allowed.
+        OSError: the server cannot be reached now.
+    """
+    with remote_errors(url):
+        system, path = _open_system(url)
+        return _state(system.info(path))
+
+
+def _state(info: Mapping[str, Any]) -> tuple[int, str]:
+    mark = next((key for key in _MARKS if info.get(key)), None)
+    stamp = f"{_MARKS[mark]}:{info[mark]}" if mark else "unknown:"
+    return int(info.get("size") or 0), stamp
+
+
+def open_stream(url: str) -> BinaryIO:
+    """Open a remote file for reading once from its beginning; call inside `remote_errors`."""
+    system, path = _open_system(url)
+    # Without blocks, http sends one plain GET: it works on servers that know no ranges, and a
+    # server that understated the size cannot fill the memory.
+    options = {"block_size": 0, "size": 1} if _is_http(url) else {}
+    return cast(BinaryIO, system.open(path, "rb", **options))
+
+
+def open_seekable(url: str) -> BinaryIO | None:
+    """Open a remote file for reading at random, or None if the server cannot do that."""
+    with remote_errors(url):
+        system, path = _open_system(url)
+        size, _ = _state(system.info(path))
+        if not size:
+            return None
+        file = system.open(path, "rb")
+        try:
+            file.seek(size - 1)
+            file.read(1)
+            file.seek(0)
+        except ValueError:
+            file.close()
+            return None
+        return cast(BinaryIO, file)
+
+
+def list_url(url: str, notes: Notes) -> Iterator[Row]:
+    """Yield the photos and films at or below a URL, in no order, with explicit locations.
+
+    `*` in the URL is expanded by fsspec. A plain web server's folder is read from its index page.
+
+    Raises:
+        UsageError: nothing there, or it cannot be read.
+    """
+    prefix, chain, inner = url.rpartition("::")
+    if chain and "://" in prefix:
+        raise UsageError(
+            f"{url}: a chained URL with a path in front", remedy=f"give the archive itself: {inner}"
+        )
+    try:
+        with remote_errors(url):
+            system, root = _open_system(url)
+            base, infos = _find(system, root, url, notes)
+            for info in infos:
+                yield from _row(info, base, prefix + chain, system, notes)
+    except (MissingError, InputError, OSError) as error:
+        raise UsageError(f"{url}: cannot be read: {error}", remedy="check SRC") from error
+
+
+def _row(
+    info: Mapping[str, Any], base: str, chain: str, system: Any, notes: Notes
+) -> Iterator[Row]:
+    name: str = info["name"]
+    relative = name[len(base) :].lstrip("/")
+    if _is_http(name):
+        relative = unquote(relative)
+    parts = relative.split("/")
+    if any(is_junk(part) for part in parts):
+        notes.ignored[JUNK] += 1
+    elif "error" in info:
+        notes.problem(relative, info["error"])
+    elif notes.accept(parts[-1]):
+        size, stamp = _state(info)
+        location = chain + (name if _is_http(name) else system.unstrip_protocol(name))
+        try:
+            yield Row(safe_member_path(relative), location, size, stamp)
+        except UnsafePathError as error:
+            notes.problem(relative, error)
+
+
+def _find(
+    system: Any, root: str, url: str, notes: Notes
+) -> tuple[str, Iterable[Mapping[str, Any]]]:
+    """The path that items are relative to, and the files below it."""
+    if "*" in url:
+        base = root.partition("*")[0].rpartition("/")[0]
+        found = system.glob(root, detail=True)
+        return base, [i for i in found.values() if i["type"] == "file"]
+    if notes.is_wanted(name_of(url)):
+        return root.rpartition("/")[0], [system.info(root)]
+    if _is_http(url):
+        return root.rstrip("/"), _crawl(system, root.rstrip("/") + "/", notes)
+    if system.info(root)["type"] == "file":
+        return root.rpartition("/")[0], [system.info(root)]
+    return root.rstrip("/"), system.find(root, detail=True).values()
+
+
+def _crawl(system: Any, root: str, notes: Notes) -> Iterator[Mapping[str, Any]]:
+    """Files linked from index pages below `root`; never above it, nor to sorted views of it."""
+    folders, seen = [root], {root}
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        while folders:
+            folder = folders.pop()
+            names = {unescape(entry["name"]) for entry in system.ls(folder, detail=True)}
+            below = {n for n in names if n.startswith(folder) and "?" not in n} - seen
+            seen |= below
+            inner = {n for n in below if n.endswith("/")}
+            folders += [n for n in inner if not is_junk(name_of(n))]
+            # Index pages do not tell sizes and versions; ask for those of the wanted files only.
+            wanted = {n for n in below - inner if notes.is_wanted(name_of(n))}
+            yield from ({"name": n} for n in below - inner - wanted)
+            yield from pool.map(lambda name: _info(system, name), sorted(wanted))
+
+
+def _info(system: Any, url: str) -> Mapping[str, Any]:
+    """The file's info, or {"name", "error"}: one bad file must not end the scan."""
+    try:
+        with remote_errors(url):
+            return cast(Mapping[str, Any], system.info(url))
+    except InputError as error:
+        return {"name": url, "error": error}
+    except OSError as error:
+        return {"name": url, "error": InputError(str(error), remedy="run again later")}

@@ -1,0 +1,316 @@
+"""Sources: what there is to colorize, where it is, and its bytes."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+import stat
+import unicodedata
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
+from urllib.parse import unquote
+
+from colorize_core.archive import listing, opened, remote
+from colorize_core.archive.contents import read_item, stage_item
+from colorize_core.archive.notes import (
+    ARCHIVE_SUFFIXES,
+    TWICE,
+    Notes,
+    Row,
+    is_archive,
+    suffix_of,
+)
+from colorize_core.archive.unpack import FREE_SPACE, fetched, unpacked
+from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.errors import (
+    InputError,
+    OutOfSpaceError,
+    UnsafePathError,
+    UsageError,
+)
+
+__all__ = [
+    "Items",
+    "Scan",
+    "SourceItem",
+    "default_out",
+    "folds_case",
+    "read_item",
+    "scan",
+    "stage_item",
+]
+
+ItemKind = Literal["photo", "film"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """A photo or film of a source.
+
+    Attributes:
+        path: POSIX path relative to the source: the item's identity. Names that are not UTF-8 hold
+            surrogates (PEP 383).
+        location: absolute local path, fsspec URL, or `zip://member::archive` / `tar://...`.
+        size: in bytes; 0 if a server does not say.
+        stamp: changes with the content: "mtime_ns:..." (files, members of tars), "crc:..."
+            (members of zips), "etag:...", "modified:...", "unknown:" (URLs).
+        kind: by suffix.
+    """
+
+    path: str
+    location: str
+    size: int
+    stamp: str
+    kind: ItemKind
+
+
+class Items(Sequence[SourceItem]):
+    """Items sorted by path, made on access: with a million, the rows alone are large enough."""
+
+    def __init__(self, rows: list[Row], prefix: str, film_suffixes: frozenset[str]) -> None:
+        self._rows = rows
+        self._prefix = prefix
+        self._film_suffixes = film_suffixes
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> SourceItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> Items: ...
+    def __getitem__(self, index: int | slice) -> SourceItem | Items:
+        if isinstance(index, slice):
+            return Items(self._rows[index], self._prefix, self._film_suffixes)
+        path, location, size, stamp = self._rows[index]
+        return SourceItem(
+            path=path,
+            location=self._prefix + path if location is None else location,
+            size=size,
+            stamp=stamp if isinstance(stamp, str) else f"mtime_ns:{stamp}",
+            kind="film" if suffix_of(path) in self._film_suffixes else "photo",
+        )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source holds.
+
+    Attributes:
+        source: as the user gave it.
+        items: sorted by path.
+        ignored: counts by reason of what is left out on purpose.
+        problems: items that cannot be used, by path; they are failures of the run.
+    """
+
+    source: str
+    items: Items
+    ignored: Mapping[str, int]
+    problems: Sequence[tuple[str, InputError]]
+
+
+def scan(
+    source: str,
+    *,
+    photo_suffixes: frozenset[str],
+    film_suffixes: frozenset[str],
+    exclude: Path | None = None,
+    follow_links: bool = False,
+    staging: Path | None = None,
+    output_of: Callable[[str], str] | None = None,
+    fold_case: bool = False,
+) -> Scan:
+    """Find everything in a source.
+
+    Args:
+        source: a file, a folder, a glob, `@` and a list file (see `listing.list_file`), a zip or
+            tar (also compressed), or an fsspec URL of one of these.
+        photo_suffixes: lower case, with the dot.
+        film_suffixes: likewise.
+        exclude: OUT, which is left out where it lies inside the source.
+        follow_links: also take what links lead to outside the source, and enter linked folders.
+        staging: where compressed tars are unpacked, and archives go whose server cannot send
+            parts. Without it, compressed tars are listed and read in place, which is slow.
+        output_of: from an item's path to its output's, to find items that would overwrite each
+            other. Default: the same path.
+        fold_case: OUT's file system does not tell `A.jpg` from `a.jpg` (see `folds_case`).
+
+    Raises:
+        UsageError: nothing there, nothing of use in it, or not readable at all.
+        OutOfSpaceError: no space in `staging`.
+    """
+    notes = Notes(photo_suffixes, film_suffixes)
+    try:
+        prefix, rows = _rows(source, notes, exclude, follow_links, staging)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OutOfSpaceError(f"{staging}: no space left", remedy=FREE_SPACE) from error
+        raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
+    except InputError as error:
+        raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
+    kept = _without_collisions(rows, notes, output_of or _same, fold_case)
+    if not kept and not notes.problems:
+        raise UsageError(_nothing_found(source, notes), remedy=_suffix_help(notes))
+    notes.problems.sort(key=lambda problem: problem[0])
+    return Scan(
+        source=source,
+        items=Items(kept, prefix, film_suffixes),
+        ignored=dict(sorted(notes.ignored.items())),
+        problems=tuple(notes.problems),
+    )
+
+
+def _same(path: str) -> str:
+    return path
+
+
+def _rows(
+    source: str, notes: Notes, exclude: Path | None, follow_links: bool, staging: Path | None
+) -> tuple[str, Iterable[Row]]:
+    """Prefix of locations, and rows in any order."""
+    if source.startswith("@"):
+        return "", listing.list_file(str(Path(source[1:]).expanduser()), notes, exclude)
+    path = local_path(source)
+    if path is None:
+        if is_archive(remote.name_of(source)):
+            return _archive_rows(source, notes, staging)
+        return "", remote.list_url(source, notes)
+    if path.is_dir():
+        bounds = listing.Bounds.of(str(path), follow_links=follow_links, exclude=exclude)
+        return f"{path}/", listing.walk_folder(str(path), notes, bounds)
+    if os.path.lexists(path):
+        return _file_rows(path, notes, exclude, staging)
+    if glob.has_magic(str(path)):
+        base, pattern = listing.glob_base(str(path))
+        bounds = listing.Bounds.of(base, follow_links=follow_links, exclude=exclude)
+        return f"{base}/", listing.list_glob(base, pattern, notes, bounds)
+    raise UsageError(f"{source}: no such file or folder", remedy="check SRC")
+
+
+def local_path(source: str) -> Path | None:
+    """Absolute path of a source on this machine; None for other URLs."""
+    found = re.match(r"^(?:file|local)://(?:localhost(?=/))?", source)
+    if found:
+        plain = source[found.end() :]
+        path = Path(plain if os.path.lexists(plain) else unquote(plain))
+    elif remote.is_url(source):
+        return None
+    else:
+        path = Path(source)
+    # make passes a quoted SRC=~/photos on as it is.
+    return Path(os.path.abspath(path if os.path.lexists(path) else path.expanduser()))  # noqa: PTH100
+
+
+def _file_rows(
+    path: Path, notes: Notes, exclude: Path | None, staging: Path | None
+) -> tuple[str, Iterable[Row]]:
+    if is_archive(path.name):
+        return _archive_rows(str(path), notes, staging)
+    if not notes.is_wanted(path.name):
+        raise UsageError(f"{path}: not a photo, film or archive", remedy=_suffix_help(notes))
+    if exclude is not None and exclude.resolve() == path.parent.resolve():
+        raise UsageError(f"OUT {exclude} holds SRC itself", remedy="choose another OUT")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{path}: not a regular file", remedy="check SRC")
+    return f"{path.parent}/", [Row(path.name, None, status.st_size, status.st_mtime_ns)]
+
+
+def _archive_rows(archive: str, notes: Notes, staging: Path | None) -> tuple[str, Iterable[Row]]:
+    cache = staging.absolute() if staging is not None else None
+    if cache is not None and opened.is_compressed_tar(archive):
+        folder = str(unpacked(archive, cache, notes))
+        bounds = listing.Bounds.of(folder, follow_links=False, exclude=None)
+        return f"{folder}/", listing.walk_folder(folder, notes, bounds)
+    try:
+        container = opened.cached_container(archive)
+    except opened.NoPartsError:
+        if cache is None:
+            raise
+        archive = str(fetched(archive, cache))
+        container = opened.cached_container(archive)
+    return "", (
+        Row(path, opened.member_location(archive, member.name), member.size, member.stamp)
+        for path, member in container.members(notes)
+    )
+
+
+def _without_collisions(
+    rows: Iterable[Row], notes: Notes, output_of: Callable[[str], str], fold_case: bool
+) -> list[Row]:
+    """Rows by path, each once; of two that give one output only the first stays."""
+    kept: list[Row] = []
+    files: set[str] = set()
+    folders: set[str] = set()
+    for row in sorted(rows, key=lambda row: row.path):
+        if kept and kept[-1].path == row.path:
+            notes.ignored[TWICE] += 1
+            continue
+        output = output_of(row.path)
+        # Such file systems also take composed and decomposed accents for the same.
+        key = unicodedata.normalize("NFC", output).casefold() if fold_case else output
+        parents = list(_parents(key, folders))
+        if key in files or key in folders or any(parent in files for parent in parents):
+            clash = UnsafePathError(
+                f"{row.path}: its output {output} would overwrite that of another item",
+                remedy="rename one of the two in the source",
+            )
+            notes.problem(row.path, clash)
+            continue
+        files.add(key)
+        folders.update(parents)
+        kept.append(row)
+    return kept
+
+
+def _parents(path: str, known: set[str]) -> Iterator[str]:
+    """Folders of `path` that are not yet known to be folders, innermost first."""
+    while (path := path.rpartition("/")[0]) and path not in known:
+        yield path
+
+
+def _nothing_found(source: str, notes: Notes) -> str:
+    ignored = ", ".join(f"{count} {reason}" for reason, count in sorted(notes.ignored.items()))
+    return f"{source}: no photo or film in it" + (f"; left out: {ignored}" if ignored else "")
+
+
+def _suffix_help(notes: Notes) -> str:
+    known = sorted(notes.photo_suffixes | notes.film_suffixes) + list(ARCHIVE_SUFFIXES)
+    return f"known by their suffix: {' '.join(known)}"
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the file system of `folder` (created if need be) takes `A.jpg` for `a.jpg`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f"{TEMP_PREFIX}case-{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()
+
+
+def default_out(source: str) -> Path:
+    """`<SRC>-color` beside SRC; for a URL in the current folder.
+
+    The suffixes of files, lists and archives are left out; a glob counts as its fixed folder.
+    """
+    path = Path(source[1:]) if source.startswith("@") else local_path(source)
+    if path is None:
+        return Path.cwd() / f"{_stem(remote.name_of(source)) or 'archive'}-color"
+    path = path.expanduser().absolute()
+    if glob.has_magic(str(path)) and not os.path.lexists(path):
+        path = Path(listing.glob_base(str(path))[0])
+    elif not path.is_dir():
+        path = path.with_name(_stem(path.name))
+    return path.with_name(f"{path.name or 'archive'}-color")
+
+
+def _stem(name: str) -> str:
+    archive = next((s for s in ARCHIVE_SUFFIXES if name.lower().endswith(s)), "")
+    return name[: -len(archive)] if archive else name.removesuffix(Path(name).suffix)
