@@ -99,7 +99,12 @@ def _sorted_entries(folder: str, prefix: str, notes: Notes) -> list[_Entry]:
                 for e in found
             ]
     except OSError as error:
-        notes.problem(prefix.rstrip("/") or folder, unreadable_folder(folder, error))
+        name = prefix.rstrip("/")
+        if not name:
+            raise UsageError(
+                f"{folder}: cannot be read: {error.strerror}", remedy="check its permissions"
+            ) from error
+        notes.problem(name, _unreadable(name, error))
         return []
     return sorted(entries, key=lambda e: e.path + "/" if e.is_folder else e.path)
 
@@ -142,7 +147,7 @@ def _file_rows(entry: _Entry, real: str, notes: Notes, bounds: Bounds) -> Iterat
         status = os.stat(entry.location)
     except OSError as error:
         broken = entry.is_link and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-        notes.problem(path, _broken_link(entry) if broken else unreadable_file(path, error))
+        notes.problem(path, _broken_link(entry) if broken else _unreadable(path, error))
         return
     if stat.S_ISREG(status.st_mode):
         yield Row(path, None, status.st_size, status.st_mtime_ns)
@@ -165,19 +170,10 @@ def _broken_link(entry: _Entry) -> MissingError:
     )
 
 
-def unreadable_folder(folder: str, error: OSError) -> InputError:
-    """The error for a folder that cannot be listed."""
-    return InputError(
-        f"{folder}: the folder cannot be read: {error.strerror or error}",
-        remedy="give yourself read and search permission and run again",
-    )
-
-
-def unreadable_file(path: str, error: OSError) -> InputError:
-    """The error for a file that cannot be opened."""
+def _unreadable(path: str, error: OSError) -> InputError:
     return InputError(
         f"{path}: cannot be read: {error.strerror or error}",
-        remedy="give yourself read permission and run again",
+        remedy="give yourself permission to read and search and run again",
     )
 
 

@@ -308,7 +308,7 @@ def default_out(source: str) -> Path:
         path = Path(listing.glob_base(str(path))[0])
     elif not path.is_dir():
         path = path.with_name(_stem(path.name))
-    return path.with_name(f"{path.name or 'archive'}-color")
+    return path.parent / f"{path.name or 'archive'}-color"
 
 
 def _stem(name: str) -> str:
