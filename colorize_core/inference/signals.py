@@ -1,0 +1,185 @@
+"""Cheap signs that a result deserves a look, without knowing the true colors.
+
+All signals are computed at working size, where the colors were made. The thresholds were set with
+`bench/quality_gate.py`, which prints recall and false alarms for hand-made faults.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorize_core.errors import UsageError
+
+UNCOLORED_SHARE: Final = 0.3  # of the archive's median colorfulness
+COLORED_MEDIAN: Final = 4.0  # an archive below this has too little color to compare with
+BLOTCHES_LIMIT: Final = 3.4
+CAST_LIMIT: Final = 11.0
+FLICKER_LIMIT: Final = 0.8
+
+_REDUCE: Final = 4  # blotches are looked for at a quarter of the working size
+_FLAT: Final = 1.5  # luma step (L* per reduced pixel) at which a color step is 1/e suspect
+_CORE: Final = 20  # reduced pixels that make a blotch's border
+_GRID: Final = 8  # blocks per side for cast and flicker
+_EVERY: Final = 8  # films: of so many frames one is looked at as a photo
+
+
+@torch.no_grad()
+def photo_signals(L: Tensor, ab: Tensor) -> dict[str, float]:
+    """Signals of one picture.
+
+    Args:
+        L: [1, 1, h, w], 0..100, without padding.
+        ab: [1, 2, h, w], CIE Lab.
+
+    Returns:
+        colorfulness: mean chroma. 0 is gray.
+        blotches: mean size (ab units per reduced pixel) of the 20 strongest color steps that no
+            step in luma explains.
+        cast: how far (ab units) nearly all of the picture, its most neutral tenth left out, is
+            pulled toward one common hue; 0 where something neutral is left, never negative.
+
+    Raises:
+        UsageError: shapes that do not belong together.
+    """
+    _check(L, ab)
+    return {
+        "colorfulness": float(ab.square().sum(1).sqrt().mean()),
+        "blotches": _blotches(L, ab),
+        "cast": _cast(ab),
+    }
+
+
+def _check(L: Tensor, ab: Tensor) -> None:
+    if L.shape[:2] != (1, 1) or ab.shape[:2] != (1, 2) or L.shape[2:] != ab.shape[2:]:
+        raise UsageError(
+            f"signals of L {tuple(L.shape)} and ab {tuple(ab.shape)}: expected one picture"
+        )
+
+
+def _blotches(L: Tensor, ab: Tensor) -> float:
+    both = F.avg_pool2d(torch.cat([L, ab], 1), _REDUCE, ceil_mode=True)
+    both = F.avg_pool2d(F.pad(both, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    steps_x = F.pad(both, (1, 1, 0, 0), mode="replicate")
+    steps_y = F.pad(both, (0, 0, 1, 1), mode="replicate")
+    squares = (steps_x[..., 2:] - steps_x[..., :-2]).square()
+    squares += (steps_y[..., 2:, :] - steps_y[..., :-2, :]).square()
+    luma_step = squares[:, :1].sqrt() / 2
+    color_step = squares[:, 1:].sum(1, keepdim=True).sqrt() / 2
+    # A color border may lie a pixel beside the luma edge that explains it.
+    luma_step = F.max_pool2d(luma_step, 3, 1, 1)
+    unexplained = (color_step * torch.exp(-luma_step / _FLAT)).flatten()
+    return float(unexplained.topk(min(_CORE, unexplained.numel())).values.mean())
+
+
+def _cast(ab: Tensor) -> float:
+    blocks = F.adaptive_avg_pool2d(ab, 4 * _GRID)
+    mean = blocks.mean((2, 3), keepdim=True)
+    pull = (blocks * (mean / (mean.norm() + 1e-6))).sum(1).flatten()
+    return max(0.0, float(pull.quantile(0.1)))
+
+
+class FilmSignals:
+    """Signals of one segment of a film, frame by frame; holds two small frames at most."""
+
+    def __init__(self) -> None:
+        self._recent: list[Tensor] = []  # block means [3, 8, 8] of the last frames of this shot
+        self._flicker = 0.0
+        self._measured = 0
+        self._frames = 0
+        self._looks: list[dict[str, float]] = []
+
+    @torch.no_grad()
+    def add(self, L: Tensor, ab: Tensor, *, cut: bool) -> None:
+        """Take the next frame in presentation order.
+
+        Args:
+            L: [1, 1, h, w], 0..100.
+            ab: [1, 2, h, w], what will be written, after any stabilizer.
+            cut: this frame begins a new shot.
+        """
+        _check(L, ab)
+        if self._frames % _EVERY == 0:
+            self._looks.append(photo_signals(L, ab))
+        self._frames += 1
+        if cut:
+            self._recent = []
+        blocks = F.adaptive_avg_pool2d(torch.cat([L, ab], 1), _GRID)[0]
+        if len(self._recent) == 2:
+            self._flicker += _second_difference(self._recent[0], self._recent[1], blocks)
+            self._measured += 1
+        self._recent = [*self._recent[-1:], blocks]
+
+    def result(self) -> dict[str, float]:
+        """Means over the segment, and flicker: see `_second_difference`; 0 for under 3 frames."""
+        if not self._looks:
+            return {}
+        flicker = self._flicker / self._measured if self._measured else 0.0
+        names = self._looks[0]
+        means = {name: statistics.fmean(look[name] for look in self._looks) for name in names}
+        return {**means, "flicker": flicker, "frames": float(self._frames)}
+
+
+def _second_difference(first: Tensor, middle: Tensor, last: Tensor) -> float:
+    """Mean jump of ab (units) of the middle frame off the line between its neighbors.
+
+    A pan or fade is nearly a straight line over three frames and counts little. Blocks where luma
+    jumps too (motion, a flash) are left out by weight.
+    """
+    jump = middle - (first + last) / 2
+    still = torch.exp(-jump[0].abs())
+    color = jump[1:].square().sum(0).sqrt()
+    return float((color * still).mean())
+
+
+def combine(segments: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Signals of a film from those of its segments.
+
+    Colorfulness and cast are means over frames; flicker and blotches are the worst segment's,
+    which is what a viewer remembers. Empty input gives an empty answer.
+    """
+    parts = [part for part in segments if part]
+    if not parts:
+        return {}
+    frames = sum(part["frames"] for part in parts)
+    answer = {
+        name: sum(part[name] * part["frames"] for part in parts) / frames
+        for name in ("colorfulness", "cast")
+    }
+    worst = {name: max(part[name] for part in parts) for name in ("blotches", "flicker")}
+    return {**answer, **worst, "frames": frames}
+
+
+def archive_median(items: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Median of each signal over an archive; an archive without signals gives an empty dict."""
+    values: dict[str, list[float]] = {}
+    for item in items:
+        for name, value in item.items():
+            values.setdefault(name, []).append(value)
+    return {name: statistics.median(found) for name, found in values.items()}
+
+
+def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> list[str]:
+    """Reasons to look at an item, worst kind first; empty when nothing stands out.
+
+    Args:
+        signals: of one photo or film.
+        median: of the archive, see `archive_median`. Only "colorfulness" is compared with it.
+    """
+    reasons = []
+    typical = median.get("colorfulness", 0.0)
+    found = signals.get("colorfulness", typical)
+    if typical >= COLORED_MEDIAN and found < UNCOLORED_SHARE * typical:
+        reasons.append(f"uncolored: colorfulness {found:.1f}, typical here {typical:.1f}")
+    if signals.get("blotches", 0.0) > BLOTCHES_LIMIT:
+        reasons.append(f"blotches: color steps of {signals['blotches']:.1f} without a luma edge")
+    if signals.get("cast", 0.0) > CAST_LIMIT:
+        reasons.append(f"cast: nearly everything is pulled {signals['cast']:.0f} to one hue")
+    if signals.get("flicker", 0.0) > FLICKER_LIMIT:
+        reasons.append(f"flicker: color jumps by {signals['flicker']:.1f} between frames of a shot")
+    return reasons

@@ -1,0 +1,213 @@
+"""Make OUT/report/index.html: the page of a run. It opens from the disk, without any network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+
+from colorize_core.archive.manifest import state_folder
+from colorize_core.atomic import publish_bytes
+from colorize_core.report.records import (
+    FILTERS,
+    display,
+    duration_text,
+    filters_of,
+    page_record,
+    rank,
+)
+from colorize_core.report.stream import read_summary
+
+_CHUNK: Final = 240  # records per data file: four pages of the grid
+_RANKS: Final = 6
+_GROUPS: Final = 100  # kinds of trouble listed on the page
+_EXAMPLES: Final = 5
+_HERE: Final = Path(__file__).parent
+
+
+@dataclass
+class _Bucket:
+    """Records of one rank, held until a chunk is full."""
+
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    chunks: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class _Totals:
+    """What is counted while the items pass by."""
+
+    filters: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    groups: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    unlisted: int = 0
+
+
+def build(out: Path) -> Path:
+    """Write the page for the run recorded in OUT/.colorize/summary.json.
+
+    summary.json holds "items", a list of objects with the fields of ItemReport plus "suspicious"
+    (a list of reasons), and beside it "version", "settings", "weights_sha256", "seconds", "source"
+    and, when known, "finished" and "computed". Memory stays bounded: items are read one by one and
+    written in chunks that the page loads when it needs them.
+
+    Returns:
+        The path of index.html, published last: an older page stays whole until then.
+
+    Raises:
+        ManifestError: there is no readable summary.
+    """
+    folder = out / "report"
+    data = folder / "data" / uuid.uuid4().hex[:12]
+    data.mkdir(parents=True)
+    header: dict[str, Any] = {}
+    totals = _Totals()
+    try:
+        chunks = _write_chunks(state_folder(out) / "summary.json", header, data, totals)
+        index = {
+            "chunks": chunks,
+            "filters": {name: totals.filters[name] for name in FILTERS},
+            "data": f"data/{data.name}",
+        }
+        (data / "index.js").write_text(_script("start", index), encoding="ascii")
+    except BaseException:
+        shutil.rmtree(data)
+        raise
+    for name in ("report.css", "report.js"):
+        publish_bytes(folder / name, (_HERE / name).read_bytes())
+    page = folder / "index.html"
+    publish_bytes(page, _render(header, totals, f"data/{data.name}").encode())
+    for old in data.parent.iterdir():
+        if old != data:
+            shutil.rmtree(old)
+    return page
+
+
+def _write_chunks(
+    summary: Path, header: dict[str, Any], data: Path, totals: _Totals
+) -> list[dict[str, Any]]:
+    buckets = [_Bucket() for _ in range(_RANKS)]
+    for item in read_summary(summary, header):
+        record = page_record(item)
+        _count(item, record, totals)
+        place = rank(record)
+        buckets[place].waiting.append(record)
+        if len(buckets[place].waiting) == _CHUNK:
+            _flush(buckets[place], data, place)
+    for place, bucket in enumerate(buckets):
+        if bucket.waiting:
+            _flush(bucket, data, place)
+    return [chunk for bucket in buckets for chunk in bucket.chunks]
+
+
+def _flush(bucket: _Bucket, data: Path, place: int) -> None:
+    name = f"{place}-{len(bucket.chunks)}"
+    counts = Counter(found for record in bucket.waiting for found in filters_of(record))
+    (data / f"{name}.js").write_text(_script("chunk", name, bucket.waiting), encoding="ascii")
+    bucket.chunks.append({"name": name, "counts": dict(counts)})
+    bucket.waiting = []
+
+
+def _script(function: str, *arguments: object) -> str:
+    """A call of the page's own function; data stays data in any HTML or script context."""
+    texts = [json.dumps(a, ensure_ascii=True, separators=(",", ":")) for a in arguments]
+    safe = ",".join(texts).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return f"colorizeReport.{function}({safe});\n"
+
+
+def _count(item: Mapping[str, Any], record: Mapping[str, Any], totals: _Totals) -> None:
+    totals.filters.update(filters_of(record))
+    totals.statuses[record["status"]] += 1
+    totals.kinds[record["kind"]] += 1
+    if record["status"] in ("done", "degraded") and isinstance(item.get("seconds"), int | float):
+        frames = item.get("frames", 1) if record["kind"] == "film" else 1
+        totals.work[f"{record['kind']} seconds"] += item["seconds"]
+        totals.work[f"{record['kind']} units"] += frames if isinstance(frames, int) else 1
+    if record["status"] not in ("failed", "degraded"):
+        return
+    what = display(str(item.get("error", ""))) or record.get("reason", "")
+    key = (record["status"], what)
+    if key not in totals.groups and len(totals.groups) == _GROUPS:
+        totals.unlisted += 1
+        return
+    group = totals.groups.setdefault(
+        key,
+        {
+            "status": key[0],
+            "what": what[:1].upper() + what[1:] or "No reason given",
+            "count": 0,
+            "examples": [],
+        },
+    )
+    group["count"] += 1
+    if len(group["examples"]) < _EXAMPLES:
+        names = ("name", "reason", "remedy")
+        group["examples"].append({name: record.get(name, "") for name in names})
+
+
+def _render(header: Mapping[str, Any], totals: _Totals, data: str) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    groups = sorted(totals.groups.values(), key=lambda g: (g["status"] != "failed", -g["count"]))
+    return environment.get_template("page.html").render(
+        source=display(str(header.get("source", ""))),
+        finished=_when(header.get("finished")),
+        facts=_run_facts(header, totals),
+        settings=json.dumps(header.get("settings", {}), indent=2, ensure_ascii=True),
+        filters=totals.filters,
+        done=totals.statuses["done"],
+        kinds=totals.kinds,
+        groups=groups,
+        unlisted=totals.unlisted,
+        data=data,
+    )
+
+
+def _when(finished: object) -> str:
+    try:
+        moment = datetime.fromisoformat(str(finished))
+    except ValueError:
+        return ""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _run_facts(header: Mapping[str, Any], totals: _Totals) -> list[tuple[str, str]]:
+    facts = []
+    seconds = header.get("seconds")
+    if isinstance(seconds, int | float) and seconds > 0:
+        facts.append(("This run took", duration_text(seconds)))
+        computed = header.get("computed")
+        for name, count in computed.items() if isinstance(computed, Mapping) else ():
+            if isinstance(count, int | float) and count > 0:
+                facts.append(
+                    (
+                        f"{display(str(name)).capitalize()} per hour",
+                        f"{count / seconds * 3600:,.0f}",
+                    )
+                )
+    for kind, unit in (("photo", "photo"), ("film", "film frame")):
+        if totals.work[f"{kind} units"]:
+            mean = totals.work[f"{kind} seconds"] / totals.work[f"{kind} units"]
+            facts.append((f"Work per {unit}", f"{mean:.2f} s"))
+    weights = header.get("weights_sha256")
+    if weights:
+        facts.append(("Generator", display(str(weights))[:12]))
+    version = header.get("version")
+    if version:
+        facts.append(("Version", display(str(version))))
+    return facts
