@@ -92,14 +92,24 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     return linear_to_srgb(lab_to_linear(lab))
 
 
+def luminance_to_L(luminance: Tensor) -> Tensor:
+    """Convert luminance relative to white, any shape, to L (116 f - 16 of CIE 15)."""
+    return 116.0 * _f(luminance) - 16.0
+
+
+def L_to_luminance(L: Tensor) -> Tensor:
+    """Convert L, any shape, to luminance relative to white: the inverse of `luminance_to_L`."""
+    return _f_inverse((L + 16.0) / 116.0)
+
+
 def gray_to_L(gray: Tensor) -> Tensor:
     """Convert sRGB-encoded gray in [0,1], any shape, to L; as `rgb_to_lab` of R = G = B."""
-    return 116.0 * _f(srgb_to_linear(gray.float())) - 16.0
+    return luminance_to_L(srgb_to_linear(gray.float()))
 
 
 def L_to_gray(L: Tensor) -> Tensor:
     """Convert L in [0,100], any shape, to sRGB-encoded gray: the inverse of `gray_to_L`."""
-    return linear_to_srgb(_f_inverse((L.float() + 16.0) / 116.0))
+    return linear_to_srgb(L_to_luminance(L.float()))
 
 
 def L_to_net(L: Tensor) -> Tensor:

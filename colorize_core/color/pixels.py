@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-from colorize_core.color.gamut import fit_chroma
-from colorize_core.color.lab import gray_to_L, lab_to_rgb, rgb_to_lab
-from colorize_core.color.merge import Placement, crop_working
-from colorize_core.color.upsample import Method, upsample_ab
+from colorize_core.color.lab import L_to_gray, gray_to_L, rgb_to_lab
+from colorize_core.color.merge import Placement, merge_rows
+from colorize_core.color.upsample import Method
 
 # Rows per step: temporaries of a 100-megapixel scan stay around 100 MB.
 STRIP_PIXELS = 2**21
@@ -52,17 +51,41 @@ def pixels_to_lab(pixels: NDArray[np.generic]) -> Tensor:
     return rgb_to_lab(rgb)
 
 
+def L_to_pixels(L: Tensor) -> NDArray[np.uint8]:
+    """The gray picture of L: (1, 1, H, W) 0..100 to (H, W) uint8, sRGB-encoded."""
+    height, width = L.shape[-2:]
+    pixels = np.empty((height, width), np.uint8)
+    for rows in _strips(height, width):
+        pixels[rows] = rgb_to_pixels(L_to_gray(L[:, :, rows]), np.uint8)[..., 0]
+    return pixels
+
+
+def rgb_to_pixels(rgb: Tensor, dtype: DTypeLike) -> NDArray[np.generic]:
+    """(1, C, H, W) float in [0, 1] to (H, W, C) uint8 or uint16, rounded."""
+    scaled = (rgb[0].permute(1, 2, 0) * float(np.iinfo(dtype).max)).round()
+    pixels: NDArray[np.generic] = scaled.numpy().astype(dtype)
+    return pixels
+
+
+def to_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Any uint8 or uint16 picture as uint8."""
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    # 65535 / 255 = 257 exactly.
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def merge_to_pixels(
     L: Tensor,
     ab: Tensor,
     L_working: Tensor,
     placement: Placement,
     *,
-    dtype: np.dtype[np.generic] | type,
+    dtype: DTypeLike,
     strength: float = 1.0,
     upsample: Method = "guided",
 ) -> NDArray[np.generic]:
-    """Full-resolution color from full-resolution L and working-size ab.
+    """`merge`, rounded to integers strip by strip.
 
     Args:
         L: (1, 1, H, W) 0..100 of the source.
@@ -71,24 +94,15 @@ def merge_to_pixels(
         placement: where the picture lies in the working square.
         dtype: uint8 or uint16.
         strength: chroma multiplier.
-        upsample: see upsample_ab.
+        upsample: how ab reaches full size.
 
     Returns:
-        (H, W, 3) of `dtype`, sRGB-encoded, in gamut, with the L of the source.
+        (H, W, 3) of `dtype`, sRGB-encoded.
     """
-    full = upsample_ab(
-        crop_working(ab, placement) * strength,
-        crop_working(L_working, placement),
-        L,
-        method=upsample,
-    )
-    height, width = L.shape[-2:]
-    top = np.iinfo(dtype).max
-    pixels = np.empty((height, width, 3), dtype)
-    for rows in _strips(height, width):
-        lab = torch.cat([L[:, :, rows], full[:, :, rows]], 1)
-        rgb = lab_to_rgb(fit_chroma(lab)).clamp(0, 1)[0].permute(1, 2, 0)
-        pixels[rows] = (rgb * top).round().numpy().astype(dtype)
+    pixels = np.empty((*L.shape[-2:], 3), dtype)
+    strips = merge_rows(L, ab, L_working, placement, strength=strength, upsample=upsample)
+    for rows, rgb in strips:
+        pixels[rows] = rgb_to_pixels(rgb, dtype)
     return pixels
 
 
