@@ -1,0 +1,102 @@
+"""Generators on disk: fp16 safetensors that carry their own configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from colorize_core.atomic import publish_bytes
+from colorize_core.config import GeneratorConfig, from_tree
+from colorize_core.errors import ConfigError, ModelError
+from colorize_core.model.generator import build_generator
+
+FORMAT = "colorize-generator/1"
+
+
+@dataclass(frozen=True)
+class LoadedGenerator:
+    """A generator ready to predict, and the identity of the file it came from."""
+
+    module: nn.Module  # float32, eval, no gradients
+    config: GeneratorConfig
+    sha256: str
+    extra: dict[str, str]
+
+
+def shipped_weights() -> Path:
+    """Path of the generator that travels with the package."""
+    return Path(__file__).parents[1] / "weights" / "flagship.safetensors"
+
+
+def save_generator(
+    path: Path, module: nn.Module, config: GeneratorConfig, *, extra: Mapping[str, str]
+) -> str:
+    """Publish the weights as fp16 safetensors with `config` and `extra` in the metadata.
+
+    Returns:
+        The file's sha256. The same weights give the same bytes.
+
+    Raises:
+        ModelError: a weight is not finite in fp16.
+    """
+    tensors = {}
+    for name, tensor in module.state_dict().items():
+        half = tensor.detach().to("cpu", torch.float16).contiguous()
+        if not bool(torch.isfinite(half).all()):
+            raise ModelError(f"{name}: weights are not finite in fp16", remedy="the training broke")
+        tensors[name] = half
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        "extra": json.dumps(dict(extra), sort_keys=True),
+    }
+    data = save(tensors, metadata=metadata)
+    publish_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_generator(path: Path) -> LoadedGenerator:
+    """Read a generator that `save_generator` wrote. Strict: every tensor must be there and fit.
+
+    Raises:
+        ModelError: the file is missing, damaged, of another kind, or does not fit its own configuration.
+    """
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise ModelError(
+            f"{path}: weights cannot be read: {error.strerror or error}", remedy="check the path"
+        ) from error
+    except SafetensorError as error:
+        raise ModelError(f"{path}: damaged, or not safetensors: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: not a generator of this project (format {metadata.get('format')!r})"
+        )
+    try:
+        tree = json.loads(metadata["config"])
+        config = from_tree(GeneratorConfig, tree, where=str(path))
+        extra = dict(json.loads(metadata.get("extra", "{}")))
+    except (KeyError, ValueError, ConfigError) as error:
+        raise ModelError(f"{path}: its configuration cannot be read: {error}") from error
+    module = build_generator(config)
+    try:
+        module.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: the weights do not fit the architecture they name: {error}"
+        ) from error
+    module.eval().requires_grad_(False)
+    return LoadedGenerator(module=module, config=config, sha256=sha256, extra=extra)

@@ -1,0 +1,273 @@
+"""Generators: L in, ab out. `paper` is the paper's residual U-Net, `flagship` the one we ship."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorize_core.config import GeneratorConfig
+from colorize_core.errors import ModelError
+from colorize_core.model.encoder import PYRAMID_CHANNELS, SEMANTIC_CHANNELS, MobileNetV2, Pointwise
+
+HINT_CHANNELS = 3  # a/110, b/110, mask
+_HINT_STRIDE = 4
+
+
+def build_generator(config: GeneratorConfig) -> nn.Module:
+    """Build the generator that `config` names, randomly initialized.
+
+    Its forward takes L [B,1,H,W] in [-1,1] and, for `flagship`, hints [B,3,H,W] (ab/110 and a 0/1 mask) or None;
+    it returns ab/110 [B,2,H,W] in [-1,1]. H and W are multiples of 32.
+    """
+    return PaperUNet(config) if config.architecture == "paper" else FlagshipUNet(config)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip."""
+
+    def __init__(self, channels: int, *, instance_norm: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            _norm(channels, instance_norm),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            _norm(channels, instance_norm),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,C,H,W] -> the same."""
+        return cast(Tensor, x + self.body(x))
+
+
+def _norm(channels: int, instance_norm: bool) -> nn.Module:
+    return nn.InstanceNorm2d(channels) if instance_norm else nn.Identity()
+
+
+class PaperUNet(nn.Module):
+    """Strided-convolution encoder, residual blocks, transposed-convolution decoder, skips concatenated."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        widths = [
+            min(config.base_channels * 2**i, config.max_channels) for i in range(config.depth)
+        ]
+        self.down = nn.ModuleList()
+        for i, width in enumerate(widths):
+            normed = config.instance_norm and 0 < i
+            self.down.append(
+                nn.Sequential(
+                    nn.Conv2d(widths[i - 1] if i else 1, width, 4, 2, 1),
+                    _norm(width, normed),
+                    nn.LeakyReLU(0.2),
+                )
+            )
+        self.middle = nn.Sequential(
+            *(
+                ResidualBlock(widths[-1], instance_norm=config.instance_norm)
+                for _ in range(config.residual_blocks)
+            )
+        )
+        self.up = nn.ModuleList()
+        inputs = widths[-1]
+        for width in reversed(widths[:-1]):
+            self.up.append(
+                nn.Sequential(
+                    nn.ConvTranspose2d(inputs, width, 4, 2, 1),
+                    _norm(width, config.instance_norm),
+                    nn.ReLU(),
+                )
+            )
+            inputs = width * 2
+        self.head = nn.ConvTranspose2d(inputs, 2, 4, 2, 1)
+
+    @property
+    def first_encoder_weight(self) -> nn.Parameter:
+        """The weight every gradient must reach."""
+        return cast(nn.Parameter, self.down[0][0].weight)  # type: ignore[index]
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Parameters that start pretrained: none here."""
+        return []
+
+    def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        """See `build_generator`.
+
+        Raises:
+            ModelError: hints were given; this architecture takes none.
+        """
+        if hints is not None:
+            raise ModelError(
+                "the paper's generator takes no color hints", remedy="use the flagship weights"
+            )
+        x, skips = L, []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        x = self.middle(x)
+        for up, skip in zip(self.up, reversed(skips[:-1]), strict=True):
+            x = torch.cat([up(x), skip], 1)
+        return torch.tanh(self.head(x))
+
+
+class GlobalBlock(nn.Module):
+    """Self-attention over all positions, then two 1x1 layers (Vaswani et al. 2017, norm first)."""
+
+    def __init__(self, channels: int, *, heads: int, expansion: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, channels * 3)
+        self.attended = nn.Linear(channels, channels)
+        self.norm_mlp = nn.LayerNorm(channels)
+        self.widen = nn.Linear(channels, channels * expansion)
+        self.narrow = nn.Linear(channels * expansion, channels)
+        for last in (self.attended, self.narrow):
+            nn.init.zeros_(last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,C,h,w] -> the same."""
+        b, c, h, w = x.shape
+        tokens = x.permute(0, 2, 3, 1).reshape(b, h * w, c)
+        q, k, v = (
+            self.qkv(self.norm_attention(tokens))
+            .reshape(b, h * w, 3, self.heads, c // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        tokens = tokens + self.attended(mixed.transpose(1, 2).reshape(b, h * w, c))
+        tokens = tokens + self.narrow(F.relu(self.widen(self.norm_mlp(tokens))))
+        return tokens.reshape(b, h, w, c).permute(0, 3, 1, 2)
+
+
+class LocalBlock(nn.Module):
+    """5x5 depthwise, then two 1x1 layers, around a skip."""
+
+    def __init__(self, channels: int, *, expansion: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.widen = Pointwise(channels, channels * expansion)
+        self.narrow = Pointwise(channels * expansion, channels)
+        nn.init.zeros_(self.narrow.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,C,H,W] -> the same."""
+        return cast(Tensor, x + self.narrow(F.relu(self.widen(self.depthwise(x)), inplace=True)))
+
+
+class HintPath(nn.Module):
+    """Color hints as additions to the decoder at 1/4 .. 1/32 and to the picture's context.
+
+    No layer before the last ones has a bias, so hints with an empty mask add exactly nothing; the last ones start
+    at zero, so an untrained path changes nothing.
+    """
+
+    def __init__(
+        self, widths: tuple[int, ...], targets: tuple[int, ...], context_channels: int
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        self.sides = nn.ModuleList()
+        inputs = HINT_CHANNELS
+        for i, (width, target) in enumerate(zip(widths, targets, strict=True)):
+            self.layers.append(
+                nn.Conv2d(inputs, width, 3, stride=1 if i == 0 else 2, padding=1, bias=False)
+            )
+            self.sides.append(_zero(Pointwise(width, target, bias=False)))
+            inputs = width
+        self.context = _zero(nn.Linear(inputs, context_channels, bias=False))
+
+    def forward(self, hints: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Hints [B,3,H,W] -> additions at 1/4, 1/8, 1/16, 1/32 and to the context [B,context]."""
+        mask = hints[:, 2:]
+        known = F.avg_pool2d(hints[:, :2] * mask, _HINT_STRIDE)
+        share = F.avg_pool2d(mask, _HINT_STRIDE)
+        x = torch.cat([known / share.clamp_min(1e-4), (share > 0).to(known.dtype)], 1)
+        additions = []
+        for layer, side in zip(self.layers, self.sides, strict=True):
+            x = F.relu(layer(x))
+            additions.append(side(x))
+        return additions, self.context(x.mean((2, 3)))
+
+
+def _zero(layer: nn.Conv2d | nn.Linear) -> nn.Module:
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+class FlagshipUNet(nn.Module):
+    """MobileNetV2 encoder, attention at 1/32 and 1/16, residual decoder; ab at 1/2, then bilinear.
+
+    Colors are smooth where luma is not: the last doubling is left to bilinear interpolation here and to the
+    luma-guided upsampling of the merge.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        d32, d16, d8, d4, d2 = config.decoder_channels
+        _, s4, s8, s16, s32 = PYRAMID_CHANNELS
+        heads = config.attention_heads
+        self.encoder = MobileNetV2()
+        self.context = nn.Linear(SEMANTIC_CHANNELS, d32)
+        self.enter = Pointwise(s32, d32)
+        self.global32 = nn.Sequential(
+            GlobalBlock(d32, heads=heads, expansion=3), GlobalBlock(d32, heads=heads, expansion=3)
+        )
+        self.up16, self.skip16 = Pointwise(d32, d16), Pointwise(s16, d16)
+        self.global16 = GlobalBlock(d16, heads=heads, expansion=3)
+        self.local16 = LocalBlock(d16, expansion=2)
+        self.up8, self.skip8 = Pointwise(d16, d8), Pointwise(s8, d8)
+        self.local8 = nn.Sequential(LocalBlock(d8, expansion=3), LocalBlock(d8, expansion=3))
+        self.up4, self.skip4 = Pointwise(d8, d4), Pointwise(s4, d4)
+        self.local4 = LocalBlock(d4, expansion=2)
+        self.up2, self.skip2 = Pointwise(d4, d2), Pointwise(PYRAMID_CHANNELS[0], d2)
+        self.mix2 = nn.Conv2d(d2, d2, 3, padding=1, groups=d2)
+        self.head = nn.Conv2d(d2, 2, 3, padding=1)
+        self.context16, self.context8, self.context4 = (
+            nn.Linear(d32, width) for width in (d16, d8, d4)
+        )
+        self.hints = HintPath(config.hint_channels, (d4, d8, d16, d32), d32)
+        with torch.no_grad():
+            self.head.weight.mul_(0.02)
+
+    @property
+    def first_encoder_weight(self) -> nn.Parameter:
+        """The weight every gradient must reach."""
+        return cast(nn.Parameter, self.encoder.stem.weight)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Parameters that start pretrained."""
+        return list(self.encoder.parameters())
+
+    def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        """See `build_generator`."""
+        s2, s4, s8, s16, s32 = self.encoder.pyramid(L)
+        context = self.context(self.encoder.describe(s32))
+        hint4 = hint8 = hint16 = hint32 = None
+        if hints is not None:
+            (hint4, hint8, hint16, hint32), hint_context = self.hints(hints)
+            context = context + hint_context
+        context = F.relu(context)
+
+        x = _add(self.enter(s32) + context[:, :, None, None], hint32)
+        x = self.global32(x)
+        x = _up(self.up16(x) + self.context16(context)[:, :, None, None]) + self.skip16(s16)
+        x = self.local16(self.global16(_add(x, hint16)))
+        x = _up(self.up8(x) + self.context8(context)[:, :, None, None]) + self.skip8(s8)
+        x = self.local8(_add(x, hint8))
+        x = _up(self.up4(x) + self.context4(context)[:, :, None, None]) + self.skip4(s4)
+        x = self.local4(_add(x, hint4))
+        x = F.relu(_up(self.up2(x)) + self.skip2(s2))
+        x = F.relu(x + self.mix2(x))
+        return torch.tanh(_up(self.head(x)))
+
+
+def _up(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _add(x: Tensor, addition: Tensor | None) -> Tensor:
+    return x if addition is None else x + addition

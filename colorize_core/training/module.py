@@ -1,0 +1,191 @@
+"""The training step: generator and critic, each with its own Adam, optimized by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from colorize_core.config import StageConfig, TrainConfig
+from colorize_core.model.critic import PatchCritic
+from colorize_core.model.encoder import load_imagenet
+from colorize_core.model.generator import FlagshipUNet, build_generator
+from colorize_core.training.degrade import Dice, Sample, make_sample
+from colorize_core.training.hints import simulate_hints
+from colorize_core.training.losses import color_loss, critic_loss, gradient_penalty
+from colorize_core.training.schedule import At, Schedule
+
+_SEED_STRIDE = 1_000_003
+
+
+class ColorizeModule(lightning.LightningModule):
+    """Generator, its moving average, and critic.
+
+    Args:
+        config: the run.
+        schedule: of the same run.
+        bin_weights: [BINS,BINS], see `losses.bin_weights`.
+        rank: of this worker.
+    """
+
+    bin_weights: Tensor
+
+    def __init__(
+        self, config: TrainConfig, schedule: Schedule, bin_weights: Tensor, *, rank: int = 0
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.config, self.schedule, self.rank = config, schedule, rank
+        torch.manual_seed(config.seed)
+        self.generator = build_generator(config.generator)
+        if config.encoder_weights and isinstance(self.generator, FlagshipUNet):
+            load_imagenet(self.generator.encoder, Path(config.encoder_weights))
+        has_critic = any(stage.n_critic for stage in config.stages)
+        self.critic = PatchCritic(config.critic) if has_critic else None
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.register_buffer("bin_weights", bin_weights, persistent=False)
+        self.photos: dict[int, Tensor] = {}
+        self.steps_done = 0
+        self.generator_steps = 0
+        self.latest: dict[str, float] = {}
+        self.waited, self.worked = 0.0, 0.0
+        self._idle_since = time.perf_counter()
+
+    @property
+    def best_generator(self) -> nn.Module:
+        """The weights to export: the moving average if there is one."""
+        return self.average if self.config.optimizer.ema > 0 else self.generator
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """AdamW with two groups for the generator (pretrained encoder first), Adam for the critic."""
+        settings = self.config.optimizer
+        encoder = self.generator.encoder_parameters()  # type: ignore[operator]
+        known = {id(p) for p in encoder}
+        rest = [p for p in self.generator.parameters() if id(p) not in known]
+        groups = [{"params": encoder, "pretrained": True}] if encoder else []
+        groups.append({"params": rest, "pretrained": False})
+        betas = (settings.beta1, settings.beta2)
+        optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, betas=betas, weight_decay=settings.weight_decay)
+        ]
+        if self.critic is not None:
+            optimizers.append(torch.optim.Adam(self.critic.parameters(), betas=betas))
+        return optimizers
+
+    def training_step(self, batch: dict[str, Any], _: int) -> None:
+        """One batch: a critic step where the stage has a critic, and the generator's turn when it comes."""
+        started = time.perf_counter()
+        self.waited += started - self._idle_since
+        step = int(batch["step"])
+        at = self.schedule.at(step)
+        stage = self.config.stages[at.stage]
+        dice = Dice(
+            (self.config.seed * _SEED_STRIDE + step) * 1024 + self.rank, torch.device(self.device)
+        )
+        sample = make_sample(self._gather(batch["parts"]), stage.size, stage.degrade, dice)
+        self._set_rates(at, stage)
+        if stage.n_critic:
+            self._critic_step(sample, stage, dice)
+        if self.schedule.moves_generator(at):
+            self._generator_step(sample, stage, dice)
+        self.steps_done = step + 1
+        self._idle_since = time.perf_counter()
+        self.worked += self._idle_since - started
+
+    def _gather(self, parts: list[Any]) -> list[Tensor]:
+        if not self.photos:
+            return parts
+        return [self.photos[int(side)][indices] for side, indices in parts]
+
+    def _set_rates(self, at: At, stage: StageConfig) -> None:
+        factor = self.schedule.rate(at)
+        optimizers = self.optimizers()
+        generator, *critics = optimizers if isinstance(optimizers, list) else [optimizers]
+        for group in generator.param_groups:
+            group["lr"] = factor * (stage.encoder_lr if group["pretrained"] else stage.lr)
+        for optimizer in critics:
+            for group in optimizer.param_groups:
+                group["lr"] = factor * stage.critic_lr
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.config.optimizer.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def predict(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        """ab/110 [B,2,H,W] in float32 from the generator in training."""
+        with self._autocast():
+            predicted: Tensor = self.generator(L.contiguous(memory_format=torch.channels_last), hints)
+        return predicted.float()
+
+    def _critic_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
+        assert self.critic is not None
+        optimizer = self.optimizers()[1]  # type: ignore[index]
+        with torch.no_grad():
+            fake = self.predict(sample.L)
+        real_score = self.critic(sample.L, sample.ab)
+        fake_score = self.critic(sample.L, fake)
+        distance = critic_loss(real_score, fake_score)
+        penalty = gradient_penalty(self.critic, sample.L, sample.ab, fake, dice)
+        optimizer.zero_grad()
+        self.manual_backward(distance + stage.loss.gradient_penalty * penalty)
+        optimizer.step()
+        self._note(critic=distance, penalty=penalty)
+
+    def _generator_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
+        optimizers = self.optimizers()
+        optimizer = optimizers[0] if isinstance(optimizers, list) else optimizers
+        hints = simulate_hints(sample.ab, dice) if dice.number(0, 1) < stage.hints else None
+        predicted = self.predict(sample.L, hints)
+        color = color_loss(predicted, sample.ab, self.bin_weights, stage.loss)
+        loss = stage.loss.l1 * color
+        self._note(color=color)
+        if self.critic is not None and stage.loss.adversarial > 0:
+            self.critic.requires_grad_(False)
+            adversarial = -self.critic(sample.L, predicted).mean()
+            self._note_gradients(predicted, stage.loss.l1 * color, stage.loss.adversarial * adversarial)
+            loss = loss + stage.loss.adversarial * adversarial
+            self._note(adversarial=adversarial)
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.critic is not None:
+            self.critic.requires_grad_(True)
+        if self.config.optimizer.clip_norm > 0:
+            norm = nn.utils.clip_grad_norm_(
+                self.generator.parameters(), self.config.optimizer.clip_norm
+            )
+            self._note(gradient=norm)
+        optimizer.step()
+        self.generator_steps += 1
+        self._update_average()
+
+    def _note_gradients(self, predicted: Tensor, color: Tensor, adversarial: Tensor) -> None:
+        """Norms of both losses' gradients where they meet, on the predicted ab."""
+        if self.generator_steps % self.config.saving.log_every:
+            return
+        by_color, by_critic = (
+            torch.autograd.grad(loss, predicted, retain_graph=True)[0].norm()
+            for loss in (color, adversarial)
+        )
+        self._note(adversarial_to_l1=by_critic / by_color.clamp_min(1e-12))
+
+    def _note(self, **values: Tensor) -> None:
+        for name, value in values.items():
+            self.latest[name] = value.detach()  # type: ignore[assignment]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        target = self.config.optimizer.ema
+        if target <= 0:
+            return
+        # A young average follows faster, or it would remember the random start.
+        decay = min(target, (1 + self.generator_steps) / (10 + self.generator_steps))
+        torch._foreach_lerp_(
+            list(self.average.parameters()), list(self.generator.parameters()), 1 - decay
+        )

@@ -1,0 +1,203 @@
+"""A whole training run: open the data, resume, fit, save, and show how it goes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning
+import torch
+from torch.utils.data import DataLoader
+
+from colorize_core.atomic import publish_bytes
+from colorize_core.config import TrainConfig
+from colorize_core.errors import ConfigError
+from colorize_core.model.checkpoint import load_generator
+from colorize_core.training.checkpoint import load_newest
+from colorize_core.training.data import PhotoCache, open_cache
+from colorize_core.training.losses import bin_weights
+from colorize_core.training.module import ColorizeModule
+from colorize_core.training.sampler import StepData, hold_out, make_deck, read_photos
+from colorize_core.training.schedule import Schedule
+from colorize_core.training.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What to train, on what, and where. Only `config` can change the weights."""
+
+    config: TrainConfig
+    name: str
+    source: Path
+    out: Path
+    cache: Path
+    val: Path | None = None
+    device: str = "auto"
+    threads: int = 0  # CPU threads of this process; 0 = as they are
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder. Its name carries the configuration, so another one never continues it."""
+        return self.out / f"{self.name}-{config_hash(self.config)}"
+
+
+class Host(Protocol):
+    """Whoever runs the loop: this process alone, or one worker of a group."""
+
+    rank: int
+    world: int
+
+    def trainer_options(self) -> dict[str, Any]:
+        """Arguments for Lightning's Trainer that place the run."""
+        ...
+
+    def report(self, metrics: Mapping[str, float]) -> None:
+        """Pass an epoch's metrics on."""
+        ...
+
+
+class LocalHost:
+    """One process, one device, no Ray."""
+
+    rank, world = 0, 1
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def trainer_options(self) -> dict[str, Any]:
+        """See `Host`."""
+        accelerator = {"cpu": "cpu", "cuda": "gpu"}.get(self.device, "auto")
+        return {"accelerator": accelerator, "devices": 1}
+
+    def report(self, metrics: Mapping[str, float]) -> None:
+        """See `Host`: nobody else is listening."""
+
+
+def config_hash(config: TrainConfig) -> str:
+    """Identity of a configuration. Settings at their default are left out, so a new one with a neutral
+    default does not orphan the runs before it; so are those that change no weight.
+    """  # noqa: D205
+    tree = _non_default(config)
+    tree.pop("saving", None)
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _non_default(node: Any) -> Any:
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        found = {}
+        for field in dataclasses.fields(node):
+            value = getattr(node, field.name)
+            default: Any = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if value != default:
+                found[field.name] = _non_default(value)
+        return found
+    if isinstance(node, tuple):
+        return [_non_default(value) for value in node]
+    return node
+
+
+def fit(spec: RunSpec, host: Host) -> Path:
+    """Train to the end of the schedule, from the newest checkpoint if there is one.
+
+    Returns:
+        Path of the exported generator (.safetensors).
+
+    Raises:
+        ColorizeError: no usable photos, unreadable weights or checkpoint, a group that does not exist.
+    """
+    config = spec.config
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    _check_batches(config, host.world)
+    cache = open_cache(spec.source, spec.cache, config.data)
+    held_out = hold_out(cache, 2 * config.saving.page_pictures, config.seed)
+    schedule = Schedule(config, cache.count - len(held_out))
+    decks = [make_deck(cache, stage, held_out) for stage in config.stages]
+    module = ColorizeModule(config, schedule, bin_weights(cache), rank=host.rank)
+    if config.init_weights:
+        _start_from(module, Path(config.init_weights))
+    logger.info(
+        "%s: %d photos, %s left out, %d steps", spec.folder, cache.count, cache.dropped,
+        schedule.total_steps,
+    )  # fmt: skip
+    if host.rank == 0:
+        publish_bytes(
+            spec.folder / "config.json",
+            json.dumps(dataclasses.asdict(config), indent=1).encode(),
+        )
+    watch = Watch(
+        spec.folder, config, schedule, read_photos(cache, held_out), val=spec.val, host=host
+    )
+    resume = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
+    first = 0
+    if resume is not None:
+        first = int(resume["step"])
+        logger.info("resuming after step %d", first)
+    watch.resume = resume
+    data = StepData(
+        cache, schedule, decks,
+        seed=config.seed, first=first, rank=host.rank, world=host.world,
+        on_device=config.data.on_device,
+    )  # fmt: skip
+    if first < schedule.total_steps:
+        _train(module, data, cache, watch, spec, host)
+    else:
+        watch.restore(module, module.configure_optimizers())
+    return watch.export_final(module)
+
+
+def _train(
+    module: ColorizeModule, data: StepData, cache: PhotoCache, watch: Watch, spec: RunSpec, host: Host
+) -> None:
+    workers = 0 if spec.config.data.on_device else spec.config.data.loader_workers
+    loader = DataLoader(data, batch_size=None, num_workers=workers)
+    trainer = lightning.Trainer(
+        max_epochs=1,  # our epochs are counted in samples, by the schedule
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[watch],
+        **host.trainer_options(),
+    )
+    if spec.config.data.on_device:
+        device = trainer.strategy.root_device
+        module.photos = {s: torch.from_numpy(a[:]).to(device) for s, a in cache.arrays.items()}
+    with warnings.catch_warnings():
+        # One core per process: loader workers would take it from the training itself.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(module, loader)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _check_batches(config: TrainConfig, world: int) -> None:
+    for stage in config.stages:
+        if stage.batch % world:
+            raise ConfigError(
+                f"stage {stage.name}: batch {stage.batch} does not divide among {world} workers"
+            )
+
+
+def _start_from(module: ColorizeModule, path: Path) -> None:
+    loaded = load_generator(path)
+    if loaded.config != module.config.generator:
+        raise ConfigError(
+            f"init_weights {path}: another generator than the configuration's",
+            remedy="use the same generator settings",
+        )
+    state = loaded.module.state_dict()
+    module.generator.load_state_dict(state)
+    module.average.load_state_dict(state)

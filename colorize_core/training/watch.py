@@ -1,0 +1,234 @@
+"""What is written while training: checkpoints, log lines, curves, pages and exports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning
+import torch
+from torch import Tensor
+
+from colorize_core.atomic import append_lines, publish, publish_bytes
+from colorize_core.config import TrainConfig
+from colorize_core.model.checkpoint import save_generator
+from colorize_core.training.checkpoint import save_state
+from colorize_core.training.module import ColorizeModule
+from colorize_core.training.pictures import draw_curves, draw_page, lab_of, read_folder
+from colorize_core.training.schedule import Schedule
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 8
+COLUMNS = (
+    "step", "epoch", "stage", "lr", "color", "perceptual", "style", "consistency", "adversarial",
+    "critic", "penalty", "adversarial_to_l1", "gradient", "photos_per_s", "waiting",
+    "val_l1", "val_de76", "val_colorfulness", "val_real_above_fake",
+)  # fmt: skip
+
+
+class Reporter(Protocol):
+    """The part of `run.Host` that this module needs."""
+
+    rank: int
+    world: int
+
+    def report(self, metrics: Mapping[str, float]) -> None:
+        """Pass an epoch's metrics on."""
+        ...
+
+
+class Watch(lightning.Callback):
+    """Saves and shows; only rank 0 writes.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        schedule: of the run.
+        held_out: uint8 [N,side,side,3], never trained on; validation if there is no `val`.
+        val: folder of color photos for validation.
+        host: who runs the loop.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: TrainConfig,
+        schedule: Schedule,
+        held_out: Tensor,
+        *,
+        val: Path | None,
+        host: Reporter,
+    ) -> None:
+        self.folder, self.config, self.schedule, self.host = folder, config, schedule, host
+        size = config.saving.page_size
+        photos = read_folder(val, size) if val else held_out
+        self.truth = lab_of(photos, size)
+        self.resume: dict[str, Any] | None = None
+        self.epoch = 0
+        self._since = (time.perf_counter(), 0)
+        self._logged = 0.0
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Go on from the checkpoint."""
+        module = _ours(pl_module)
+        optimizers = trainer.optimizers
+        self.restore(module, optimizers)
+        self.epoch = self.schedule.epoch_of(module.steps_done)
+        if self.host.rank == 0:
+            self._trim_log(module.steps_done)
+        self._since = (time.perf_counter(), module.steps_done)
+
+    def restore(self, module: ColorizeModule, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Load the checkpoint found at the start, if any."""
+        if self.resume is None:
+            return
+        module.load_state_dict(self.resume["module"])
+        for optimizer, state in zip(optimizers, self.resume["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        module.steps_done = int(self.resume["step"])
+        module.generator_steps = int(self.resume["generator_steps"])
+        self.resume = None
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Log, save and show as often as the configuration says."""
+        module = _ours(pl_module)
+        step, saving = module.steps_done, self.config.saving
+        epoch = self.schedule.epoch_of(step)
+        ends_epoch = epoch > self.epoch
+        self.epoch = epoch
+        is_last = step == self.schedule.total_steps
+        metrics: dict[str, float] = {}
+        if ends_epoch or is_last:
+            metrics = self._validate(module)
+        if self.host.rank == 0:
+            if ends_epoch or is_last or step % saving.log_every == 0:
+                self._log(module, metrics)
+            if (
+                step % saving.every_steps == 0
+                or (ends_epoch and epoch % saving.every_epochs == 0)
+                or is_last
+            ):
+                self.save(module, trainer.optimizers)
+            if ends_epoch and epoch % saving.export_epochs == 0:
+                self.export(module, f"generator-epoch-{epoch:04d}")
+        if ends_epoch or is_last:
+            self.host.report({"step": step, "epoch": epoch, **metrics})
+
+    def save(self, module: ColorizeModule, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Write a checkpoint."""
+        state = {
+            "step": module.steps_done,
+            "generator_steps": module.generator_steps,
+            "module": module.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        }
+        save_state(self.folder / "checkpoints", state, keep=self.config.saving.keep)
+
+    def export(self, module: ColorizeModule, name: str) -> Path:
+        """Publish the generator as .pt (float32 state dict) and .safetensors (fp16, with its configuration)."""
+        generator = module.best_generator
+        with publish(self.folder / "exports" / f"{name}.pt") as temporary:
+            torch.save({k: v.cpu() for k, v in generator.state_dict().items()}, temporary)
+        path = self.folder / "exports" / f"{name}.safetensors"
+        extra = {"run": self.folder.name, "step": str(module.steps_done)}
+        save_generator(path, generator, self.config.generator, extra=extra)
+        return path
+
+    def export_final(self, module: ColorizeModule) -> Path:
+        """Export the finished generator."""
+        if self.host.rank == 0:
+            return self.export(module, "generator")
+        return self.folder / "exports" / "generator.safetensors"
+
+    @torch.no_grad()
+    def _validate(self, module: ColorizeModule) -> dict[str, float]:
+        """Metrics over the validation photos, and the page of the same first pictures each time."""
+        if self.host.rank != 0:
+            return {}
+        device = next(module.generator.parameters()).device
+        outputs = []
+        for truth in self.truth.split(_BATCH):
+            L = truth[:, :1].to(device)
+            outputs.append(module.best_generator(L).float().cpu())
+        ab = torch.cat(outputs)
+        true_ab = self.truth[:, 1:]
+        difference = (ab - true_ab).abs()
+        metrics = {
+            "val_l1": float(difference.mean()),
+            "val_de76": float((ab - true_ab).norm(dim=1).mean() * 110),
+            "val_colorfulness": float(ab.norm(dim=1).mean() / true_ab.norm(dim=1).mean()),
+        }
+        if module.critic is not None:
+            fake = module.critic(self.truth[:, :1].to(device), ab.to(device)).mean((1, 2, 3))
+            real = module.critic(self.truth[:, :1].to(device), true_ab.to(device)).mean((1, 2, 3))
+            metrics["val_real_above_fake"] = float((real > fake).float().mean())
+        count = self.config.saving.page_pictures
+        page = self.folder / "pages" / f"epoch-{self.epoch:04d}-step-{module.steps_done:07d}.png"
+        draw_page(self.truth[:count], ab[:count], page)
+        return metrics
+
+    def _log(self, module: ColorizeModule, metrics: dict[str, float]) -> None:
+        now, step = time.perf_counter(), module.steps_done
+        at = self.schedule.at(step - 1)
+        stage = self.config.stages[at.stage]
+        steps = max(step - self._since[1], 1)
+        seconds = max(now - self._since[0], 1e-9)
+        self._since = (now, step)
+        total = module.waited + module.worked
+        row: dict[str, object] = {
+            "step": step, "epoch": self.epoch, "stage": stage.name,
+            "lr": f"{self.schedule.rate(at) * stage.lr:.3g}",
+            "photos_per_s": f"{steps * stage.batch / seconds:.2f}",
+            "waiting": f"{module.waited / max(total, 1e-9):.3f}",
+        }  # fmt: skip
+        values = {k: float(v) for k, v in module.latest.items()} | metrics
+        row |= {k: f"{v:.5g}" for k, v in values.items()}
+        self._append(row)
+        left = sum(
+            (length - max(0, min(length, step - sum(self.schedule.lengths[:i]))))
+            * self.config.stages[i].batch * self.config.stages[i].size ** 2
+            for i, length in enumerate(self.schedule.lengths)
+        )  # fmt: skip
+        rate = steps * stage.batch * stage.size**2 / seconds
+        logger.info(
+            "step %d/%d %s %s, about %d min left", step, self.schedule.total_steps, stage.name,
+            " ".join(f"{k}={v}" for k, v in row.items() if k not in ("step", "stage")),
+            left / rate / 60,
+        )  # fmt: skip
+        if metrics:
+            draw_curves(self.folder / "metrics.csv", self.folder / "curves.png")
+
+    def _append(self, row: Mapping[str, object]) -> None:
+        path = self.folder / "metrics.csv"
+        if not path.exists():
+            append_lines(path, [",".join(COLUMNS)])
+        text = io.StringIO()
+        csv.DictWriter(text, COLUMNS, lineterminator="").writerow(dict(row))
+        append_lines(path, [text.getvalue()])
+
+    def _trim_log(self, step: int) -> None:
+        """Drop the lines of steps that will be done again."""
+        path = self.folder / "metrics.csv"
+        if not path.exists():
+            return
+        header, *lines = path.read_text().splitlines()
+        kept = [x for x in lines if x.split(",")[0].isdigit() and int(x.split(",")[0]) <= step]
+        publish_bytes(path, ("\n".join([header, *kept]) + "\n").encode())
+
+
+def _ours(module: lightning.LightningModule) -> ColorizeModule:
+    assert isinstance(module, ColorizeModule)
+    return module

@@ -1,0 +1,79 @@
+"""Train a generator: `python -m jobs.train DATA --config configs/train/flagship.yaml`.
+
+The same command goes on from the last checkpoint; another configuration starts its own run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from colorize_core.errors import EXIT_DONE, EXIT_RESUME, ColorizeError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.train", description=__doc__)
+    parser.add_argument("data", type=Path, help="folder, tar or zip of color photos")
+    parser.add_argument(
+        "--config", type=Path, default=Path("configs/train/flagship.yaml"), help="a training recipe"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where runs are kept")
+    parser.add_argument("--cache", type=Path, help="decoded photos (default: OUT/cache)")
+    parser.add_argument("--val", type=Path, help="folder of color photos to validate on")
+    parser.add_argument("--runner", choices=("ray", "local"), default="ray")
+    parser.add_argument("--workers", type=int, default=1, help="processes, with --runner ray")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads per process")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the job and return its exit code."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    try:
+        return _run(args)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return EXIT_RESUME
+    except ColorizeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _run(args: argparse.Namespace) -> int:
+    from colorize_core.config import TrainConfig, load_config
+
+    config = load_config(TrainConfig, args.config, args.overrides)
+
+    from colorize_core.training.run import LocalHost, RunSpec, fit
+
+    spec = RunSpec(
+        config=config,
+        name=args.config.stem,
+        source=args.data.absolute(),
+        out=args.out.absolute(),
+        cache=(args.cache or args.out / "cache").absolute(),
+        val=args.val.absolute() if args.val else None,
+        device=args.device,
+        threads=args.threads,
+    )
+    if args.runner == "local":
+        exported = fit(spec, LocalHost(args.device))
+    else:
+        from colorize_core.pipeline.ray_train import train_on_ray
+
+        exported = train_on_ray(spec, workers=args.workers, device=args.device)
+    print(exported)
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
