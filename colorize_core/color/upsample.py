@@ -120,17 +120,21 @@ def _resize(x: Tensor, height: int, width: int) -> Tensor:
 
 def _sharpen(ab: Tensor, height: int, width: int) -> Tensor:
     """Undo the blur of the enlargement to come, without leaving the range of the 3x3 neighbors."""
-    blurred = _three_tap(ab, 3, width / ab.shape[3])
-    blurred = _three_tap(blurred, 2, height / ab.shape[2])
-    around = F.pad(ab, (1, 1, 1, 1), mode="replicate")
-    highest, lowest = F.max_pool2d(around, 3, 1), -F.max_pool2d(-around, 3, 1)
+    blurred = lowest = highest = ab
+    for axis, size in ((3, width), (2, height)):
+        share = _BLUR * min(max(size / ab.shape[axis] - 1.0, 0.0), 1.0)
+        before, after = _neighbors(blurred, axis)
+        blurred = (before + after).mul_(share).add_(blurred * (1.0 - 2.0 * share))
+        before, after = _neighbors(lowest, axis)
+        lowest = torch.minimum(torch.minimum(before, after), lowest)
+        before, after = _neighbors(highest, axis)
+        highest = torch.maximum(torch.maximum(before, after), highest)
     return torch.minimum(torch.maximum(2.0 * ab - blurred, lowest), highest)
 
 
-def _three_tap(x: Tensor, axis: int, enlargement: float) -> Tensor:
-    share = _BLUR * min(max(enlargement - 1.0, 0.0), 1.0)
+def _neighbors(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """The pixels before and after each one along an axis; the border counts as its own neighbor."""
     last = x.shape[axis] - 1
-    index = torch.arange(last + 1, device=x.device)
-    neighbors = x.index_select(axis, (index - 1).clamp(min=0))
-    neighbors = neighbors + x.index_select(axis, (index + 1).clamp(max=last))
-    return (1.0 - 2.0 * share) * x + share * neighbors
+    before = torch.cat((x.narrow(axis, 0, 1), x.narrow(axis, 0, last)), axis)
+    after = torch.cat((x.narrow(axis, 1, last), x.narrow(axis, last, 1)), axis)
+    return before, after
