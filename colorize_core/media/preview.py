@@ -1,0 +1,151 @@
+"""Pictures of a finished film for the run's page: a strip, one frame per shot, and a short clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.atomic import publish
+from colorize_core.media.thumbnails import LONG_SIDE, fit, shrink, write_pair
+
+STRIP_FRAMES: Final = 24
+_CLIP_SECONDS: Final = 6.0
+_CLIP_FRAMES: Final = 180
+_PANEL: Final = 320  # long side of each half of the clip
+_MAX_SKIPPED: Final = 1500  # frames decoded after a seek before a point is given up
+_TICKS: Final = 90_000
+
+
+def write_film(
+    source: Path, output: Path, folder: Path, key: str, *, shots: Sequence[float]
+) -> dict[str, Any]:
+    """Write thumbnails of a film's shots and a silent clip, before on the left, after on the right.
+
+    Decodes at most one group of pictures per shown frame. Points where one of the films does not
+    decode are left out: a damaged film has its own entry in the report, the strip only shows it.
+
+    Args:
+        source: the film before; both keep their timestamps, so frames are paired by time.
+        output: the film after.
+        folder: as for `thumbnails.write_pair`.
+        key: likewise.
+        shots: seconds at which shots begin, rising. Thinned to `STRIP_FRAMES`; empty = one shot.
+
+    Returns:
+        JSON values: "strip", a list of `write_pair` answers with "time" in seconds; those of its
+        first frame again at the top; "preview" with "file" (relative to `folder`) and "seconds".
+        Empty when no point decodes.
+
+    Raises:
+        av.error.FFmpegError: one of the films does not open.
+    """
+    strip = []
+    middles = _middles(shots, _duration(source))
+    for number, seconds in enumerate(middles):
+        before = next(_frames(source, seconds), None)
+        after = next(_frames(output, before[0]), None) if before else None
+        if before and after:
+            pair = write_pair(before[1], after[1], folder, f"{key}-{number}")
+            strip.append({**pair, "time": round(before[0], 3)})
+    if not strip:
+        return {}
+    # The opening is often titles: the poster is from the middle of the strip.
+    middle = strip[len(strip) // 2]
+    poster = {name: value for name, value in middle.items() if name != "time"}
+    start = max(0.0, middle["time"] - 1.0)
+    return {**poster, "strip": strip, "preview": _write_clip(source, output, folder, key, start)}
+
+
+def _middles(shots: Sequence[float], duration: float) -> list[float]:
+    starts = sorted({float(s) for s in shots if 0 < s < duration} | {0.0})
+    ends = [*starts[1:], max(duration, starts[-1])]
+    middles = [(start + end) / 2 for start, end in zip(starts, ends, strict=True)]
+    if len(middles) <= STRIP_FRAMES:
+        return middles
+    picks = np.linspace(0, len(middles) - 1, STRIP_FRAMES).round().astype(int)
+    return [middles[int(i)] for i in picks]
+
+
+def _duration(path: Path) -> float:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return (container.duration or 0) / 1e6
+
+
+def _frames(path: Path, start: float) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Frames from `start` seconds on: time, and an upright RGB picture with square pixels."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        base = stream.time_base or Fraction(1, _TICKS)
+        container.seek(max(0, int(start / base)), stream=stream, backward=True)
+        skipped = 0
+        try:
+            for frame in container.decode(stream):
+                if frame.time is None or frame.time < start - 1e-3:
+                    skipped += 1
+                    if skipped > _MAX_SKIPPED:
+                        return
+                    continue
+                yield frame.time, _picture(frame, stream.sample_aspect_ratio)
+        except av.error.InvalidDataError:
+            return  # what was decoded before the damage is still shown
+
+
+def _picture(frame: av.VideoFrame, aspect: Fraction | None) -> NDArray[np.uint8]:
+    wide = max(1, round(frame.width * float(aspect or 1)))
+    width, height = fit(wide, frame.height, LONG_SIDE)
+    picture = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    upright = np.rot90(picture, round(frame.rotation / 90) % 4)
+    return np.ascontiguousarray(upright, dtype=np.uint8)
+
+
+def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float) -> dict[str, Any]:
+    name = f"{key[:2]}/{key}-preview.mp4"
+    seconds = -1.0
+    with (
+        publish(folder / name) as temporary,
+        av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+    ):
+        stream: Any = None
+        pairs = zip(_frames(source, start), _frames(output, start), strict=False)
+        for number, ((time, before), (_, after)) in enumerate(pairs):
+            if time > start + _CLIP_SECONDS or number == _CLIP_FRAMES:
+                break
+            if time - start <= seconds:
+                continue  # H.264 in AVI repeats times; a muxer refuses them
+            both = _side_by_side(before, after)
+            if stream is None:
+                stream = _clip_stream(container, both.shape[1], both.shape[0])
+            frame = av.VideoFrame.from_ndarray(both, format="rgb24")
+            frame.pts = round((time - start) * _TICKS)
+            frame.time_base = Fraction(1, _TICKS)
+            container.mux(stream.encode(frame))
+            seconds = time - start
+        if stream is not None:
+            container.mux(stream.encode())
+    return {"file": name, "seconds": round(max(0.0, seconds), 2)}
+
+
+def _clip_stream(container: Any, width: int, height: int) -> Any:
+    stream = container.add_stream("libx264", rate=30)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)
+    stream.codec_context.thread_count = 1
+    stream.options = {"crf": "26", "preset": "veryfast"}
+    return stream
+
+
+def _side_by_side(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    width, height = fit(after.shape[1], after.shape[0], _PANEL)
+    width, height = width + width % 2, height + height % 2  # 4:2:0 wants even sides
+    panels = [shrink(panel, width, height) for panel in (before, after)]
+    return np.concatenate(panels, axis=1)
