@@ -104,6 +104,11 @@ class OutputLock:
         aside.unlink()
 
 
+def is_locked(path: Path) -> bool:
+    """True while a live driver holds the lock."""
+    return path.exists() and not _is_stale(path, _read(path))
+
+
 def _is_stale(path: Path, holder: dict[str, Any]) -> bool:
     if not holder:
         # Just created and not yet written, or torn by a power cut.

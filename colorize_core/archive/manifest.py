@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from colorize_core.archive.units import ItemReport, Status
 from colorize_core.atomic import append_lines
@@ -49,6 +49,8 @@ class Manifest:
         self.damaged_lines = 0
         self._entries: dict[str, Entry] = {}
         self._size = 0
+        # Kept open: the planner and the summary read back every line.
+        self._reader: BinaryIO | None = None
         if path.exists():
             self._load()
 
@@ -65,9 +67,7 @@ class Manifest:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        with self.path.open("rb") as file:
-            file.seek(entry.offset)
-            body = _parse(file.readline())
+        body = self._body_at(entry.offset)
         if body is None:
             raise ManifestError(
                 f"{self.path}: the line at byte {entry.offset} changed while in use"
@@ -76,12 +76,10 @@ class Manifest:
 
     def reports(self) -> Iterator[ItemReport]:
         """The latest report of every key, in the order recorded."""
-        with self.path.open("rb") as file:
-            for entry in sorted(self._entries.values(), key=lambda e: e.offset):
-                file.seek(entry.offset)
-                body = _parse(file.readline())
-                if body is not None:
-                    yield ItemReport(**body)
+        for entry in sorted(self._entries.values(), key=lambda e: e.offset):
+            body = self._body_at(entry.offset)
+            if body is not None:
+                yield ItemReport(**body)
 
     def append(self, reports: Iterable[ItemReport]) -> None:
         """Record finished items; they are on the disk when this returns."""
@@ -94,6 +92,12 @@ class Manifest:
             lines.insert(0, _line({"format": FORMAT}))
         append_lines(self.path, lines)
         self._load()
+
+    def _body_at(self, offset: int) -> dict[str, Any] | None:
+        if self._reader is None:
+            self._reader = self.path.open("rb")
+        self._reader.seek(offset)
+        return _parse(self._reader.readline())
 
     def _load(self) -> None:
         with self.path.open("rb") as file:

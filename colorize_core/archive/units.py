@@ -39,11 +39,6 @@ class ImageShard:
         """Stable name of exactly this set of photos."""
         return "shard-" + _digest([p.key for p in self.photos])
 
-    @property
-    def cost(self) -> float:
-        """Work relative to other units, in source bytes."""
-        return float(sum(p.item.size for p in self.photos))
-
 
 @dataclass(frozen=True)
 class VideoSegment:
@@ -67,36 +62,20 @@ class VideoSegment:
         """Stable name of this segment."""
         return f"segment-{self.key}"
 
-    @property
-    def cost(self) -> float:
-        """Work relative to other units, in source bytes."""
-        frames = max(1, len(self.probe.pts))
-        return self.item.size * (self.stop - self.start) / frames
-
 
 @dataclass(frozen=True)
-class Join:
-    """Makes one film of its finished segments."""
+class FilmCopy:
+    """A film that already has color: copied byte for byte, or left out with `leave`."""
 
     key: str
     item: SourceItem
-    probe: Any = field(repr=False)
-    segments: tuple[str, ...]
     output: str
-    config: ColorizeConfig
+    leave: bool
 
     @property
     def id(self) -> str:
-        """Stable name of this join."""
-        return f"join-{self.key}"
-
-    @property
-    def cost(self) -> float:
-        """Work relative to other units, in source bytes: copying is cheap."""
-        return self.item.size * 0.05
-
-
-WorkUnit = ImageShard | VideoSegment | Join
+        """Stable name of this copy."""
+        return f"copy-{self.key}"
 
 
 @dataclass(frozen=True)
@@ -124,6 +103,26 @@ class ItemReport:
     def to_json(self) -> dict[str, Any]:
         """Fields that differ from their defaults, in order."""
         return {k: v for k, v in asdict(self).items() if v not in ("", None, {}, 0.0)}
+
+
+@dataclass(frozen=True)
+class Join:
+    """Makes one film of its finished segments; `segments` are their reports in order."""
+
+    key: str
+    item: SourceItem
+    probe: Any = field(repr=False)
+    segments: tuple[ItemReport, ...]
+    output: str
+    config: ColorizeConfig
+
+    @property
+    def id(self) -> str:
+        """Stable name of this join."""
+        return f"join-{self.key}"
+
+
+WorkUnit = ImageShard | VideoSegment | Join | FilmCopy
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ def resolve_weights(weights: str) -> Path:
     path = shipped_weights() if weights == "shipped" else Path(weights).expanduser().absolute()
     if not path.is_file():
         raise ModelError(
-            f"{path}: no such weights file", remedy='set model.weights to "shipped" or a .safetensors'
+            f"{path}: no such weights file",
+            remedy='set model.weights to "shipped" or a .safetensors',
         )
     return path
 

@@ -1,0 +1,67 @@
+# Targets create .venv by themselves; "make help" lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+# Paths reach the shell through the environment and are quoted there, so that names with spaces,
+# quotes, $ and line breaks arrive as they are.
+# $(value) keeps make itself from expanding a $ in them.
+override SRC := $(value SRC)
+override OUT := $(value OUT)
+override CONFIG := $(value CONFIG)
+override DATA := $(value DATA)
+override ARGS := $(value ARGS)
+export SRC OUT CONFIG DATA ARGS
+
+.PHONY: help install colorize-archive train evaluate report status test test-browser lint bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
+
+install: $(STAMP) ## create .venv with the pinned dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@test -x $(PY) || "$(PYTHON)" -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@touch $@
+
+# make's own exit code is always 2; the job's is printed.
+define run
+@set -f; $(PY) -m $(1) || { code=$$?; echo "exit code $$code"; exit $$code; }
+endef
+
+colorize-archive: $(STAMP) ## colorize SRC (without it: a built-in sample) [OUT=] [CONFIG=] [ARGS=]
+	$(call run,jobs.colorize_archive $${SRC:+"$$SRC"} $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $$ARGS)
+
+train: $(STAMP) ## train a generator on DATA [CONFIG=configs/train/flagship.yaml] [ARGS=]
+	$(call run,jobs.train "$$DATA" $${CONFIG:+--config "$$CONFIG"} $$ARGS)
+
+evaluate: $(STAMP) ## figures of the shipped generator on DATA (color photos or clips) [CONFIG=] [ARGS=]
+	$(call run,jobs.evaluate "$$DATA" $${CONFIG:+--config "$$CONFIG"} $$ARGS)
+
+report: $(STAMP) ## make the page of a finished run again: OUT=
+	$(call run,jobs.report "$$OUT" $$ARGS)
+
+status: $(STAMP) ## how far a run is: OUT=
+	$(call run,jobs.archive_status "$$OUT" $$ARGS)
+
+test: $(STAMP) ## the test suite
+	$(PY) -m pytest -q -m "not browser and not gpu"
+
+test-browser: $(STAMP) ## the report page in headless Chromium (must be installed)
+	$(PY) -m pytest -q -m browser
+
+lint: $(STAMP) ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(STAMP) ## speed and quality figures of this machine
+	$(call run,bench $$ARGS)
+
+clean: ## remove .venv and caches, never a result
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,301 @@
+"""The generator with its device, precision and memory fallbacks; and the one-picture API."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorize_core.color.lab import L_to_net, ab_to_net, net_to_ab
+from colorize_core.color.merge import Placement, to_working
+from colorize_core.color.pixels import merge_to_pixels, pixels_to_L
+from colorize_core.errors import (
+    ConfigError,
+    InputError,
+    ModelError,
+    OutOfMemoryError,
+    UnsupportedError,
+)
+from colorize_core.model.checkpoint import LoadedGenerator, load_generator
+from colorize_core.model.files import resolve_weights
+
+log = logging.getLogger(__name__)
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A known color at one place of a picture.
+
+    Args:
+        y: row in picture pixels.
+        x: column in picture pixels.
+        a: CIE Lab a, about -110..110.
+        b: CIE Lab b, about -110..110.
+        radius: half side of the square that has this color, in picture pixels.
+    """
+
+    y: int
+    x: int
+    a: float
+    b: float
+    radius: int = 3
+
+
+class Colorizer:
+    """Predicts ab from L, in batches of a fixed size.
+
+    Every batch is padded to `batch_size`: kernels may round differently for other sizes, and a
+    picture's color must not depend on how many neighbors it was packed with.
+
+    Args:
+        generator: from load_generator.
+        device: "auto" takes CUDA when there is one.
+        precision: "fp32", or "bf16" autocast.
+        batch_size: pictures per forward pass.
+        render_size: working long side in pixels, a multiple of 32.
+    """
+
+    def __init__(
+        self,
+        generator: LoadedGenerator,
+        *,
+        device: Device = "auto",
+        precision: Precision = "fp32",
+        batch_size: int = 1,
+        render_size: int = 256,
+    ) -> None:
+        self.device = resolve_device(device)
+        self.batch_size = batch_size
+        self.render_size = render_size
+        self.weights_sha256 = generator.sha256
+        self._notes: list[str] = []
+        self._precision = precision
+        self._module = generator.module.eval().to(self.device, memory_format=torch.channels_last)
+        self._cpu_module: torch.nn.Module | None = None
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path = "shipped",
+        *,
+        device: Device = "auto",
+        precision: Precision = "fp32",
+        batch_size: int = 1,
+        render_size: int = 256,
+    ) -> Colorizer:
+        """Load a generator.
+
+        Args:
+            weights: "shipped" or the path of a .safetensors file of this project.
+            device: see the class.
+            precision: see the class.
+            batch_size: see the class.
+            render_size: see the class.
+
+        Raises:
+            ModelError: the file is missing, damaged, or of another architecture.
+            ConfigError: the device is not there.
+        """
+        return cls(
+            load_generator(resolve_weights(str(weights))),
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            render_size=render_size,
+        )
+
+    def require_weights(self, sha256: str) -> None:
+        """Refuse to go on with other weights than the caller planned with.
+
+        Raises:
+            ModelError: the loaded file has another sha256.
+        """
+        if self.weights_sha256 != sha256:
+            raise ModelError(
+                f"weights have sha256 {self.weights_sha256[:12]}, the run was planned with "
+                f"{sha256[:12]}",
+                remedy="do not change the weights file during a run; start the run again",
+            )
+
+    def take_notes(self) -> list[str]:
+        """Fallbacks since the last call, for the report."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def predict_ab(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        """Color of a batch of any length.
+
+        Args:
+            L: (B, 1, S, S) float32, 0..100, S a multiple of 32.
+            hints: (B, 3, S, S) ab/110 and mask, or None.
+
+        Returns:
+            ab: (B, 2, S, S) float32 on the CPU.
+
+        Raises:
+            OutOfMemoryError: not even one picture fits, on the device and on the CPU.
+        """
+        parts = []
+        for start in range(0, L.shape[0], self.batch_size):
+            chunk = L[start : start + self.batch_size]
+            clues = None if hints is None else hints[start : start + self.batch_size]
+            parts.append(self._predict_padded(chunk, clues))
+        return torch.cat(parts)
+
+    def colorize(self, gray: np.ndarray, hints: Sequence[Hint] | None = None) -> np.ndarray:
+        """Colorize one picture.
+
+        Args:
+            gray: (H, W) or (H, W, 3) uint8 or uint16, sRGB-encoded; of color only L is used.
+            hints: known colors, or None.
+
+        Returns:
+            rgb: (H, W, 3) of the same dtype, sRGB-encoded.
+
+        Raises:
+            UnsupportedError: another shape or dtype.
+        """
+        if gray.dtype not in (np.uint8, np.uint16) or gray.ndim not in (2, 3) or 0 in gray.shape:
+            raise UnsupportedError(
+                f"a picture of shape {gray.shape} and dtype {gray.dtype}",
+                remedy="give (H, W) or (H, W, 3) of uint8 or uint16",
+            )
+        L = pixels_to_L(gray)
+        working, placement = to_working(L, self.render_size)
+        clues = hint_planes(hints, placement) if hints else None
+        ab = self.predict_ab(working, clues)
+        return merge_to_pixels(L, ab, working, placement, dtype=gray.dtype)
+
+    def _predict_padded(self, L: Tensor, hints: Tensor | None) -> Tensor:
+        count = L.shape[0]
+        size = self.batch_size
+        while True:
+            try:
+                return self._in_chunks(L, hints, size, self._module, self.device)[:count]
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                # The failed pass may have left its blocks in the cache.
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+            if size == 1:
+                break
+            size //= 2
+            self._note(f"out of memory: batch halved to {size}")
+        self._note("out of memory with one picture: computed on the CPU")
+        try:
+            if self._cpu_module is None:
+                self._cpu_module = copy.deepcopy(self._module).to("cpu")
+            return self._in_chunks(L, hints, 1, self._cpu_module, torch.device("cpu"))[:count]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f"no memory for one picture at working size {L.shape[-1]}",
+                remedy="use a smaller render.size or a machine with more memory",
+            ) from error
+
+    def _in_chunks(
+        self,
+        L: Tensor,
+        hints: Tensor | None,
+        size: int,
+        module: torch.nn.Module,
+        device: torch.device,
+    ) -> Tensor:
+        parts = []
+        for start in range(0, L.shape[0], size):
+            chunk = _pad_batch(L[start : start + size], size)
+            clues = None if hints is None else _pad_batch(hints[start : start + size], size)
+            parts.append(self._forward(chunk, clues, module, device))
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def _forward(
+        self, L: Tensor, hints: Tensor | None, module: torch.nn.Module, device: torch.device
+    ) -> Tensor:
+        L = L_to_net(L).to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        clues = None if hints is None else hints.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bf16"):
+            ab: Tensor = module(L, clues)
+        ab = net_to_ab(ab.float()).cpu()
+        if not torch.isfinite(ab).all():
+            raise InputError(
+                "the generator gave values that are not numbers",
+                remedy="use precision fp32, or other weights",
+            )
+        return ab
+
+    def _note(self, text: str) -> None:
+        log.warning(text)
+        if text not in self._notes:
+            self._notes.append(text)
+
+
+def hint_planes(hints: Sequence[Hint], placement: Placement) -> Tensor:
+    """Draw hints at working size.
+
+    Args:
+        hints: in picture pixels.
+        placement: of the picture in the working square.
+
+    Returns:
+        (1, 3, S, S) float32: ab/110 and a mask of 0 and 1.
+
+    Raises:
+        ConfigError: a hint lies outside the picture.
+    """
+    planes = torch.zeros(1, 3, placement.size, placement.size)
+    scale_y = placement.inner_height / placement.height
+    scale_x = placement.inner_width / placement.width
+    for hint in hints:
+        if not (0 <= hint.y < placement.height and 0 <= hint.x < placement.width):
+            raise ConfigError(
+                f"hint at ({hint.y}, {hint.x}) is outside of {placement.height}x{placement.width}",
+                remedy="give y and x in picture pixels",
+            )
+        y = placement.top + int(hint.y * scale_y)
+        x = placement.left + int(hint.x * scale_x)
+        ry, rx = int(hint.radius * scale_y), int(hint.radius * scale_x)
+        rows = slice(max(y - ry, 0), y + ry + 1)
+        columns = slice(max(x - rx, 0), x + rx + 1)
+        ab = ab_to_net(torch.tensor([hint.a, hint.b]))
+        planes[0, :2, rows, columns] = ab[:, None, None]
+        planes[0, 2, rows, columns] = 1.0
+    return planes
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for every form in which torch and Python say that memory is short."""
+    # torch's CPU allocator raises a plain RuntimeError.
+    return isinstance(
+        error, torch.OutOfMemoryError | MemoryError
+    ) or "can't allocate memory" in str(error)
+
+
+def resolve_device(device: Device) -> torch.device:
+    """The torch device for a setting.
+
+    Raises:
+        ConfigError: "cuda" without a CUDA device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device cuda: torch sees no CUDA device", remedy="use --device cpu")
+    return torch.device(device)
+
+
+def _pad_batch(x: Tensor, size: int) -> Tensor:
+    missing = size - x.shape[0]
+    return x if missing <= 0 else torch.cat([x, x[-1:].expand(missing, -1, -1, -1)])

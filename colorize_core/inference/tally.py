@@ -1,0 +1,78 @@
+"""What becomes of an exception while an item is worked on."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from colorize_core.archive.units import ItemReport
+from colorize_core.errors import ColorizeError, InputError, OutOfMemoryError, OutOfSpaceError
+from colorize_core.inference.colorizer import is_out_of_memory
+
+log = logging.getLogger(__name__)
+
+TRANSIENT_ERRNOS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
+FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class Tally:
+    """Collects the results of one unit."""
+
+    def __init__(self) -> None:
+        self.items: list[ItemReport] = []
+        self.retry: dict[str, str] = {}
+        self.blocked = ""
+        self._logged: set[str] = set()
+
+    def add(self, report: ItemReport) -> None:
+        """An item ended."""
+        self.items.append(report)
+
+    @contextmanager
+    def item(self, blank: ItemReport) -> Iterator[None]:
+        """Settle what the block raises; `blank` is the item's report without a reason."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - settle() records, retries or raises it
+            self.settle(blank, error)
+
+    def settle(self, blank: ItemReport, error: Exception) -> None:
+        """Record a failure, mark for retry, or stop: nothing is swallowed.
+
+        Raises:
+            ColorizeError: an error that is not about this input (no model, bad configuration).
+        """
+        if isinstance(error, OutOfSpaceError) or getattr(error, "errno", None) in FULL_ERRNOS:
+            self.blocked = str(error)
+        elif isinstance(error, ColorizeError) and not isinstance(error, InputError):
+            raise error
+        elif isinstance(error, InputError):
+            self._fail(blank, error.message, error.remedy, error.kind)
+        elif is_out_of_memory(error):
+            remedy = "use a machine with more memory, or fewer --workers"
+            self._fail(blank, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
+        elif _is_transient(error):
+            self.retry[blank.key] = f"{type(error).__name__}: {error}"
+        else:
+            # A bug of ours must not stop the archive, but it must be seen.
+            reason = f"internal error: {type(error).__name__}: {error}"
+            if reason not in self._logged:
+                self._logged.add(reason)
+                log.error("%s: %s", blank.source, reason, exc_info=error)
+            self._fail(blank, reason, "please report it with the file", "internal")
+
+    def _fail(self, blank: ItemReport, reason: str, remedy: str, kind: str) -> None:
+        self.items.append(replace(blank, status="failed", reason=reason, remedy=remedy, error=kind))
+
+
+def _is_transient(error: Exception) -> bool:
+    if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    if isinstance(error, OSError) and error.errno in TRANSIENT_ERRNOS:
+        return True
+    # HTTP clients carry the server's answer in `status` (aiohttp).
+    status = getattr(error, "status", None)
+    return isinstance(status, int) and 500 <= status < 600

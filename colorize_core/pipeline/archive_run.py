@@ -1,0 +1,224 @@
+"""One run of the main job: lock, scan, plan, loop, summary."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+from colorize_core import __version__
+from colorize_core.archive.lock import OutputLock
+from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.archive.source import Scan, folds_case, local_path, scan
+from colorize_core.archive.summary import Judge, write_summary
+from colorize_core.archive.units import ItemReport, UnitReport, WorkUnit
+from colorize_core.atomic import remove_stale_temporaries
+from colorize_core.config import ColorizeConfig, RunOptions
+from colorize_core.errors import (
+    EXIT_DONE,
+    EXIT_RESUME,
+    EXIT_SOME_FAILED,
+    InputError,
+    UsageError,
+)
+from colorize_core.media.film import FILM_SUFFIXES
+from colorize_core.media.images import PHOTO_SUFFIXES, output_path
+from colorize_core.pipeline.plan import Planner
+from colorize_core.pipeline.progress import Progress
+from colorize_core.pipeline.run import Ending, Loop, Pool
+from colorize_core.pipeline.serial_pool import SerialPool, Worker
+from colorize_core.pipeline.stop import StopRequest, stop_signals
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the user asked for.
+
+    Attributes:
+        source: SRC as given.
+        out: OUT.
+        config: the base settings.
+        config_for: settings of one item by its path (overrides applied).
+        options: where and how fast.
+        weights_sha256: of the generator file.
+        redo: paths of items to do again although they are finished.
+    """
+
+    source: str
+    out: Path
+    config: ColorizeConfig
+    config_for: Callable[[str], ColorizeConfig]
+    options: RunOptions
+    weights_sha256: str
+    redo: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run ended: exit code, totals by status, and the reason if it must be run again."""
+
+    exit_code: int
+    totals: Mapping[str, int]
+    ending: Ending
+    seconds: float
+
+
+def find_items(source: str, out: Path, *, follow_links: bool, staging: Path | None) -> Scan:
+    """Scan SRC, with OUT left out.
+
+    Raises:
+        UsageError: SRC is not there, holds nothing, or OUT is SRC.
+    """
+    local = None if source.startswith("@") else local_path(source)
+    if local is not None and local.resolve() == out.resolve():
+        raise UsageError(
+            f"OUT is SRC: {out}", remedy="choose another OUT: originals are never written"
+        )
+    return scan(
+        source,
+        photo_suffixes=PHOTO_SUFFIXES,
+        film_suffixes=FILM_SUFFIXES,
+        exclude=out,
+        follow_links=follow_links,
+        staging=staging,
+        output_of=output_path,
+        fold_case=out.exists() and folds_case(out),
+    )
+
+
+def colorize_archive(
+    job: Job,
+    *,
+    make_worker: Callable[[], Worker],
+    judge: Judge,
+    follow_links: bool = False,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Run or resume the job.
+
+    Args:
+        job: what to do.
+        make_worker: picklable; gives the worker that turns units into files.
+        judge: see write_summary.
+        follow_links: also take what links lead to.
+        say: prints one line for the user.
+
+    Raises:
+        ColorizeError: cannot run at all, with its exit code.
+    """
+    started = time.monotonic()
+    job.out.mkdir(parents=True, exist_ok=True)
+    state = state_folder(job.out)
+    stop = StopRequest()
+    with OutputLock(state / "lock.json"), stop_signals(stop, say):
+        remove_stale_temporaries(job.out)
+        shutil.rmtree(state / "staging" / "films", ignore_errors=True)
+        found = find_items(
+            job.source, job.out, follow_links=follow_links, staging=state / "staging"
+        )
+        manifest = Manifest(state / "manifest.jsonl")
+        if manifest.damaged_lines:
+            say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
+        planner = Planner(
+            found.items,
+            manifest,
+            out=job.out,
+            config_for=job.config_for,
+            weights_sha256=job.weights_sha256,
+            options=job.options,
+            redo=job.redo,
+        )
+        problems = _record_problems(found, manifest)
+        total, pending = len(found.items), planner.pending_items
+        say(f"{total} items in {job.source}: {len(pending)} to do, {total - len(pending)} before")
+        ending = Ending()
+        if pending:
+            ending = _run(job, planner, manifest, make_worker, stop, total - len(pending))
+        seconds = time.monotonic() - started
+        head = {
+            "version": __version__,
+            "source": job.source,
+            "weights_sha256": job.weights_sha256,
+            "settings": asdict(job.config),
+            "ignored": dict(found.ignored),
+            "seconds": round(seconds, 3),
+        }
+        keys = [*problems, *(planner.key(item) for item in found.items)]
+        totals = write_summary(job.out, head, manifest, keys, judge)
+    return Outcome(_exit_code(ending, totals), totals, ending, seconds)
+
+
+def _run(
+    job: Job,
+    planner: Planner,
+    manifest: Manifest,
+    make_worker: Callable[[], Worker],
+    stop: StopRequest,
+    finished_before: int,
+) -> Ending:
+    state = state_folder(job.out)
+    progress = Progress(planner.pending_items, finished_before, state / "progress.json")
+
+    def record(report: UnitReport) -> list[WorkUnit]:
+        manifest.append(report.items)
+        progress.update(report)
+        return planner.unlock(report, record)
+
+    pool, workers = _make_pool(make_worker, job.options)
+    abandon = True
+    try:
+        units = planner.units(record, workers=workers)
+        loop = Loop(
+            islice(units, job.options.max_units),
+            pool,
+            record,
+            stop=stop,
+            out=job.out,
+            options=job.options,
+            on_tick=progress.tick,
+        )
+        ending = loop.run()
+        abandon = ending.stopped or bool(ending.blocked)
+    finally:
+        pool.close(abandon=abandon)
+        progress.close()
+        planner.close()
+    return ending
+
+
+def _make_pool(make_worker: Callable[[], Worker], options: RunOptions) -> tuple[Pool, int]:
+    if options.runner == "serial":
+        return SerialPool(make_worker), 1
+    from colorize_core.pipeline.ray_pool import RayPool
+
+    pool = RayPool(make_worker, options)
+    return pool, pool.workers
+
+
+def _record_problems(found: Scan, manifest: Manifest) -> list[str]:
+    reports = [_problem(path, error) for path, error in found.problems]
+    manifest.append(r for r in reports if manifest.status(r.key) is None)
+    return [report.key for report in reports]
+
+
+def _problem(path: str, error: InputError) -> ItemReport:
+    digest = hashlib.sha256(f"{path}\n{error.message}".encode(errors="surrogatepass")).hexdigest()
+    return ItemReport(
+        key=f"problem-{digest[:24]}",
+        kind="photo",
+        source=path,
+        status="failed",
+        reason=error.message,
+        remedy=error.remedy,
+        error=error.kind,
+    )
+
+
+def _exit_code(ending: Ending, totals: Mapping[str, int]) -> int:
+    if ending.stopped or ending.blocked:
+        return EXIT_RESUME
+    return EXIT_SOME_FAILED if totals["failed"] else EXIT_DONE

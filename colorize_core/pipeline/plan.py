@@ -1,0 +1,298 @@
+"""From a scan and a manifest to the units that are still to be done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.archive.source import SourceItem, stage_item
+from colorize_core.archive.units import (
+    FilmCopy,
+    ImageShard,
+    ItemReport,
+    Join,
+    PhotoTask,
+    UnitReport,
+    VideoSegment,
+    WorkUnit,
+    film_settings,
+    item_key,
+    photo_settings,
+)
+from colorize_core.config import ColorizeConfig, RunOptions
+from colorize_core.errors import InputError
+from colorize_core.media import images
+
+if TYPE_CHECKING:
+    from colorize_core.media.film import FilmProbe
+
+SHARDS_PER_WORKER = 4
+Record = Callable[[UnitReport], object]
+
+
+@dataclass
+class _Film:
+    """A film that is being worked on."""
+
+    join: Join
+    segments: tuple[str, ...]
+    left: set[str]
+    staged: ExitStack = field(repr=False)
+    is_remote: bool
+
+
+class Planner:
+    """Knows what is pending. `pending = items and segments - manifest`.
+
+    Args:
+        items: of the scan, in their stable order.
+        manifest: what is finished.
+        out: where outputs go; a finished output that is gone or has another size is pending again.
+        config_for: settings of one item (overrides included), by its path.
+        weights_sha256: of the generator.
+        options: limit and retry_failed are used.
+        redo: paths that are pending although they are finished.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[SourceItem],
+        manifest: Manifest,
+        *,
+        out: Path,
+        config_for: Callable[[str], ColorizeConfig],
+        weights_sha256: str,
+        options: RunOptions,
+        redo: frozenset[str] = frozenset(),
+    ) -> None:
+        self._items = items
+        self._manifest = manifest
+        self._out = out
+        self._config_for = config_for
+        self._weights_sha256 = weights_sha256
+        self._options = options
+        self._redo = redo
+        self._films: dict[str, _Film] = {}
+        self._staged_films: deque[SourceItem] = deque()
+        self._chosen = self._choose()
+
+    @property
+    def pending_items(self) -> list[SourceItem]:
+        """What this run has to do."""
+        return self._chosen
+
+    def key(self, item: SourceItem) -> str:
+        """The manifest key of a photo or film."""
+        config = self._config_for(item.path)
+        settings = photo_settings(config) if item.kind == "photo" else film_settings(config)
+        return item_key(
+            item, settings=settings, weights_sha256=self._weights_sha256, what=item.kind
+        )
+
+    def units(self, record: Record, *, workers: int) -> Iterator[WorkUnit]:
+        """Films first, because they are the long ones, then shards of photos.
+
+        Args:
+            record: takes reports of films that fail while they are planned.
+            workers: how many run at once; small archives are cut so that all have work.
+        """
+        films = [item for item in self._chosen if item.kind == "film"]
+        self._staged_films.extend(item for item in films if _is_remote(item))
+        # A staged film takes its size in disk, so the next one is planned when this one is done.
+        yield from self._next_staged(record)
+        for item in films:
+            if not _is_remote(item):
+                yield from self._plan_film(item, record)
+        yield from self._shards([item for item in self._chosen if item.kind == "photo"], workers)
+
+    def unlock(self, report: UnitReport, record: Record) -> list[WorkUnit]:
+        """Follow up on finished segments and films: joins now ready, the next staged film."""
+        units: list[WorkUnit] = []
+        for item in report.items:
+            film = self._films.get(str(item.details.get("film", "")) or item.key)
+            if film is None:
+                continue
+            if item.kind == "film":
+                units += self._close(film, record)
+            elif item.status == "failed":
+                record(UnitReport(film.join.id, items=(_film_failure(film.join, item),)))
+                units += self._close(film, record)
+            else:
+                film.left.discard(item.key)
+                if not film.left:
+                    units.append(self._ready_join(film))
+        return units
+
+    def close(self) -> None:
+        """Remove what is staged."""
+        for film in self._films.values():
+            film.staged.close()
+        self._films.clear()
+
+    def _choose(self) -> list[SourceItem]:
+        limit = self._options.limit
+        chosen: list[SourceItem] = []
+        for item in self._items:
+            if limit is not None and len(chosen) >= limit:
+                break
+            pending = self._is_pending(self.key(item), retry_failed=self._options.retry_failed)
+            if pending or item.path in self._redo:
+                chosen.append(item)
+        return chosen
+
+    def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
+        status = self._manifest.status(key)
+        if status is None:
+            return True
+        if status == "failed":
+            return retry_failed
+        report = self._manifest.get(key)
+        if report is None or report.output is None:
+            return False
+        output = self._out / report.output
+        # A folder of frames is checked by --verify only.
+        return not output.exists() or (output.is_file() and output.stat().st_size != report.size)
+
+    def _shards(self, photos: Sequence[SourceItem], workers: int) -> Iterator[ImageShard]:
+        packed: dict[ColorizeConfig, list[PhotoTask]] = {}
+        for item in photos:
+            config = self._config_for(item.path)
+            group = packed.setdefault(config, [])
+            group.append(PhotoTask(self.key(item), item, images.output_path(item.path)))
+            if len(group) >= _shard_size(config, len(photos), workers):
+                yield ImageShard(tuple(group), config)
+                group.clear()
+        for config, group in packed.items():
+            if group:
+                yield ImageShard(tuple(group), config)
+
+    def _next_staged(self, record: Record) -> list[WorkUnit]:
+        while self._staged_films:
+            units = self._plan_film(self._staged_films.popleft(), record)
+            if units:
+                return units
+        return []
+
+    def _plan_film(self, item: SourceItem, record: Record) -> list[WorkUnit]:
+        config = self._config_for(item.path)
+        key = self.key(item)
+        staged = ExitStack()
+        # Imported here: photos are colorized also where av is not installed.
+        from colorize_core.media import video
+        from colorize_core.media.containers import output_name, what_container_keeps
+        from colorize_core.media.encoder import choose_encoding
+
+        try:
+            local = staged.enter_context(
+                stage_item(item, state_folder(self._out) / "staging" / "films")
+            )
+            probe = video.probe_film(local, max_pixels=config.video.max_pixels)
+            colored = config.colored != "recolor" and video.is_film_colored(local, probe)
+            encoding = choose_encoding(probe, config.video)
+            choice = what_container_keeps(probe, config.video.container, encoding.codec)
+        except InputError as error:
+            staged.close()
+            record(UnitReport(f"plan-{key}", items=(failed_item(key, "film", item.path, error),)))
+            return []
+        here = replace(item, location=str(local))
+        if colored:
+            self._films[key] = _Film(
+                Join(key, here, probe, (), "", config), (), set(), staged, _is_remote(item)
+            )
+            return [FilmCopy(key, here, item.path, leave=config.colored == "leave")]
+        ranges = video.plan_segments(probe, config.video.segment_frames)
+        segments = self._segments(here, key, probe, config, ranges)
+        join = Join(
+            key,
+            here,
+            probe,
+            (),
+            output_name(item.path, choice.container),
+            config,
+        )
+        # A pending film needs all its segments, also one that failed before.
+        left = [s for s in segments if self._is_pending(s.key, retry_failed=True)]
+        keys = tuple(s.key for s in segments)
+        film = self._films[key] = _Film(join, keys, {s.key for s in left}, staged, _is_remote(item))
+        return list(left) or [self._ready_join(film)]
+
+    def _ready_join(self, film: _Film) -> Join:
+        reports = (self._manifest.get(key) for key in film.segments)
+        return replace(film.join, segments=tuple(r for r in reports if r is not None))
+
+    def _segments(
+        self,
+        item: SourceItem,
+        film_key: str,
+        probe: FilmProbe,
+        config: ColorizeConfig,
+        ranges: Sequence[tuple[int, int]],
+    ) -> list[VideoSegment]:
+        folder = f"{state_folder(Path()).as_posix()}/segments/{film_key}"
+        return [
+            VideoSegment(
+                key=item_key(
+                    item,
+                    settings=film_settings(config),
+                    weights_sha256=self._weights_sha256,
+                    what=f"segment {start} {stop}",
+                ),
+                film_key=film_key,
+                item=item,
+                probe=probe,
+                index=index,
+                start=start,
+                stop=stop,
+                output=f"{folder}/{index:05d}.nut",
+                config=config,
+            )
+            for index, (start, stop) in enumerate(ranges)
+        ]
+
+    def _close(self, film: _Film, record: Record) -> list[WorkUnit]:
+        del self._films[film.join.key]
+        was_staged = film.is_remote
+        film.staged.close()
+        return self._next_staged(record) if was_staged else []
+
+
+def _is_remote(item: SourceItem) -> bool:
+    """True for members of archives and URLs: a film there is copied before it can be read."""
+    return "://" in item.location
+
+
+def _shard_size(config: ColorizeConfig, photos: int, workers: int) -> int:
+    batch = config.render.batch_size
+    share = photos // (workers * SHARDS_PER_WORKER) // batch * batch
+    return min(config.photo.shard_photos, max(batch, share))
+
+
+def failed_item(key: str, kind: str, source: str, error: InputError) -> ItemReport:
+    """The manifest line of an input that cannot be used."""
+    return ItemReport(
+        key=key,
+        kind="film" if kind == "film" else "photo",
+        source=source,
+        status="failed",
+        reason=error.message,
+        remedy=error.remedy,
+        error=error.kind,
+    )
+
+
+def _film_failure(join: Join, segment: ItemReport) -> ItemReport:
+    return ItemReport(
+        key=join.key,
+        kind="film",
+        source=join.item.path,
+        status="failed",
+        reason=f"a segment failed: {segment.reason}",
+        remedy=segment.remedy,
+        error=segment.error,
+        frames=0,
+    )

@@ -1,0 +1,225 @@
+"""Units on Ray actors: one per GPU, or one per CPU core."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Ray reads these when it is imported.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from colorize_core.archive.units import UnitReport, WorkUnit
+from colorize_core.config import RunOptions
+from colorize_core.errors import ColorizeError, ResumableError
+from colorize_core.pipeline.run import Finished, Lost
+from colorize_core.pipeline.serial_pool import Worker
+
+WINDOW = 2
+WORKER_MEMORY_BYTES = 1_500_000_000
+# A unit may take this many times as long as such units took so far.
+LEASE_FACTOR = 20.0
+MAX_STARTS_WITHOUT_RESULT = 4
+OBJECT_STORE_BYTES = 100 * 2**20
+
+
+@dataclass
+class _Actor:
+    handle: Any
+    # Pending until the actor runs; units go only to actors that do, so one that the cluster has
+    # no room for delays nothing.
+    starting: Any
+    # In order of submission: the actor runs them one after the other, so the first is the suspect.
+    queue: deque[tuple[WorkUnit, Any]] = field(default_factory=deque)
+    head_since: float = 0.0
+
+
+class _RemoteWorker:
+    def __init__(self, make_worker: Callable[[], Worker]) -> None:
+        self._worker = make_worker()
+
+    def ready(self) -> bool:
+        return True
+
+    def run(self, unit: WorkUnit) -> UnitReport:
+        return self._worker.run(unit)
+
+
+class RayPool:
+    """Actors with their own queue of two, replaced when they die.
+
+    Ray's own restarts and retries are off: a task that Ray retries by itself could be counted
+    twice, or loop for ever on a unit that kills its process.
+
+    Args:
+        make_worker: picklable; called once in each actor.
+        options: device, workers, lease.
+
+    Raises:
+        ColorizeError: no worker can start.
+    """
+
+    def __init__(self, make_worker: Callable[[], Worker], options: RunOptions) -> None:
+        self._make_worker = make_worker
+        self._options = options
+        self._owns_ray = _connect(options)
+        self._gpu = _use_gpu(options)
+        self._mean_seconds: dict[str, float] = {}
+        self._starts_without_result = 0
+        self._actors = [self._start() for _ in range(_count(options, gpu=self._gpu))]
+
+    @property
+    def workers(self) -> int:
+        """How many actors there are."""
+        return len(self._actors)
+
+    @property
+    def free(self) -> int:
+        """Free places in the queues of actors that run."""
+        return sum(WINDOW - len(actor.queue) for actor in self._actors if actor.starting is None)
+
+    @property
+    def in_flight(self) -> int:
+        """Units submitted and not answered."""
+        return sum(len(actor.queue) for actor in self._actors)
+
+    def submit(self, unit: WorkUnit) -> None:
+        """Queue the unit at the least loaded actor."""
+        running = [actor for actor in self._actors if actor.starting is None]
+        actor = min(running, key=lambda a: len(a.queue))
+        if not actor.queue:
+            actor.head_since = time.monotonic()
+        actor.queue.append((unit, actor.handle.run.remote(unit)))
+
+    def wait(self, timeout: float) -> list[Finished | Lost]:
+        """Answers and deaths since the last call."""
+        pending = {a.starting: a for a in self._actors if a.starting is not None}
+        pending |= {a.queue[0][1]: a for a in self._actors if a.queue}
+        done, _ = ray.wait(list(pending), num_returns=1, timeout=timeout) if pending else ([], [])
+        if not pending:
+            time.sleep(timeout)
+        outcomes: list[Finished | Lost] = []
+        for reference in done:
+            outcomes += self._answer(pending[reference], reference)
+        for actor in list(self._actors):
+            outcomes += self._expire(actor)
+        return outcomes
+
+    def close(self, *, abandon: bool) -> None:
+        """Kill the actors and, if this process started Ray, stop it."""
+        for actor in self._actors:
+            ray.kill(actor.handle, no_restart=True)
+        if self._owns_ray:
+            ray.shutdown()
+
+    def _answer(self, actor: _Actor, reference: Any) -> list[Finished | Lost]:
+        try:
+            result = ray.get(reference)
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, ColorizeError):
+                raise cause from error
+            raise
+        except RayActorError as error:
+            return self._replace(actor, _first_line(error))
+        if reference == actor.starting:
+            actor.starting = None
+            return []
+        unit, _ = actor.queue.popleft()
+        actor.head_since = time.monotonic()
+        self._starts_without_result = 0
+        kind = type(unit).__name__
+        mean = self._mean_seconds.get(kind, result.seconds)
+        self._mean_seconds[kind] = 0.8 * mean + 0.2 * result.seconds
+        return [Finished(unit, result)]
+
+    def _expire(self, actor: _Actor) -> list[Finished | Lost]:
+        if not actor.queue or actor not in self._actors:
+            return []
+        mean = self._mean_seconds.get(type(actor.queue[0][0]).__name__, 0.0)
+        lease = max(self._options.min_lease_seconds, LEASE_FACTOR * mean)
+        # Before the first answer of any unit nothing is known of how long they take.
+        if not mean:
+            lease *= 10
+        if time.monotonic() - actor.head_since < lease:
+            return []
+        ray.kill(actor.handle, no_restart=True)
+        return self._replace(actor, f"no answer for {lease:.0f} s")
+
+    def _replace(self, actor: _Actor, reason: str) -> list[Finished | Lost]:
+        self._starts_without_result += 1
+        if self._starts_without_result > MAX_STARTS_WITHOUT_RESULT * len(self._actors):
+            raise ResumableError(
+                f"workers keep dying before they finish anything: {reason}",
+                remedy="try --runner serial to see the cause, or fewer --workers",
+            )
+        self._actors[self._actors.index(actor)] = self._start()
+        return [Lost(unit, reason, suspect=i == 0) for i, (unit, _) in enumerate(actor.queue)]
+
+    def _start(self) -> _Actor:
+        remote = ray.remote(_RemoteWorker).options(
+            num_cpus=1,
+            num_gpus=1 if self._gpu else 0,
+            # With --workers the user has decided how much memory is at stake.
+            memory=WORKER_MEMORY_BYTES if self._options.workers is None else 0,
+            max_restarts=0,
+            max_task_retries=0,
+        )
+        handle = remote.remote(self._make_worker)
+        return _Actor(handle, starting=handle.ready.remote())
+
+
+def _connect(options: RunOptions) -> bool:
+    """Join the cluster of RAY_ADDRESS, or start a local Ray; True if this process started it."""
+    if ray.is_initialized():
+        return False
+    root = Path(__file__).resolve().parents[2]
+    address = os.environ.get("RAY_ADDRESS")
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    if address:
+        # Workers of another machine need the code; a job submitted with a working_dir has it.
+        modules = [str(root / "colorize_core"), str(root / "jobs")]
+        ray.init(address=address, runtime_env={"py_modules": modules}, **common)
+        return False
+    environment = {
+        "env_vars": {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    }
+    ray.init(
+        address="local",
+        num_cpus=max(os.cpu_count() or 1, options.workers or 1),
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        runtime_env=environment,
+        **common,
+    )
+    return True
+
+
+def _use_gpu(options: RunOptions) -> bool:
+    available = ray.cluster_resources().get("GPU", 0.0) >= 1
+    if options.device == "cuda" and not available:
+        raise ColorizeError(
+            "--device cuda: the Ray cluster has no GPU",
+            remedy="use --device cpu, or add a GPU node",
+        )
+    return available and options.device != "cpu"
+
+
+def _count(options: RunOptions, *, gpu: bool) -> int:
+    if options.workers is not None:
+        return options.workers
+    resources = ray.cluster_resources()
+    units = resources.get("GPU", 0.0) if gpu else resources.get("CPU", 1.0)
+    return max(1, int(min(units, resources.get("memory", 0.0) // WORKER_MEMORY_BYTES)))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

@@ -1,0 +1,61 @@
+"""The user's wish to stop: first SIGINT or SIGTERM drains, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class StopRequest:
+    """Counts stop signals. Safe to read from any thread."""
+
+    def __init__(self) -> None:
+        self._first = threading.Event()
+        self._second = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        """Queued units are dropped, running ones get the drain time."""
+        return self._first.is_set()
+
+    @property
+    def at_once(self) -> bool:
+        """Running units are abandoned now."""
+        return self._second.is_set()
+
+    def request(self) -> None:
+        """Ask to stop; the second call asks to stop at once."""
+        (self._second if self._first.is_set() else self._first).set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until a stop is asked for; True if one was."""
+        return self._first.wait(seconds)
+
+
+@contextmanager
+def stop_signals(stop: StopRequest, say: Callable[[str], None]) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into requests on `stop`.
+
+    Own handlers are needed also for SIGINT: a shell starts background jobs with it ignored.
+    """
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        stop.request()
+        name = signal.Signals(number).name
+        if stop.at_once:
+            say(f"{name} again: stopping now")
+        else:
+            say(f"{name}: finishing what runs (once more: stop at once)")
+
+    previous: dict[int, Any] = {
+        n: signal.signal(n, handler) for n in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)

@@ -1,0 +1,58 @@
+"""`--verify`: hash every recorded output again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
+
+
+def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
+    """Compare every output with its recorded sha256; nothing is changed.
+
+    Returns:
+        0 when all are as recorded, 2 when some are missing or differ.
+
+    Raises:
+        UsageError: no run has written to `out`.
+    """
+    path = state_folder(out) / "manifest.jsonl"
+    if not path.exists():
+        raise UsageError(f"{out}: no run has written here", remedy="give the --out of a run")
+    latest = {}
+    for report in Manifest(path).reports():
+        if report.kind != "segment" and report.output is not None:
+            # An output may have been made again under another key: the last line counts.
+            latest[report.output] = report
+    bad = 0
+    for name, report in latest.items():
+        problem = _problem(out / name, report.sha256)
+        if problem:
+            bad += 1
+            say(f"{name}: {problem}")
+    say(f"{len(latest) - bad} of {len(latest)} outputs are as recorded")
+    if bad:
+        say("delete a damaged output and run the job again to have it made anew")
+    return EXIT_SOME_FAILED if bad else EXIT_DONE
+
+
+def _problem(path: Path, sha256: str) -> str:
+    if not path.exists():
+        return "missing"
+    if path.is_dir():
+        return "" if tree_sha256(path) == sha256 else "differs from what was recorded"
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if found == sha256 else "differs from what was recorded"
+
+
+def tree_sha256(folder: Path) -> str:
+    """One hash of a folder of frames: names and contents, in order."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

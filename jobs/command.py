@@ -1,0 +1,37 @@
+"""What every job does around its work: arguments, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from colorize_core.errors import EXIT_CANNOT_RUN, ColorizeError
+
+
+def say(text: str) -> None:
+    """One line for the user, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def command(
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    argv: Sequence[str] | None,
+) -> int:
+    """Parse and run; errors of this project become one line and their exit code.
+
+    Returns:
+        The exit code; 1 for wrong usage too, where argparse alone would give 2.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:
+        return EXIT_CANNOT_RUN if stop.code else 0
+    try:
+        return run(args)
+    except ColorizeError as error:
+        say(f"error: {error}")
+        return error.exit_code
