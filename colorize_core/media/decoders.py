@@ -16,7 +16,7 @@ import numpy as np
 from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, WebPImagePlugin
 
 from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
-from colorize_core.media import containers, pnm
+from colorize_core.media import embedded, pnm
 from colorize_core.media.metadata import exif_orientation
 from colorize_core.media.raster import Raster, Samples
 from colorize_core.media.tiff import TiffLayout, read_tiff
@@ -29,7 +29,7 @@ class Decoded:
     """What a decoder found."""
 
     rasters: tuple[Raster, ...]
-    found: containers.Found
+    found: embedded.Found
     lossless: bool = True
     dpi: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
-    frame = containers.jpeg_frame(data)
+    frame = embedded.jpeg_frame(data)
     if frame is not None and (frame[1] != 8 or frame[0] not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)):
         raise UnsupportedError(
             f"a {frame[1]}-bit or lossless JPEG", remedy="convert it to 16-bit TIFF or PNG"
@@ -75,30 +75,37 @@ def _decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
         # With an end marker in place libjpeg delivers what there is, and fills the rest.
         image = JpegImagePlugin.JpegImageFile(io.BytesIO(data + b"\xff\xd9"))
         image.load()
-        warnings = ("the file is cut short or damaged; the missing part is filled",)
-        samples = np.asarray(image)
-        if (samples == samples[:1, :1]).all():
+        filled = _filled_percent(np.asarray(image))
+        warnings = (f"cut short or damaged; up to {filled} % of the picture is filled in",)
+        if filled == 100:
             raise UndecodableError(
                 "no picture data before the end of the file",
                 remedy="copy it again from its origin",
             ) from error
-    found = containers.read_jpeg(data)
+    found = embedded.read_jpeg(data)
     raster = Raster(
         np.asarray(image), None, image.info.get("icc_profile"), _orientation(found.exif)
     )
     return Decoded((raster,), found, lossless=False, dpi=_dpi(image), warnings=warnings)
 
 
+def _filled_percent(samples: Samples) -> int:
+    """Share of rows at the bottom of a baseline JPEG that repeat its last pixel."""
+    plain = (samples == samples[-1, -1]).reshape(len(samples), -1).all(axis=1)
+    rows = len(plain) if plain.all() else int(np.argmin(plain[::-1]))
+    return 100 * rows // len(plain)
+
+
 def _decode_png(data: bytes, max_pixels: int) -> Decoded:
-    header = next(containers.png_chunks(data), (b"", b""))
+    header = next(embedded.png_chunks(data), (b"", b""))
     if header[0] != b"IHDR" or len(header[1]) != 13:
         raise UndecodableError("no PNG header", remedy="copy it again from its origin")
     width, height = (int.from_bytes(header[1][i : i + 4], "big") for i in (0, 4))
     _check_pixels(width, height, max_pixels)
     stored = imagecodecs.png_decode(data)
     samples, alpha = _split_alpha(stored)
-    found = containers.read_png(data)
-    chunks = dict(reversed(list(containers.png_chunks(data))))
+    found = embedded.read_png(data)
+    chunks = dict(reversed(list(embedded.png_chunks(data))))
     if found.icc is None and b"sRGB" not in chunks and b"gAMA" in chunks:
         found.icc = _gamma_profile(chunks, samples.ndim == 2)
     warnings = ("only the first frame of an animation is kept",) if b"acTL" in chunks else ()
@@ -138,7 +145,7 @@ def _gamma_profile(chunks: dict[bytes, bytes], gray: bool) -> bytes | None:
 def _decode_tiff(data: bytes, max_pixels: int) -> Decoded:
     file = read_tiff(data, max_pixels=max_pixels)
     layout = file.layout.pages[0]
-    found = containers.Found(xmp=layout.xmp)
+    found = embedded.Found(xmp=layout.xmp)
     dpi = None
     if layout.resolution is not None and layout.resolution_unit in (2, 3):
         scale = 1.0 if layout.resolution_unit == 2 else 2.54
@@ -148,7 +155,7 @@ def _decode_tiff(data: bytes, max_pixels: int) -> Decoded:
 
 
 def _decode_webp(data: bytes, max_pixels: int) -> Decoded:
-    header, found = containers.read_webp(data)
+    header, found = embedded.read_webp(data)
     _check_pixels(header.width, header.height, max_pixels)
     image = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
     image.load()
@@ -163,7 +170,7 @@ def _decode_bmp(data: bytes, max_pixels: int) -> Decoded:
     _check_pixels(*image.size, max_pixels)
     image.load()
     samples, alpha = _split_alpha(np.asarray(image.convert(_plain_mode(image))))
-    return Decoded((Raster(samples, alpha),), containers.Found(), dpi=_dpi(image))
+    return Decoded((Raster(samples, alpha),), embedded.Found(), dpi=_dpi(image))
 
 
 def _decode_gif(data: bytes, max_pixels: int) -> Decoded:
@@ -172,9 +179,9 @@ def _decode_gif(data: bytes, max_pixels: int) -> Decoded:
     image.load()
     samples, alpha = _split_alpha(np.asarray(image.convert(_plain_mode(image))))
     comment = image.info.get("comment")
-    found = containers.Found(
+    found = embedded.Found(
         xmp=image.info.get("xmp"),
-        extra=containers.text_chunks("Comment", [comment] if comment else []),
+        extra=embedded.text_chunks("Comment", [comment] if comment else []),
     )
     warnings = ("only the first frame of an animation is kept",) if image.is_animated else ()
     return Decoded((Raster(samples, alpha),), found, warnings=warnings)
@@ -190,7 +197,7 @@ def _decode_pnm(data: bytes, max_pixels: int) -> Decoded:
     header = pnm.read_header(data)
     _check_pixels(header.width, header.height, max_pixels)
     samples = pnm.read_samples(data, header)
-    found = containers.Found(extra=containers.text_chunks("Comment", header.comments))
+    found = embedded.Found(extra=embedded.text_chunks("Comment", header.comments))
     return Decoded((Raster(samples),), found)
 
 

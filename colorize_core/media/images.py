@@ -9,6 +9,10 @@ whatever the source was.
 from __future__ import annotations
 
 import io
+import lzma
+import re
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -18,8 +22,8 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from colorize_core.errors import InputError, UndecodableError, UnsupportedError
-from colorize_core.media import bmp, containers, xmp
+from colorize_core.errors import InputError, TooLargeError, UndecodableError, UnsupportedError
+from colorize_core.media import bmp, embedded, xmp
 from colorize_core.media.decoders import DECODERS, Decoded, Format
 from colorize_core.media.metadata import (
     ComputedColorNote,
@@ -43,7 +47,9 @@ PHOTO_SUFFIXES = frozenset(
 )
 _TO_PNG = frozenset({".gif", ".pbm", ".pgm", ".ppm", ".pnm"})
 _SNIFF_BYTES = 64
+_PNM_HEAD = re.compile(rb"P[1-6][\s#]")
 _LONGEST_JPEG_XMP = 60_000
+_PNG_LEVEL = 4  # 30 % faster than 6 and 0.1 % larger
 _OTHER_FORMATS = (
     (4, b"ftyp", "HEIF, AVIF or video"),
     (0, b"8BPS", "Photoshop"),
@@ -61,8 +67,8 @@ _OTHER_FORMATS = (
 # What Pillow, tifffile and the codecs raise on damaged data; Pillow uses SyntaxError for headers.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, RuntimeError, ArithmeticError, LookupError, EOFError),
-    *(TypeError, AttributeError),
-    *(Image.DecompressionBombError,),
+    *(TypeError, AttributeError, AssertionError, SystemError),
+    *(struct.error, zlib.error, lzma.LZMAError),
 )
 
 
@@ -96,7 +102,7 @@ def sniff(data_head: bytes) -> Format | None:
     """Format of a photo by its first 64 bytes, None when it is none of ours."""
     signatures: tuple[tuple[bytes, Format], ...] = (
         (b"\xff\xd8\xff", "jpeg"),
-        (containers.PNG_SIGNATURE, "png"),
+        (embedded.PNG_SIGNATURE, "png"),
         (b"II*\0", "tiff"),
         (b"MM\0*", "tiff"),
         (b"II+\0", "tiff"),
@@ -113,9 +119,7 @@ def sniff(data_head: bytes) -> Format | None:
         size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)
     ):
         return "bmp"
-    if data_head[:1] == b"P" and data_head[1:2] in b"123456" and data_head[2:3] in b" \t\r\n#":
-        return "pnm" if len(data_head) > 2 else None
-    return None
+    return "pnm" if _PNM_HEAD.match(data_head) else None
 
 
 def output_path(path: str) -> str:
@@ -143,6 +147,8 @@ def decode_photo(data: bytes, *, name: str, max_pixels: int) -> Photo:
             raise _not_a_photo(data)
         try:
             decoded = DECODERS[kind](data, max_pixels)
+        except Image.DecompressionBombError as error:
+            raise TooLargeError(_one_line(error), remedy="convert it to PNG or TIFF") from error
         except _DAMAGE as error:
             raise UndecodableError(
                 f"damaged {kind.upper()}: {_one_line(error)}",
@@ -190,7 +196,7 @@ def _finish(kind: Format, decoded: Decoded, name: str) -> Photo:
         metadata=metadata,
         lossless=decoded.lossless,
         warnings=tuple(dict.fromkeys(warnings)),
-        turned=any(raster.orientation != 1 for raster in decoded.rasters),
+        turned=orientation != 1,
         tiff=decoded.tiff,
     )
 
@@ -257,26 +263,24 @@ def encode_photo(
         raise ValueError(f"{len(pages)} pages for a photo of {len(like.pages)}")
     stacked = [_with_alpha(page, source) for page, source in zip(pages, like.pages, strict=True)]
 
-    def packet(source: bytes | None) -> bytes:
-        return xmp.merged_packet(source, note, turned=like.turned)
+    def packet(source: bytes | None, turned: bool) -> bytes:
+        return xmp.merged_packet(source, note, turned=turned)
 
-    if like.encoded_format == "tiff":
-        assert like.tiff is not None
+    if like.tiff is not None:
         return write_tiff(stacked, like.tiff, packet, jpeg_quality)
     metadata = like.metadata
-    found = containers.Found(
+    found = embedded.Found(
         exif=metadata.exif,
-        xmp=packet(metadata.xmp),
+        xmp=packet(metadata.xmp, like.turned),
         resources=metadata.iptc,
         icc=srgb_profile(),
         extra=metadata.extra,
     )
     if like.encoded_format == "png":
-        encoded = bytes(imagecodecs.png_encode(stacked[0]))
-        return containers.write_png(encoded, found, metadata.dpi)
+        encoded = bytes(imagecodecs.png_encode(stacked[0], _PNG_LEVEL))
+        return embedded.write_png(encoded, found, metadata.dpi)
     if like.encoded_format == "bmp":
-        assert found.xmp is not None
-        return bmp.write_bmp(stacked[0], found.xmp, metadata.dpi)
+        return bmp.write_bmp(stacked[0], packet(metadata.xmp, like.turned), metadata.dpi)
     if like.encoded_format == "webp":
         return _encode_webp(stacked[0], found, like.lossless, jpeg_quality)
     return _encode_jpeg(stacked[0], found, metadata.dpi, jpeg_quality)
@@ -292,17 +296,18 @@ def _with_alpha(pixels: Samples, source: Page) -> Samples:
 
 
 def _encode_jpeg(
-    pixels: Samples, found: containers.Found, dpi: tuple[float, float] | None, quality: int
+    pixels: Samples, found: embedded.Found, dpi: tuple[float, float] | None, quality: int
 ) -> bytes:
     buffer = io.BytesIO()
-    density = {} if dpi is None else {"dpi": (round(dpi[0]), round(dpi[1]))}
+    fits = dpi is not None and max(dpi) < 65535.5 and min(dpi) >= 0.5
+    density = {"dpi": (round(dpi[0]), round(dpi[1]))} if dpi is not None and fits else {}
     Image.fromarray(pixels).save(
         buffer, "JPEG", quality=quality, subsampling=0, icc_profile=found.icc, **density
     )
-    return containers.write_jpeg(buffer.getvalue(), found)
+    return embedded.write_jpeg(buffer.getvalue(), found)
 
 
-def _encode_webp(pixels: Samples, found: containers.Found, lossless: bool, quality: int) -> bytes:
+def _encode_webp(pixels: Samples, found: embedded.Found, lossless: bool, quality: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(
         buffer,

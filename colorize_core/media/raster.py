@@ -127,7 +127,8 @@ def upright(array: Samples, orientation: int) -> Samples:
         array = array[:, ::-1]
     if orientation in (7, 8):
         array = array[::-1]
-    return np.ascontiguousarray(array)
+    # Codecs hand out read-only views, and torch warns about those.
+    return np.require(array, requirements=["C", "W"])
 
 
 def swaps_sides(orientation: int) -> bool:

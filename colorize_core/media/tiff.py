@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import tifffile
 
 from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
-from colorize_core.media import ifd
+from colorize_core.media import ifd, xmp
 from colorize_core.media.metadata import ORIENTATION, clean_resources, patched_directory
 from colorize_core.media.raster import (
     Raster,
@@ -20,14 +21,18 @@ from colorize_core.media.raster import (
     swaps_sides,
     to_full_range,
     unassociated,
+    upright,
 )
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _OLD_JPEG, _JPEG = 6, 7
-_XMP, _RESOURCES, _ICC = 700, 34377, 34675
+_DESCRIPTION, _XMP, _RESOURCES, _ICC = 270, 700, 34377, 34675
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _REDUCED, _MASK = 1, 4
 _LOSSY = frozenset({_OLD_JPEG, _JPEG, 22610, 33003, 33004, 33005, 34712, 34892, 50001, 50002})
+
+# Descriptions that programs read as the layout of the samples, which color changes.
+_LAYOUT_DESCRIPTION = re.compile(rb'ImageJ=|\{"shape"|(?s:.{0,2000})<OME ')
 
 # Tags that describe how the gray samples were stored or colored: layout, response curves,
 # thumbnails, CFA, layers of Photoshop (37724) and ImageJ's display ranges. Everything else is
@@ -51,6 +56,7 @@ class PageLayout:
 
     compression: int
     tile: tuple[int, int] | None
+    turned: bool  # the tags asked for another orientation than the samples had
     extra_sample: int  # TIFF ExtraSamples value that the page's alpha gets
     resolution: tuple[tuple[int, int], tuple[int, int]] | None
     resolution_unit: int
@@ -117,7 +123,10 @@ def read_tiff(data: bytes, *, max_pixels: int) -> TiffFile:
 
 def _check_size(pages: Sequence[tifffile.TiffPage], max_pixels: int) -> None:
     total = sum(page.imagewidth * page.imagelength for page in pages)
-    if total > max_pixels:
+    # No more samples than RGBA with one more channel has, and no tile larger than a picture may be.
+    stored = sum(p.imagewidth * p.imagelength * p.samplesperpixel for p in pages)
+    tile = max(p.tilewidth * p.tilelength for p in pages)
+    if total > max_pixels or stored > 5 * max_pixels or tile > max(max_pixels, 1 << 20):
         raise TooLargeError(
             f"{total} pixels in {len(pages)} pages, the limit is {max_pixels}",
             remedy="raise photo.max_pixels",
@@ -147,25 +156,22 @@ def _check_supported(page: tifffile.TiffPage) -> None:
 def _read_page(data: bytes, index: int, page: tifffile.TiffPage, warnings: list[str]) -> Raster:
     if not page.databytecounts or 0 in page.databytecounts:
         warnings.append("parts of a page hold no data and are black")
+    orientation = page.tags.get(ORIENTATION)
+    value = orientation.value if orientation is not None else 1
+    turn = int(value) if value in range(1, 9) else 1
     photometric = int(page.photometric)
     by_libtiff = page.compression == _OLD_JPEG or (
         photometric == _YCBCR and page.compression != _JPEG
     )
     if by_libtiff:  # subsampled chroma outside JPEG is known to libtiff alone
         rgba = imagecodecs.tiff_decode(data, index, asrgb=True)
-        samples, alpha = np.ascontiguousarray(rgba[..., :3]), None
+        # libtiff has mirrored the picture for its orientation (not turned it): mirror it back.
+        samples, alpha = upright(rgba[..., :3], (turn - 1) % 4 + 1), None
     else:
         samples, alpha = _split(page, _stored_samples(page), photometric, warnings)
     icc = page.tags.get(_ICC)
-    value = icc.value if icc is not None and isinstance(icc.value, bytes) else None
-    orientation = page.tags.get(ORIENTATION)
-    turn = (
-        int(orientation.value)
-        if orientation is not None and orientation.value in range(1, 9)
-        else 1
-    )
-    # libtiff turns RGBA pictures by itself only between top and bottom.
-    return Raster(samples, alpha, value, turn)
+    profile = icc.value if icc is not None and isinstance(icc.value, bytes) else None
+    return Raster(samples, alpha, profile, turn)
 
 
 def _stored_samples(page: tifffile.TiffPage) -> Samples:
@@ -217,7 +223,9 @@ def _read_layout(
     tags = []
     for tag, entry in sorted(entries.items()):
         raw: bytes | None = entry.raw(data)
-        if tag in _LAYOUT_TAGS or entry.type in (13, 18):
+        if tag in _LAYOUT_TAGS or entry.type > 12 or entry.count == 0:
+            continue
+        if tag == _DESCRIPTION and _LAYOUT_DESCRIPTION.match(entry.raw(data)):
             continue
         if tag == _RESOURCES and raw is not None:
             try:
@@ -232,14 +240,27 @@ def _read_layout(
     return PageLayout(
         compression=int(page.compression),
         tile=(page.tilelength, page.tilewidth) if page.is_tiled else None,
+        turned=orientation != 1,
         extra_sample=0 if page.extrasamples and page.extrasamples[0] == 0 else _UNASSOCIATED_ALPHA,
         resolution=_resolution(data, flavor, entries, swapped),
         resolution_unit=_first(data, flavor, entries.get(296), 2),
         tags=tuple(tags),
-        xmp=entries[_XMP].raw(data) if _XMP in entries else None,
+        xmp=_packet(data, entries.get(_XMP), warnings),
         exif=patched_directory(exif, flavor, swapped=swapped) if exif else None,
         gps=_take(data, flavor, entries.get(ifd.GPS_IFD), warnings),
     )
+
+
+def _packet(data: bytes, entry: ifd.Entry | None, warnings: list[str]) -> bytes | None:
+    if entry is None:
+        return None
+    packet = entry.raw(data)
+    try:
+        xmp.check_packet(packet)
+    except ValueError as error:
+        warnings.append(f"XMP was left out: {error}")
+        return None
+    return packet
 
 
 def _first(data: bytes, flavor: ifd.Flavor, entry: ifd.Entry | None, default: int) -> int:

@@ -29,7 +29,7 @@ _PLACEHOLDERS = {ifd.EXIF_IFD: ifd.EXIF_IFD - 1, ifd.GPS_IFD: ifd.GPS_IFD - 1}
 def write_tiff(
     pages: Sequence[Samples],
     layout: TiffLayout,
-    xmp: Callable[[bytes | None], bytes],
+    packet_of: Callable[[bytes | None, bool], bytes],
     jpeg_quality: int,
 ) -> bytes:
     """Encode RGB(A) pages with the compression, byte order, resolution and tags of their source.
@@ -40,7 +40,7 @@ def write_tiff(
     Args:
         pages: HxWx3 or HxWx4, uint8 or uint16, one per page of `layout`.
         layout: of the source.
-        xmp: gives the packet to write for a page's own.
+        packet_of: gives the XMP to write, for a page's own and whether the page was turned.
         jpeg_quality: for pages compressed as JPEG.
     """
     buffer = io.BytesIO()
@@ -49,7 +49,7 @@ def write_tiff(
     flavor = replace(layout.flavor, big=big)
     with tifffile.TiffWriter(buffer, bigtiff=big, byteorder=flavor.order) as writer:
         for pixels, page in zip(pages, layout.pages, strict=True):
-            packet = xmp(page.xmp)
+            packet = packet_of(page.xmp, page.turned)
             tags: list[tuple[int, int, int, bytes | int, bool]]
             tags = [(*tag, True) for tag in page.tags]
             tags.append((_XMP, 1, len(packet), packet, True))
@@ -63,10 +63,12 @@ def write_tiff(
                 photometric="rgb",
                 planarconfig="contig",
                 extrasamples=[page.extra_sample] if pixels.shape[2] == 4 else None,
-                tile=page.tile,
+                tile=page.tile if page.tile and not any(n % 16 for n in page.tile) else None,
                 iccprofile=srgb_profile(),
                 resolution=resolution,
-                resolutionunit=page.resolution_unit if page.resolution else 1,
+                resolutionunit=page.resolution_unit
+                if page.resolution and page.resolution_unit in (1, 2, 3)
+                else 1,
                 extratags=tags,
                 metadata=None,
                 software=False,

@@ -58,9 +58,13 @@ def check_packet(packet: bytes) -> None:
     """Check that a packet can be merged.
 
     Raises:
-        ValueError: it is no well-formed XMP, has a document type (entities), or is far too long.
+        ValueError: it is no well-formed XMP, has a document type (entities), or is far too long or
+            too deep.
     """
-    _parse(packet)
+    try:
+        merged_packet(packet, ComputedColorNote("", ""))
+    except RecursionError as error:
+        raise ValueError("XMP packet is nested too deeply") from error
 
 
 def merged_packet(packet: bytes | None, note: ComputedColorNote, *, turned: bool = False) -> bytes:
