@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import stat
 import tarfile
@@ -10,7 +11,13 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, Protocol, cast
+from contextlib import contextmanager
+from tarfile import (  # type: ignore[attr-defined]
+    InvalidHeaderError,
+    ReadError,
+    TruncatedHeaderError,
+)
+from typing import BinaryIO, NamedTuple, Protocol, Self, cast
 
 from colorize_core.archive.notes import (
     JUNK,
@@ -30,7 +37,25 @@ from colorize_core.errors import (
 )
 
 OLDER = "older member of the same name"
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+
+
+class DamageError(Exception):
+    """What the modules of the standard library raise in many ways for a damaged archive."""
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Turn every complaint about content into DamageError; let failures of the disk through."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise DamageError(str(error)) from error
+    except OSError as error:
+        # gzip and bz2 complain by an OSError without a number.
+        if error.errno is None and type(error) in (OSError, gzip.BadGzipFile):
+            raise DamageError(str(error)) from error
+        raise
 
 
 class Member(NamedTuple):
@@ -97,10 +122,10 @@ class ZipContainer:
     def chunks(self, name: str) -> Iterator[bytes]:
         """See Container."""
         try:
-            with self._zip.open(name) as member:
+            with damage(), self._zip.open(name) as member:
                 while chunk := member.read(CHUNK_BYTES):
                     yield chunk
-        except DAMAGE as error:
+        except DamageError as error:
             raise _damaged(name, error) from error
         except NotImplementedError as error:
             raise UnsupportedError(
@@ -108,11 +133,24 @@ class ZipContainer:
             ) from error
 
 
+class StrictTarInfo(tarfile.TarInfo):
+    """Complains about a header that is not one, where tarfile takes it for the end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        """See tarfile.TarInfo; ReadError."""
+        try:
+            return super().fromtarfile(tarfile)
+        except (InvalidHeaderError, TruncatedHeaderError) as error:
+            raise ReadError(str(error)) from error
+
+
 class TarContainer:
     """A tar, compressed or not, with an index of where each member's data begins."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._tar = tarfile.open(fileobj=file, mode="r:*")  # noqa: SIM115
+    def __init__(self, file: BinaryIO, *, name: str) -> None:
+        self._name = name
+        self._tar = tarfile.open(fileobj=file, mode="r:*", tarinfo=StrictTarInfo)  # noqa: SIM115
         self._lock = threading.Lock()
         self._index: dict[str, tuple[int, Member]] = {}
         self._problems: list[tuple[str, InputError]] = []
@@ -121,13 +159,17 @@ class TarContainer:
 
     def _build_index(self) -> None:
         try:
-            while (info := self._tar.next()) is not None:
+            while True:
+                with damage():
+                    info = self._tar.next()
+                if info is None:
+                    break
                 # tarfile keeps every header for ever; the index needs a fifth of that.
                 self._tar.members.clear()  # type: ignore[attr-defined]
                 self._add(info)
-        except DAMAGE as error:
+        except DamageError as error:
             last = next(reversed(self._index), "its beginning")
-            self._problems.append((last, damaged_after(last, error)))
+            self._problems.append((self._name, damaged_after(last, error)))
 
     def _add(self, info: tarfile.TarInfo) -> None:
         if info.isdir():
@@ -176,10 +218,10 @@ class TarContainer:
         end = offset + member.size
         while offset < end:
             try:
-                with self._lock:
+                with damage(), self._lock:
                     file.seek(offset)
                     chunk = file.read(min(CHUNK_BYTES, end - offset))
-            except DAMAGE as error:
+            except DamageError as error:
                 raise _damaged(name, error) from error
             if not chunk:
                 raise UndecodableError(f"{name}: the tar ends inside it", remedy="copy it again")
@@ -208,7 +250,7 @@ def accepted_path(name: str, notes: Notes) -> str | None:
 
 
 def _refuse(name: str, error: InputError, notes: Notes) -> None:
-    if notes.is_wanted(name) or not name or isinstance(error, UndecodableError):
+    if notes.is_wanted(name) or isinstance(error, UndecodableError):
         notes.problem(name, error)
 
 

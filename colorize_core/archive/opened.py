@@ -8,7 +8,13 @@ import weakref
 from collections import OrderedDict
 from pathlib import Path
 
-from colorize_core.archive.containers import DAMAGE, Container, TarContainer, ZipContainer
+from colorize_core.archive.containers import (
+    Container,
+    DamageError,
+    TarContainer,
+    ZipContainer,
+    damage,
+)
 from colorize_core.archive.remote import is_url, name_of, open_seekable
 from colorize_core.errors import UsageError
 
@@ -21,16 +27,17 @@ class NoPartsError(UsageError):
 
 def is_compressed_tar(archive: str) -> bool:
     """Whether the archive cannot be read at random."""
-    return not _file_name(archive).endswith((".zip", ".tar"))
+    return not archive_name(archive).lower().endswith((".zip", ".tar"))
 
 
-def _file_name(archive: str) -> str:
-    return (name_of(archive) if is_url(archive) else archive).lower()
+def archive_name(archive: str) -> str:
+    """File name of a local or remote archive."""
+    return name_of(archive) if is_url(archive) else Path(archive).name
 
 
 def member_location(archive: str, name: str) -> str:
     """The location `zip://member::archive` or `tar://member::archive`."""
-    scheme = "zip" if _file_name(archive).endswith(".zip") else "tar"
+    scheme = "zip" if archive_name(archive).lower().endswith(".zip") else "tar"
     # "::" separates; a member that holds it (or looks escaped) must not be cut in two.
     return f"{scheme}://{name.replace('%', '%25').replace(':', '%3A')}::{archive}"
 
@@ -60,10 +67,12 @@ def open_container(archive: str) -> Container:
         raise NoPartsError(
             f"{archive}: the server cannot send parts of a file", remedy="download the archive"
         )
-    is_zip = _file_name(archive).endswith(".zip")
+    name = archive_name(archive)
+    is_zip = name.lower().endswith(".zip")
     try:
-        container: Container = ZipContainer(file) if is_zip else TarContainer(file)
-    except DAMAGE as error:
+        with damage():
+            container: Container = ZipContainer(file) if is_zip else TarContainer(file, name=name)
+    except DamageError as error:
         file.close()
         raise UsageError(
             f"{archive}: not a readable archive: {error}", remedy="copy or repair it"

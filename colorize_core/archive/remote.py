@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,7 @@ def remote_errors(url: str) -> Iterator[None]:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise
         # aiohttp's dropped connections and 5xx are no OSError, but pass like one.
-        raise OSError(f"{url}: {type(cause).__name__}: {cause}") from error
+        raise OSError(errno.EIO, f"{url}: {type(cause).__name__}: {cause}") from error
 
 
 def remote_state(url: str) -> tuple[int, str]:

@@ -13,16 +13,21 @@ import lzma
 import os
 import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from colorize_core.archive.containers import (
-    DAMAGE,
+    OLDER,
+    DamageError,
+    StrictTarInfo,
     accepted_path,
+    damage,
     damaged_after,
     member_time_ns,
 )
 from colorize_core.archive.notes import LINK, SPECIAL, Notes, safe_member_path, suffix_of
+from colorize_core.archive.opened import archive_name
 from colorize_core.archive.remote import (
     CHUNK_BYTES,
     is_url,
@@ -38,6 +43,7 @@ from colorize_core.errors import (
     UndecodableError,
     UnsafePathError,
     UnsupportedError,
+    UsageError,
 )
 
 FREE_SPACE = "free some space and run the same command again"
@@ -115,36 +121,46 @@ def _digest(value: object) -> str:
 
 
 def _unpack(archive: str, folder: Path, notes: Notes) -> None:
-    last = "the beginning"
+    last = None
+    remote = is_url(archive)
     with (
-        remote_errors(archive) if is_url(archive) else contextlib.nullcontext(),
-        open_stream(archive) if is_url(archive) else Path(archive).open("rb") as packed,
-        _decompressed(packed) as plain,
+        remote_errors(archive) if remote else contextlib.nullcontext(),
+        open_stream(archive) if remote else Path(archive).open("rb") as packed,
     ):
         try:
-            with tarfile.open(fileobj=plain, mode="r|") as tar:
+            with (
+                damage(),
+                _decompressed(packed) as plain,
+                tarfile.open(fileobj=plain, mode="r|", tarinfo=StrictTarInfo) as tar,
+            ):
                 for info in tar:
                     _unpack_member(tar, info, folder, notes)
                     last = info.name
-            # Reading to the end compares the checksum of the whole.
-            left = _TAIL_BYTES
-            while left > 0 and (chunk := plain.read(CHUNK_BYTES)):
-                left -= len(chunk)
-        except DAMAGE as error:
-            notes.problem(archive, damaged_after(last, error))
+                # Reading to the end compares the checksum of the whole.
+                left = _TAIL_BYTES
+                while left > 0 and (chunk := plain.read(CHUNK_BYTES)):
+                    left -= len(chunk)
+        except DamageError as error:
+            if last is None:
+                raise UsageError(
+                    f"{archive}: not a readable archive: {error}", remedy="copy or repair it"
+                ) from error
+            notes.problem(archive_name(archive), damaged_after(last, error))
 
 
-def _decompressed(packed: BinaryIO) -> BinaryIO:
+@contextlib.contextmanager
+def _decompressed(packed: BinaryIO) -> Iterator[BinaryIO]:
     """Choose by content: what is called .tgz may have been unpacked on its way here."""
-    source = io.BufferedReader(cast(io.RawIOBase, packed), CHUNK_BYTES)
-    head = source.peek(6)
-    if head.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=source))
-    if head.startswith(b"BZh"):
-        return cast(BinaryIO, bz2.BZ2File(source))
-    if head.startswith(b"\xfd7zXZ"):
-        return cast(BinaryIO, lzma.LZMAFile(source))
-    return source
+    with io.BufferedReader(cast(io.RawIOBase, packed), CHUNK_BYTES) as source:
+        head = source.peek(6)
+        if head.startswith(b"\x1f\x8b"):
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=source))
+        elif head.startswith(b"BZh"):
+            yield cast(BinaryIO, bz2.BZ2File(source))
+        elif head.startswith(b"\xfd7zXZ"):
+            yield cast(BinaryIO, lzma.LZMAFile(source))  # noqa: SIM115
+        else:
+            yield source
 
 
 def _unpack_member(tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path, notes: Notes) -> None:
@@ -162,7 +178,9 @@ def _unpack_member(tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path, no
     target = folder / path
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
+        if target.exists():
+            target.unlink()
+            notes.ignored[OLDER] += 1
         if info.islnk():
             _link(info, target, folder, notes)
         else:
