@@ -7,46 +7,58 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from colorize_core.color.lab import lab_to_linear, linear_to_srgb
+from colorize_core.color.lab import f_to_linear, lab_to_f, lab_to_linear, unit_to_srgb
 
 # Float rounding of pure white is about 5e-7; this is a hundredth of a 16-bit step above black.
 _TOLERANCE: Final = 2e-6
-_HALVINGS: Final = 12  # the chroma kept is then within 1/4096 of the most that fits
+_HALVINGS: Final = 10  # the chroma kept is then within a thousandth of the most that fits
 
 
 def _inside(linear: Tensor) -> Tensor:
-    low, high = linear.aminmax(dim=1)
+    # Pairwise, because a reduction over three strided planes takes four times as long.
+    red, green, blue = linear.unbind(1)
+    low = torch.minimum(torch.minimum(red, green), blue)
+    high = torch.maximum(torch.maximum(red, green), blue)
     return (low >= -_TOLERANCE) & (high <= 1.0 + _TOLERANCE)
 
 
 def _chroma_kept(lab: Tensor) -> Tensor:
-    """Share of chroma that fits, [B,H,W], by bisection along the line to gray.
+    """Share of chroma that fits, [N], for Lab [3,N], by bisection along the line to gray.
 
     The lower end is always a color inside, so the result is inside although the gamut's sections
     of constant L are not convex.
     """
-    L, a, b = lab.unbind(1)
-    fits, too_much = torch.zeros_like(a), torch.ones_like(a)
+    f = lab_to_f(lab[None])
+    gray = f[:, 1:2]
+    toward_color = f - gray
+    fits, step = torch.zeros_like(gray), 1.0
     for _ in range(_HALVINGS):
-        middle = (fits + too_much) / 2
-        inside = _inside(lab_to_linear(torch.stack((L, a * middle, b * middle), 1)))
-        fits = torch.where(inside, middle, fits)
-        too_much = torch.where(inside, too_much, middle)
-    return fits
+        step /= 2
+        inside = _inside(f_to_linear(gray + (fits + step) * toward_color))
+        fits = fits + inside * step
+    return fits[0, 0]
+
+
+def _with_chroma(lab: Tensor, share: Tensor) -> Tensor:
+    return torch.stack((lab[0], lab[1] * share, lab[2] * share))
 
 
 def _fit(lab: Tensor) -> tuple[Tensor, Tensor]:
-    """Fitted Lab and its linear sRGB; only the pixels outside are searched."""
-    lab = torch.cat((lab[:, :1].clamp(0.0, 100.0), lab[:, 1:]), 1).float()
-    linear = lab_to_linear(lab)
-    outside = ~_inside(linear)
-    if bool(outside.any()):
-        colors = lab.movedim(1, -1)[outside].T[None]
-        kept = _chroma_kept(colors)
-        colors = torch.stack((colors[:, 0], colors[:, 1] * kept, colors[:, 2] * kept), 1)
-        lab.movedim(1, -1)[outside] = colors[0].T
-        linear.movedim(1, -1)[outside] = lab_to_linear(colors)[0].T
-    return lab, linear
+    """Fitted Lab and its linear sRGB, both [3,B*H*W]; only the pixels outside are searched."""
+    flat = lab.float().movedim(1, 0).reshape(3, -1).clone()
+    flat[0].clamp_(0.0, 100.0)
+    linear = lab_to_linear(flat[None])[0]
+    outside = (~_inside(linear[None])[0]).nonzero()[:, 0]
+    if outside.numel():
+        colors = flat.index_select(1, outside)
+        colors = _with_chroma(colors, _chroma_kept(colors))
+        flat.index_copy_(1, outside, colors)
+        linear.index_copy_(1, outside, lab_to_linear(colors[None])[0])
+    return flat, linear
+
+
+def _shaped(flat: Tensor, like: Tensor) -> Tensor:
+    return flat.reshape(3, like.shape[0], *like.shape[2:]).movedim(0, 1)
 
 
 def fit_chroma(lab: Tensor) -> Tensor:
@@ -61,9 +73,9 @@ def fit_chroma(lab: Tensor) -> Tensor:
     Returns:
         Lab [B,3,H,W], float32, whose RGB lies in [0,1] to within 3e-5.
     """
-    return _fit(lab)[0]
+    return _shaped(_fit(lab)[0], lab)
 
 
 def lab_to_fitted_rgb(lab: Tensor) -> Tensor:
     """Convert Lab [B,3,H,W] to sRGB [B,3,H,W] in [0,1], after `fit_chroma`. Not differentiable."""
-    return linear_to_srgb(_fit(lab)[1].clamp_(0.0, 1.0))
+    return _shaped(unit_to_srgb(_fit(lab)[1].clamp_(0.0, 1.0)), lab)
