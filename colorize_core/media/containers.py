@@ -1,267 +1,155 @@
-"""Metadata inside JPEG, PNG and WebP files, read and written as whole segments and chunks.
-
-The picture codecs are not asked, because each drops or rewrites something: Pillow ignores XMP for
-PNG, and OpenCV drops EXIF.
-"""
+"""Which container holds the result, and what of the source it cannot hold."""
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
+import io
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
 
-JPEG_EXIF = b"Exif\0\0"
-JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-JPEG_XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
-JPEG_RESOURCES = b"Photoshop 3.0\0"
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_XMP = b"XML:com.adobe.xmp\0"
-_RAW_PROFILE = b"Raw profile type "
-_LONGEST_SEGMENT = 65533
-_LONGEST_INFLATED = 16_000_000
-_SOS, _EOI, _COMMENT, _APP1, _APP2, _APP13 = 0xDA, 0xD9, 0xFE, 0xE1, 0xE2, 0xED
-_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+import av
+import numpy as np
 
+from colorize_core.errors import UnsupportedError
+from colorize_core.media.film import FilmProbe, StreamInfo
 
-@dataclass
-class Found:
-    """Metadata as a container holds it."""
-
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    resources: bytes | None = None
-    icc: bytes | None = None
-    extra: tuple[bytes, ...] = ()
-
-
-def read_jpeg(data: bytes) -> Found:
-    """Collect EXIF, XMP, Photoshop resources, comments and extended XMP of a JPEG file.
-
-    The ICC profile is left to the decoder, which joins its parts.
-    """
-    found = Found()
-    resources = b""
-    extra: list[bytes] = []
-    for marker, body in jpeg_segments(data):
-        if marker == _APP1 and body.startswith(JPEG_EXIF):
-            found.exif = found.exif or body[len(JPEG_EXIF) :]
-        elif marker == _APP1 and body.startswith(JPEG_XMP):
-            found.xmp = found.xmp or body[len(JPEG_XMP) :]
-        elif marker == _APP13 and body.startswith(JPEG_RESOURCES):
-            resources += body[len(JPEG_RESOURCES) :]
-        elif marker == _COMMENT or (marker == _APP1 and body.startswith(JPEG_XMP_EXTENSION)):
-            extra.append(_segment(marker, body))
-    found.resources = resources or None
-    found.extra = tuple(extra)
-    return found
+MUXERS = {"mkv": "matroska", "mp4": "mp4", "mov": "mov", "webm": "webm"}
+_SUFFIXES = {
+    "mkv": (".mkv",),
+    "mp4": (".mp4", ".m4v"),
+    "mov": (".mov", ".qt"),
+    "webm": (".webm",),
+}
+_ENCODERS = {
+    "mkv": {"libx264", "libx265", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc"},
+    "mp4": {"libx264", "libx265", "libsvtav1", "ffv1", "h264_nvenc", "hevc_nvenc"},
+    "mov": {"libx264", "libx265", "prores_ks", "h264_nvenc", "hevc_nvenc"},
+    "webm": {"libsvtav1"},
+}
+# Possible, but hardly any player opens it and its color tags are lost: on request only.
+_UNUSUAL = {("mp4", "ffv1")}
+# Subtitles that are text on both sides are rewritten: from codec to codec, per container.
+CONVERTED_SUBTITLES = {
+    ("mov_text", "mkv"): "subrip",
+    ("subrip", "mp4"): "mov_text",
+    ("subrip", "mov"): "mov_text",
+    ("text", "mp4"): "mov_text",
+    ("text", "mov"): "mov_text",
+}
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield (marker, body) up to the first scan, or to whatever is not a segment."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _NO_LENGTH:
-            position += 1 if marker == 0xFF else 2
-            continue
-        length = struct.unpack_from(">H", data, position + 2)[0]
-        if marker in (_SOS, _EOI) or length < 2:
-            return
-        yield marker, data[position + 4 : position + 2 + length]
-        position += 2 + length
+class ContainerSettings(Protocol):
+    """The part of VideoSettings that this module reads."""
 
+    @property
+    def container(self) -> str:
+        """Either "source" or the name of one."""
+        ...
 
-def jpeg_frame(data: bytes) -> tuple[int, int] | None:
-    """Start-of-frame marker and bits per sample; None when the header breaks off."""
-    for marker, body in jpeg_segments(data):
-        if marker in _FRAMES and body:
-            return marker, body[0]
-    return None
-
-
-def write_jpeg(data: bytes, found: Found) -> bytes:
-    """Insert metadata into an encoded JPEG file, after its JFIF header.
-
-    Raises:
-        ValueError: a part is longer than a JPEG segment can be.
-    """
-    position = 2
-    if data[2:4] == b"\xff\xe0":
-        position += 2 + struct.unpack_from(">H", data, 4)[0]
-    parts: list[bytes] = []
-    if found.exif is not None:
-        parts.append(_segment(_APP1, JPEG_EXIF + found.exif))
-    if found.xmp is not None:
-        parts.append(_segment(_APP1, JPEG_XMP + found.xmp))
-    if found.resources is not None:
-        room = _LONGEST_SEGMENT - len(JPEG_RESOURCES)
-        for start in range(0, len(found.resources), room):
-            parts.append(_segment(_APP13, JPEG_RESOURCES + found.resources[start : start + room]))
-    return data[:position] + b"".join(parts) + b"".join(found.extra) + data[position:]
-
-
-def _segment(marker: int, body: bytes) -> bytes:
-    if len(body) > _LONGEST_SEGMENT:
-        raise ValueError(f"{len(body)} bytes do not fit into a JPEG segment")
-    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
-
-
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (type, body) of the chunks of a PNG file up to where it breaks off."""
-    position = len(PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 8 + length
-        if end + 4 > len(data):
-            return
-        yield kind, data[position + 8 : end]
-        position = end + 4
-
-
-def read_png(data: bytes) -> Found:
-    """Collect EXIF, XMP, the ICC profile and text chunks of a PNG file.
-
-    ImageMagick's `Raw profile type exif` and `xmp` text stand in where the standard chunks are
-    missing.
-    """
-    found = Found()
-    extra: list[bytes] = []
-    raw: dict[str, bytes] = {}
-    for kind, body in png_chunks(data):
-        if kind == b"eXIf":
-            found.exif = body
-        elif kind == b"iCCP":
-            found.icc = _inflate(body.partition(b"\0")[2][1:])
-        elif kind == b"iTXt" and body.startswith(PNG_XMP):
-            found.xmp = _international_text(body)
-        elif kind in (b"tEXt", b"zTXt") and body.startswith(_RAW_PROFILE):
-            name = body.partition(b"\0")[0][len(_RAW_PROFILE) :].decode("latin-1")
-            if name == "iptc":
-                extra.append(png_chunk(kind, body))
-            else:
-                raw[name] = _raw_profile(kind, body)
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            extra.append(png_chunk(kind, body))
-    exif = raw.get("exif") or raw.get("APP1", b"")
-    if found.exif is None and exif.removeprefix(JPEG_EXIF)[:2] in (b"II", b"MM"):
-        found.exif = exif.removeprefix(JPEG_EXIF)
-    found.xmp = found.xmp or raw.get("xmp")
-    found.extra = tuple(extra)
-    return found
-
-
-def write_png(data: bytes, found: Found, dpi: tuple[float, float] | None) -> bytes:
-    """Insert metadata, ICC profile and resolution into an encoded PNG, after its header."""
-    parts: list[bytes] = []
-    if found.icc is not None:
-        parts.append(png_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(found.icc)))
-    if dpi is not None:
-        across, down = (max(1, round(value / 0.0254)) for value in dpi)
-        parts.append(png_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
-    if found.exif is not None:
-        parts.append(png_chunk(b"eXIf", found.exif))
-    if found.xmp is not None:
-        parts.append(png_chunk(b"iTXt", PNG_XMP + b"\0\0\0\0" + found.xmp))
-    position = len(PNG_SIGNATURE) + 25
-    return data[:position] + b"".join(parts) + b"".join(found.extra) + data[position:]
-
-
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    """One PNG chunk with length and CRC."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def text_chunks(keyword: str, texts: Sequence[bytes]) -> tuple[bytes, ...]:
-    """PNG text chunks of Latin-1 `texts`."""
-    return tuple(
-        png_chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.replace(b"\0", b" "))
-        for text in texts
-    )
-
-
-def _inflate(data: bytes) -> bytes:
-    # What does not end within the limit is no metadata but a bomb.
-    stream = zlib.decompressobj()
-    try:
-        inflated = stream.decompress(data, _LONGEST_INFLATED)
-    except zlib.error:
-        return b""
-    return inflated if stream.eof else b""
-
-
-def _international_text(body: bytes) -> bytes | None:
-    flags = body[len(PNG_XMP) : len(PNG_XMP) + 2]
-    _language, _, rest = body[len(PNG_XMP) + 2 :].partition(b"\0")
-    text = rest.partition(b"\0")[2]
-    return (_inflate(text) if flags[:1] == b"\1" else text) or None
-
-
-def _raw_profile(kind: bytes, body: bytes) -> bytes:
-    text = body.partition(b"\0")[2]
-    if kind == b"zTXt":
-        text = _inflate(text[1:])
-    lines = text.strip().split(b"\n")
-    try:
-        return bytes.fromhex(b"".join(lines[2:]).decode("ascii"))
-    except ValueError:
-        return b""
-
-
-def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (type, body) of the chunks of a WebP file, those inside frames after `ANMF`."""
-    position = 12
-    while position + 8 <= len(data):
-        kind, length = struct.unpack_from("<4sI", data, position)
-        body = data[position + 8 : position + 8 + length]
-        yield kind, body
-        # A frame's own chunks begin 16 bytes into its chunk.
-        position += 24 if kind == b"ANMF" else 8 + length + length % 2
+    @property
+    def codec(self) -> str:
+        """Name of the encoder."""
+        ...
 
 
 @dataclass(frozen=True)
-class WebpHeader:
-    """What a WebP file says before its pixels are decoded."""
+class ContainerChoice:
+    """The chosen container ("mkv", "mp4", "mov", "webm") and what of the source is lost in it.
 
-    width: int
-    height: int
-    lossless: bool
-    frames: int
+    `notes` are differences that no viewer sees.
+    """
+
+    container: str
+    lost: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def read_webp(data: bytes) -> tuple[WebpHeader, Found]:
-    """Collect size, kind of coding and metadata of a WebP file.
+def what_container_keeps(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
+    """Choose where a film goes.
+
+    Args:
+        probe: the source.
+        container: "source" takes the source's own if nothing is lost in it that MKV keeps.
+        codec: the encoder, as given by `choose_encoding`.
 
     Raises:
-        ValueError: no picture chunk.
+        UnsupportedError: the container cannot hold what the encoder makes.
     """
-    found = Found()
-    canvas: tuple[int, int] | None = None
-    coded: tuple[int, int] | None = None
-    lossless, frames = False, 0
-    for kind, body in riff_chunks(data):
-        if kind == b"VP8X" and len(body) >= 10:
-            canvas = (
-                1 + int.from_bytes(body[4:7], "little"),
-                1 + int.from_bytes(body[7:10], "little"),
-            )
-        elif kind == b"EXIF":
-            found.exif = body.removeprefix(JPEG_EXIF)
-        elif kind == b"XMP ":
-            found.xmp = body
-        elif kind == b"ICCP":
-            found.icc = body
-        elif kind == b"VP8L" and len(body) >= 5:
-            bits = int.from_bytes(body[1:5], "little")
-            if coded is None:
-                coded, lossless = (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)), True
-            frames += 1
-        elif kind == b"VP8 " and len(body) >= 10:
-            wide, high = struct.unpack_from("<HH", body, 6)
-            coded = coded or (wide & 0x3FFF, high & 0x3FFF)
-            frames += 1
-    size = canvas or coded
-    if size is None or coded is None:
-        raise ValueError("no picture chunk")
-    return WebpHeader(*size, lossless=lossless, frames=frames), found
+    if container != "source":
+        if codec not in _ENCODERS[container]:
+            able = ", ".join(name for name, codecs in _ENCODERS.items() if codec in codecs)
+            raise UnsupportedError(f"{container} cannot hold {codec}", remedy=f"use {able}")
+        return _choice(probe, container, codec)
+    own = source_container(probe)
+    in_mkv = _choice(probe, "mkv", codec)
+    if own is None or codec not in _ENCODERS[own] or (own, codec) in _UNUSUAL:
+        return in_mkv
+    in_own = _choice(probe, own, codec)
+    return in_own if len(in_own.lost) <= len(in_mkv.lost) else in_mkv
+
+
+def source_container(probe: FilmProbe) -> str | None:
+    """Name of the source's container where it is one this project writes."""
+    if probe.container == "matroska,webm":
+        return "webm" if probe.is_webm else "mkv"
+    if probe.container.startswith("mov,"):
+        return "mov" if probe.brand == "qt" else "mp4"
+    return None
+
+
+def output_name(path: str, container: str) -> str:
+    """Keep the item's own relative path; where the format changes, the new suffix is added."""
+    if PurePosixPath(path).suffix.lower() in _SUFFIXES[container]:
+        return path
+    return f"{path}{_SUFFIXES[container][0]}"
+
+
+def holders(stream: Any) -> frozenset[str]:
+    """Find the containers that take a stream as it is, by writing a header for each."""
+    return frozenset(name for name in MUXERS if _holds(stream, name))
+
+
+def _holds(stream: Any, container: str) -> bool:
+    if stream.type not in ("video", "audio", "subtitle"):
+        return stream.type == "attachment" and container == "mkv"
+    try:
+        with av.open(io.BytesIO(), "w", format=MUXERS[container]) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
+    rounded = container in ("mkv", "webm") and not _in_milliseconds(probe)
+    notes = ("frame times are rounded to milliseconds",) if rounded else ()
+    return ContainerChoice(container, _lost(probe, container, codec), notes)
+
+
+def _lost(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:
+    lost = [
+        f"{stream.kind} stream {stream.index} ({stream.codec or stream.name or 'unknown'})"
+        for stream in probe.streams
+        if stream.index != probe.video_index and not is_kept(stream, container)
+    ]
+    if probe.working.drops_alpha:
+        lost.append("transparency")
+    lost += [f"{name} of the picture" for name in probe.hdr]
+    if (container, codec) in _UNUSUAL:
+        lost.append("color tags")
+    return tuple(lost)
+
+
+def is_kept(stream: StreamInfo, container: str) -> bool:
+    """Tell whether a stream is found again in the result, converted if need be."""
+    if stream.is_redundant or container in stream.holders:
+        return True
+    if stream.is_attached_picture:
+        return container == "mkv"
+    return (stream.codec, container) in CONVERTED_SUBTITLES
+
+
+def _in_milliseconds(probe: FilmProbe) -> bool:
+    per_tick = probe.time_base * 1000
+    return bool(np.all(probe.pts * per_tick.numerator % per_tick.denominator == 0))

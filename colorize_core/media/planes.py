@@ -1,0 +1,176 @@
+"""Pixel formats of film, and the planes of a frame as arrays."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.errors import UnsupportedError
+
+Plane = NDArray[np.unsignedinteger[Any]]
+
+_PLANAR = re.compile(r"yuv(?P<jpeg>j?)(?P<alpha>a?)(?P<sub>4\d\d)p(?P<depth>\d*)(le)?")
+_GRAY = re.compile(r"gray(?P<depth>\d*)(le)?")
+_SHIFTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
+# Formats whose Y' survives the conversion to a planar one unchanged (tested bit by bit).
+_REPACKED = {
+    "nv12": "yuv420p",
+    "nv21": "yuv420p",
+    "nv16": "yuv422p",
+    "nv24": "yuv444p",
+    "nv42": "yuv444p",
+    "p010le": "yuv420p10le",
+    "p210le": "yuv422p10le",
+    "p012le": "yuv420p12le",
+    "yuyv422": "yuv422p",
+    "yvyu422": "yuv422p",
+    "uyvy422": "yuv422p",
+    "uyyvyy411": "yuv411p",
+    "y210le": "yuv422p10le",
+    "y212le": "yuv422p12le",
+    "ya8": "gray",
+    "ya16le": "gray16le",
+}
+
+
+@dataclass(frozen=True)
+class PlanarFormat:
+    """A little-endian planar YCbCr or gray format.
+
+    `shift_x` and `shift_y` are the binary logarithms of the chroma subsampling; a gray format has
+    `subsampling` "400" and shifts of 0.
+    """
+
+    name: str
+    depth: int
+    subsampling: str
+    shift_x: int
+    shift_y: int
+
+    @property
+    def is_gray(self) -> bool:
+        """No chroma planes."""
+        return self.subsampling == "400"
+
+    @property
+    def dtype(self) -> type[np.uint8] | type[np.uint16]:
+        """Of one sample."""
+        return np.uint8 if self.depth == 8 else np.uint16
+
+    def chroma_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of a chroma plane."""
+        return -(-width >> self.shift_x), -(-height >> self.shift_y)
+
+
+def parse_format(name: str) -> PlanarFormat | None:
+    """Describe a planar format; None when `name` is packed, big-endian, RGB or a palette.
+
+    The "j" (full range) and the alpha plane are dropped from the name: both are said elsewhere.
+    """
+    if match := _PLANAR.fullmatch(name):
+        depth = match["depth"]
+        sub = match["sub"]
+        x, y = _SHIFTS[sub]
+        plain = f"yuv{sub}p{depth}le" if depth else f"yuv{sub}p"
+        return PlanarFormat(plain, int(depth or 8), sub, x, y)
+    if match := _GRAY.fullmatch(name):
+        depth = match["depth"]
+        plain = f"gray{depth}le" if depth else "gray"
+        return PlanarFormat(plain, int(depth or 8), "400", 0, 0)
+    return None
+
+
+@dataclass(frozen=True)
+class WorkingFormat:
+    """How frames of a source format become planes.
+
+    `planar` describes them. `is_computed` says that the source has no Y' plane (RGB, palette), so
+    a full-range one is computed. `drops_alpha` says that transparency is lost.
+    """
+
+    planar: PlanarFormat
+    is_computed: bool
+    drops_alpha: bool
+
+
+def working_format(source: str) -> WorkingFormat:
+    """Choose the planar format in which frames of format `source` are worked on.
+
+    Raises:
+        UnsupportedError: floating-point or otherwise unusual samples.
+    """
+    try:
+        described = av.VideoFormat(source, 16, 16)
+    except ValueError as error:
+        raise UnsupportedError(f"pixel format {source!r} is unknown") from error
+    has_alpha = any(c.is_alpha for c in described.components)
+    little = source[:-2] + "le" if described.is_big_endian else source
+    planar = parse_format(_REPACKED.get(little, little))
+    if planar is not None:
+        return WorkingFormat(planar, is_computed=False, drops_alpha=has_alpha)
+    if "f16" in source or "f32" in source or source.startswith("xyz"):
+        raise UnsupportedError(
+            f"pixel format {source!r} is not supported", remedy="convert the film to YCbCr or RGB"
+        )
+    if not (described.is_rgb or described.has_palette or source.startswith("mono")):
+        raise UnsupportedError(
+            f"pixel format {source!r} is not supported", remedy="convert the film to planar YCbCr"
+        )
+    depth = max(c.bits for c in described.components if not c.is_alpha)
+    name = "gray" if depth <= 8 else "gray10le" if depth <= 10 else "gray12le"
+    gray = parse_format(name)
+    assert gray is not None
+    return WorkingFormat(gray, is_computed=True, drops_alpha=has_alpha)
+
+
+def to_working(frame: Any, working: WorkingFormat) -> Any:
+    """Bring a decoded frame into its working format; the frame itself when it already is in it."""
+    name = working.planar.name
+    current = parse_format(frame.format.name)
+    if current is not None and current.name == name:
+        return frame
+    if working.is_computed:
+        return frame.reformat(format=name, dst_color_range="jpeg")
+    return frame.reformat(format=name)
+
+
+def plane(frame: Any, index: int) -> Plane:
+    """View of one plane of a planar frame, [H, W]; writing to it writes to the frame."""
+    described = parse_format(frame.format.name)
+    assert described is not None, frame.format.name
+    source = frame.planes[index]
+    row = int(source.line_size) // np.dtype(described.dtype).itemsize
+    samples: Plane = np.frombuffer(source, described.dtype)
+    return samples.reshape(-1, row)[: source.height, : source.width]
+
+
+def with_chroma(frame: Any, target: PlanarFormat, cb: Plane, cr: Plane) -> Any:
+    """Build the frame to encode: the Y' plane of `frame` untouched, `cb` and `cr` as its chroma.
+
+    A deeper target takes Y' shifted left, which loses nothing. Side data (captions, HDR) and
+    interlacing flags of the frame are kept.
+
+    Args:
+        frame: in a planar format; its own chroma may be overwritten.
+        target: format of the encoder.
+        cb: [h, w] of target.chroma_size, in target's depth.
+        cr: like `cb`.
+    """
+    source = parse_format(frame.format.name)
+    assert source is not None, frame.format.name
+    if frame.format.name == target.name:
+        composed = frame
+        composed.make_writable()
+    else:
+        # reformat is used for what it copies along; all its planes are then overwritten.
+        composed = frame.reformat(format=target.name)
+        luma: Plane = plane(frame, 0).astype(target.dtype, copy=False)
+        plane(composed, 0)[:] = luma << (target.depth - source.depth)
+    plane(composed, 1)[:] = cb
+    plane(composed, 2)[:] = cr
+    return composed

@@ -1,0 +1,425 @@
+"""Probing and planning: what a film is, when each frame is shown, where it may be cut."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.errors import MissingError, TooLargeError, UndecodableError, UnsupportedError
+from colorize_core.media.containers import holders
+from colorize_core.media.film import ColorTags, FilmProbe, StreamInfo
+from colorize_core.media.planes import plane, working_format
+
+__all__ = [
+    "FilmProbe",
+    "decode_packet",
+    "is_film_colored",
+    "main_video",
+    "open_film",
+    "plan_segments",
+    "probe_film",
+]
+
+# Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
+# streams not at all.
+_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi"}
+_UNORDERED_IN_AVI = {"h264", "hevc"}  # AVI has decode times only
+_HDR = {
+    "MASTERING_DISPLAY_METADATA": "mastering display",
+    "CONTENT_LIGHT_LEVEL": "content light level",
+    "DYNAMIC_HDR_PLUS": "HDR10+ data",
+    "DOVI_METADATA": "Dolby Vision data",
+}
+_SAMPLED_PACKETS = 60
+_GAP_FACTOR = 3.0
+_STEADY_SHARE = 0.95
+_COLOR_SAMPLES = 16
+_COLOR_SPREAD = 2.0  # standard deviation of chroma, in 8-bit steps, above which a frame has color
+_COLORED_SHARE = 0.25
+
+
+def probe_film(
+    path: Path, *, max_pixels: int | None = None, max_frames: int | None = None
+) -> FilmProbe:
+    """Demux a film once and decode its first frames.
+
+    Args:
+        path: the film.
+        max_pixels: of one frame.
+        max_frames: of the film.
+
+    Raises:
+        MissingError: there is no such file.
+        UndecodableError: not a film, damaged beyond use, or no frame decodes.
+        UnsupportedError: without pictures, or with samples this project cannot handle.
+        TooLargeError: above a limit.
+    """
+    head = _read_head(path)
+    pixels = head.frame.width * head.frame.height
+    if max_pixels is not None and pixels > max_pixels:
+        raise TooLargeError(
+            f"{path.name}: {head.frame.width} x {head.frame.height} is above {max_pixels} pixels",
+            remedy="raise video.max_pixels",
+        )
+    packets = _read_packets(path)
+    if max_frames is not None and len(packets.times) > max_frames:
+        raise TooLargeError(
+            f"{path.name}: {len(packets.times)} frames are above {max_frames}",
+            remedy="raise video.max_frames",
+        )
+    return _assemble(path, head, packets)
+
+
+def plan_segments(probe: FilmProbe, segment_frames: int) -> list[tuple[int, int]]:
+    """Cut a film into half-open ranges of frame numbers; one range if it cannot be cut.
+
+    Lengths differ by at most one and lie between 2/3 and 4/3 of `segment_frames`, except in films
+    shorter than that.
+    """
+    count = max(1, round(probe.frames / segment_frames)) if probe.is_segmentable else 1
+    borders = [probe.frames * i // count for i in range(count + 1)]
+    return list(itertools.pairwise(borders))
+
+
+def is_film_colored(path: Path, probe: FilmProbe) -> bool:
+    """Tell from frames spread over the film whether it already has color.
+
+    An even tint (sepia, a toned print) is no color: only chroma that varies inside a frame counts.
+    """
+    if probe.pix_fmt.startswith(("gray", "mono")) or (probe.planar.is_gray and not probe.is_rgb):
+        return False
+    spreads = [_chroma_spread(frame) for frame in _sample_frames(path, probe)]
+    colored = sum(spread > _COLOR_SPREAD for spread in spreads)
+    return bool(spreads) and colored >= max(1.0, _COLORED_SHARE * len(spreads))
+
+
+@contextlib.contextmanager
+def open_film(path: Path) -> Iterator[Any]:
+    """Open a container for reading.
+
+    Raises:
+        MissingError: there is no such file.
+        UndecodableError: FFmpeg finds no film in it.
+    """
+    if not path.exists():
+        raise MissingError(f"{path}: no such file", remedy="was it moved during the run?")
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        raise UndecodableError(
+            f"{path.name}: not a readable film: {_short(error)}",
+            remedy="try to play it; a file cut off before its index needs repair",
+        ) from error
+    with container:
+        yield container
+
+
+def main_video(container: Any, path: Path) -> Any:
+    """Find the stream that is colored: the first that is not a cover picture.
+
+    Raises:
+        UnsupportedError: there is none, or no decoder for it.
+    """
+    for stream in container.streams.video:
+        if _is_attached_picture(stream):
+            continue
+        if stream.codec_context is None:
+            raise UnsupportedError(f"{path.name}: no decoder for its pictures")
+        # One thread: concealment of damage must not depend on timing.
+        stream.codec_context.thread_count = 1
+        return stream
+    raise UnsupportedError(f"{path.name}: has no moving pictures", remedy="leave it out of SRC")
+
+
+def decode_packet(packet: Any) -> tuple[list[Any], bool]:
+    """Decode one packet; damage gives no frames and True instead of an exception.
+
+    Raises:
+        MemoryError: no memory.
+    """
+    try:
+        return list(packet.decode()), False
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        return [], True
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The start of a film, decoded. `is_timed`: its frames carry the times of its packets."""
+
+    container: str
+    brand: str
+    streams: tuple[StreamInfo, ...]
+    stream_index: int
+    codec: str
+    frame: Any
+    sample_aspect: Fraction
+    color: ColorTags
+    field_order: int
+    time_base: Fraction
+    guessed_rate: Fraction | None
+    is_timed: bool
+
+
+def _read_head(path: Path) -> _Head:
+    with open_film(path) as container:
+        stream = main_video(container, path)
+        times: set[int] = set()
+        frames: list[Any] = []
+        with contextlib.suppress(av.FFmpegError):
+            for count, packet in enumerate(container.demux(stream)):
+                frames += decode_packet(packet)[0]
+                if packet.pts is not None:
+                    times.add(packet.pts)
+                if count >= _SAMPLED_PACKETS and frames:
+                    break
+        if not frames:
+            raise UndecodableError(
+                f"{path.name}: no frame of its {stream.codec_context.name} stream can be decoded",
+                remedy="try to play it; if no player can, the pictures are lost",
+            )
+        shown = [frame.pts for frame in frames]
+        return _Head(
+            container=container.format.name,
+            brand=container.metadata.get("major_brand", "").strip(),
+            streams=tuple(_stream_info(s, container) for s in container.streams),
+            stream_index=stream.index,
+            codec=stream.codec_context.codec.canonical_name,
+            frame=frames[0],
+            sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+            color=_color_tags(frames[0], stream.codec_context),
+            field_order=_field_order(stream.codec_context, frames),
+            time_base=stream.time_base,
+            guessed_rate=stream.guessed_rate,
+            is_timed=shown == sorted(set(shown)) and times.issuperset(shown),
+        )
+
+
+def _stream_info(stream: Any, container: Any) -> StreamInfo:
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context else ""
+    tags = stream.metadata
+    in_mov = container.format.name.startswith("mov,")
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=codec,
+        name=tags.get("handler_name", "") or tags.get("filename", ""),
+        language=tags.get("language", ""),
+        holders=holders(stream),
+        is_attached_picture=stream.type == "video" and _is_attached_picture(stream),
+        # QuickTime keeps chapters and the time code in tracks of their own.
+        is_redundant=stream.type == "data"
+        and in_mov
+        and (bool(container.chapters()) or "timecode" in tags),
+    )
+
+
+def _is_attached_picture(stream: Any) -> bool:
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _color_tags(frame: Any, context: Any) -> ColorTags:
+    def pick(name: str, unknown: int) -> int:
+        value = int(getattr(frame, name))
+        return value if value != unknown else int(getattr(context, name))
+
+    return ColorTags(
+        range=pick("color_range", 0),
+        matrix=pick("colorspace", 2),
+        primaries=pick("color_primaries", 2),
+        transfer=pick("color_trc", 2),
+    )
+
+
+def _hdr(frame: Any) -> tuple[str, ...]:
+    names = {data.type.name for data in frame.side_data} & _HDR.keys()
+    return tuple(_HDR[name] for name in sorted(names))
+
+
+def _field_order(context: Any, frames: list[Any]) -> int:
+    declared = int(context.field_order)
+    if declared > 1:
+        return declared
+    # Flagged frames without a declared order: top field first is the commoner one.
+    return 2 if any(frame.interlaced_frame for frame in frames) else declared
+
+
+@dataclass(frozen=True)
+class _Packets:
+    """Outcome of demuxing a film. `times` is in decode order, None where a packet has none."""
+
+    times: list[int | None]
+    is_cut_short: bool
+    seconds: float
+    error: str
+
+
+def _read_packets(path: Path) -> _Packets:
+    with open_film(path) as container:
+        stream = main_video(container, path)
+        times: list[int | None] = []
+        count = 0
+        last_seconds = 0.0
+        error = ""
+        try:
+            for packet in container.demux():
+                if packet.pts is not None and packet.size:
+                    end = packet.pts + (packet.duration or 0)
+                    last_seconds = max(last_seconds, float(end * packet.time_base))
+                if packet.stream_index != stream.index or packet.size == 0:
+                    continue
+                count += 1
+                if not packet.is_discard and _is_shown(packet, stream.codec_context.name):
+                    times.append(packet.pts)
+        except MemoryError:
+            raise
+        except av.FFmpegError as caught:
+            error = _short(caught)
+        declared = float(container.duration or 0) / av.time_base
+        rate = float(stream.guessed_rate or 25)
+        # A tail of half a second may be rounding or a last long frame; more is missing.
+        lost = max((stream.frames - count) / rate, declared - last_seconds)
+        is_cut_short = lost > max(0.5, 0.01 * declared)
+        return _Packets(times, is_cut_short, max(declared, last_seconds), error)
+
+
+def _is_shown(packet: Any, codec: str) -> bool:
+    # VP8 stores pictures that only serve as references as packets of their own.
+    return not codec.startswith(("vp8", "libvpx-vp8")) or bool(bytes(packet)[0] & 0x10)
+
+
+def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
+    known = [t for t in packets.times if t is not None]
+    has_times = len(known) == len(packets.times) and len(set(known)) == len(known)
+    is_timed = has_times and head.is_timed
+    pts = _frame_times(head, packets.times)
+    reason = _why_linear(head, has_times=has_times)
+    return FilmProbe(
+        container=head.container,
+        brand=head.brand,
+        streams=head.streams,
+        video_index=head.stream_index,
+        codec=head.codec,
+        pix_fmt=head.frame.format.name,
+        working=working_format(head.frame.format.name),
+        width=head.frame.width,
+        height=head.frame.height,
+        sample_aspect=head.sample_aspect,
+        rotation=head.frame.rotation,
+        color=head.color,
+        hdr=_hdr(head.frame),
+        field_order=head.field_order,
+        time_base=head.time_base,
+        frame_rate=_frame_rate(pts, head),
+        pts=pts,
+        duration_seconds=packets.seconds,
+        is_timed=is_timed,
+        is_segmentable=not reason,
+        reason=reason,
+        notes=_damage(pts, head.time_base, packets),
+    )
+
+
+def _why_linear(head: _Head, *, has_times: bool) -> str:
+    if head.container not in _SEEKABLE:
+        return f"seeking in {head.container} loses frames"
+    if head.container == "avi" and head.codec in _UNORDERED_IN_AVI:
+        return f"{head.codec} in AVI has no presentation times"
+    if not has_times:
+        return "some frames have no time or share one"
+    if not head.is_timed:
+        return "decoded frames do not carry the times of their packets"
+    return ""
+
+
+def _frame_times(head: _Head, times: list[int | None]) -> NDArray[np.int64]:
+    known = sorted({t for t in times if t is not None})
+    if len(known) == len(times):
+        return np.asarray(known, np.int64)
+    # Without usable times the frames follow each other at the declared rate.
+    rate = head.guessed_rate or Fraction(25)
+    start = known[0] if known else 0
+    step = 1 / (rate * head.time_base)
+    return np.asarray([start + round(i * step) for i in range(len(times))], np.int64)
+
+
+def _frame_rate(pts: NDArray[np.int64], head: _Head) -> Fraction:
+    """Nominal rate: the declared one where the median distance of frames agrees with it."""
+    if len(pts) < 2:
+        return head.guessed_rate or Fraction(25)
+    median = float(np.median(np.diff(pts)))
+    mean = float(pts[-1] - pts[0]) / (len(pts) - 1)
+    # The mean is free of the rounding of coarse time bases, but one long pause spoils it.
+    step = mean if abs(mean / median - 1) < 0.05 else median
+    measured = 1 / (Fraction(step) * head.time_base)
+    guessed = head.guessed_rate
+    if guessed and abs(guessed / measured - 1) < Fraction(1, 20):
+        return guessed
+    return measured.limit_denominator(1001)
+
+
+def _damage(pts: NDArray[np.int64], time_base: Fraction, packets: _Packets) -> tuple[str, ...]:
+    notes = []
+    if packets.error:
+        notes.append(f"reading stops early: {packets.error}")
+    elif packets.is_cut_short:
+        notes.append(
+            f"the source is cut short: {len(pts)} frames of {packets.seconds:.1f} s are there"
+        )
+    distance = np.diff(pts)
+    if len(distance) >= 4:
+        median = float(np.median(distance))
+        steady = np.abs(distance - median) <= max(1.0, 0.1 * median)
+        gaps = np.flatnonzero(distance > _GAP_FACTOR * median)
+        # Where frames come at irregular times by design, a long wait is no damage.
+        if gaps.size and steady.mean() >= _STEADY_SHARE:
+            missing = int(sum(round(float(distance[g]) / median) - 1 for g in gaps))
+            where = float(pts[gaps[0]] * time_base)
+            notes.append(
+                f"{missing} frames are missing in {gaps.size} gaps, first at {where:.2f} s"
+            )
+    return tuple(notes)
+
+
+def _sample_frames(path: Path, probe: FilmProbe) -> Iterator[Any]:
+    with open_film(path) as container:
+        stream = main_video(container, path)
+        for i in range(_COLOR_SAMPLES):
+            target = int(probe.pts[(2 * i + 1) * probe.frames // (2 * _COLOR_SAMPLES)])
+            with contextlib.suppress(av.FFmpegError):
+                container.seek(target, stream=stream, backward=True)
+                frame = _next_frame(container, stream)
+                if frame is not None:
+                    yield frame
+
+
+def _next_frame(container: Any, stream: Any) -> Any | None:
+    for count, packet in enumerate(container.demux(stream)):
+        frames, _ = decode_packet(packet)
+        if frames:
+            return frames[0]
+        if count > _SAMPLED_PACKETS:
+            break
+    return None
+
+
+def _chroma_spread(frame: Any) -> float:
+    """Larger standard deviation of Cb and Cr inside the frame, in 8-bit steps."""
+    small = frame.reformat(width=96, height=96, format="yuv444p", interpolation="AREA")
+    return max(float(plane(small, i)[4:-4, 4:-4].std()) for i in (1, 2))
+
+
+def _short(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(str(text).split())[:200]
