@@ -66,7 +66,11 @@ def write_film(
 def _middles(shots: Sequence[float], duration: float) -> list[float]:
     starts = sorted({float(s) for s in shots if 0 < s < duration} | {0.0})
     ends = [*starts[1:], max(duration, starts[-1])]
-    middles = [(start + end) / 2 for start, end in zip(starts, ends, strict=True)]
+    # A shot of a frame or two has no later frame than its first.
+    middles = [
+        (start + end) / 2 if end - start > 0.1 else start
+        for start, end in zip(starts, ends, strict=True)
+    ]
     if len(middles) <= STRIP_FRAMES:
         return middles
     picks = np.linspace(0, len(middles) - 1, STRIP_FRAMES).round().astype(int)

@@ -16,6 +16,7 @@ import jinja2
 
 from colorize_core.archive.manifest import state_folder
 from colorize_core.atomic import publish_bytes
+from colorize_core.errors import ManifestError
 from colorize_core.report.records import (
     FILTERS,
     display,
@@ -67,13 +68,18 @@ def build(out: Path) -> Path:
     Raises:
         ManifestError: there is no readable summary.
     """
+    summary = state_folder(out) / "summary.json"
+    if not summary.is_file():
+        raise ManifestError(
+            f"{summary}: not found", remedy="OUT must be the output folder of a run that has ended"
+        )
     folder = out / "report"
     data = folder / "data" / uuid.uuid4().hex[:12]
     data.mkdir(parents=True)
     header: dict[str, Any] = {}
     totals = _Totals()
     try:
-        chunks = _write_chunks(state_folder(out) / "summary.json", header, data, totals)
+        chunks = _write_chunks(summary, header, data, totals)
         index = {
             "chunks": chunks,
             "filters": {name: totals.filters[name] for name in FILTERS},

@@ -25,10 +25,6 @@ def read_summary(path: Path, header: dict[str, Any]) -> Iterator[dict[str, Any]]
     try:
         with path.open(encoding="utf-8") as file:
             yield from _Reader(file).top_level(header)
-    except FileNotFoundError as error:
-        raise ManifestError(
-            f"{path}: not found", remedy="OUT must be the output folder of a run that has ended"
-        ) from error
     except (ValueError, OSError) as error:
         raise ManifestError(
             f"{path}: not a run's summary: {error}", remedy="run the same command again"

@@ -1,0 +1,159 @@
+import json
+import re
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+
+from colorize_core.errors import ManifestError
+from colorize_core.report.build import build
+from jobs.report import main
+
+HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`${1}{{7*7}}.jpg"
+
+
+def chunks(out):
+    (folder,) = (out / "report" / "data").iterdir()
+    index = call(folder / "index.js", "start")[0]
+    return index, [call(folder / f"{c['name']}.js", "chunk")[1] for c in index["chunks"]]
+
+
+def call(path, function):
+    text = path.read_text(encoding="ascii")
+    body = re.fullmatch(rf"colorizeReport\.{function}\((.*)\);\n", text, re.DOTALL)
+    return json.loads(f"[{body[1]}]")
+
+
+def test_the_page_holds_totals_times_reasons_and_remedies(make_run, photo):
+    items = [
+        *(photo(n) for n in range(3)),
+        photo(3, status="failed", output=None, error="undecodable", reason="torn", remedy="rescan"),
+        photo(4, status="degraded", reason="profile lost"),
+        photo(5, suspicious=["cast: strong"]),
+        photo(6, kind="film", frames=100, seconds=50.0),
+    ]
+    out = make_run(items, source="/my/photos", seconds=3700.0, computed={"photos": 5})
+    page = build(out).read_text()
+    for text in (
+        "/my/photos",
+        "<dt>Failed</dt><dd>1</dd>",
+        "<dt>To look at</dt><dd>1</dd>",
+        "<dt>Items</dt><dd>7</dd>",
+        "Undecodable",
+        "torn",
+        "rescan",
+        "Profile lost",
+        "1 h 1 min",
+        "<dt>Work per film frame</dt><dd>0.50 s</dd>",
+        "<dt>Photos per hour</dt><dd>5</dd>",
+    ):
+        assert text in page, text
+
+
+def test_every_item_is_in_exactly_one_chunk_in_order_of_need(make_run, photo):
+    items = [photo(n) for n in range(1000)]
+    for n in range(0, 1000, 7):
+        items[n]["suspicious"] = ["blotches"]
+    for n in range(3, 1000, 50):
+        items[n]["status"] = "failed"
+    out = make_run(items)
+    build(out)
+    index, data = chunks(out)
+    records = [record for chunk in data for record in chunk]
+    assert sorted(r["source"] for r in records) == sorted(i["source"] for i in items)
+    flags = [bool(r.get("suspicious")) for r in records]
+    assert flags == sorted(flags, reverse=True)
+    assert index["filters"]["suspicious"] == sum(flags)
+    for name in ("all", "suspicious", "failed"):
+        assert sum(c["counts"].get(name, 0) for c in index["chunks"]) == index["filters"][name]
+    assert max(len(chunk) for chunk in data) <= 240
+
+
+def test_hostile_names_are_text_everywhere(make_run, photo):
+    changes = {"source": HOSTILE, "output": HOSTILE, "reason": HOSTILE, "remedy": HOSTILE}
+    items = [photo(0, status="failed", error=HOSTILE, **changes)]
+    out = make_run(items, source=HOSTILE, version=HOSTILE, settings={HOSTILE: HOSTILE})
+    page = build(out).read_text()
+    assert "<img src=x" not in page
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "{{7*7}}" in page  # the template language does not run inside values
+    _, (records,) = chunks(out)
+    assert records[0]["source"] == HOSTILE
+    for file in (out / "report" / "data").rglob("*.js"):
+        assert "<" not in file.read_text()
+
+
+def test_nothing_points_to_a_network(make_run, thumbnails, photo):
+    out = make_run([photo(0, details={"thumbnails": thumbnails})])
+    build(out)
+    for file in (out / "report").rglob("*"):
+        if file.suffix in (".html", ".js", ".css"):
+            assert not re.search(r"https?:|//[a-z]|@import|\bfetch\(|innerHTML", file.read_text())
+
+
+def test_building_again_replaces_the_data_and_keeps_thumbnails(make_run, thumbnails, photo):
+    out = make_run([photo(0)])
+    build(out)
+    first = {p.name for p in (out / "report" / "data").iterdir()}
+    make_run([photo(0), photo(1)])
+    page = build(out)
+    (second,) = (p.name for p in (out / "report" / "data").iterdir())
+    assert second not in first
+    assert second in page.read_text()
+    assert (out / "report" / "thumbs" / thumbnails["after"]).exists()
+
+
+def test_a_torn_summary_leaves_the_old_page_whole(make_run, photo):
+    out = make_run([photo(0)])
+    page = build(out)
+    before = {p: p.read_bytes() for p in (out / "report").rglob("*") if p.is_file()}
+    summary = out / ".colorize" / "summary.json"
+    summary.write_text(summary.read_text()[:-40])
+    with pytest.raises(ManifestError, match=r"summary\.json"):
+        build(out)
+    assert {p: p.read_bytes() for p in (out / "report").rglob("*") if p.is_file()} == before
+    assert page.exists()
+
+
+def test_many_kinds_of_trouble_do_not_flood_the_page(make_run, photo):
+    items = [photo(n, status="degraded", reason=f"frame {n} is torn") for n in range(300)]
+    page = build(make_run(items)).read_text()
+    assert page.count('class="group"') == 100
+    assert "95 more kinds" in page
+    assert "200 more with other reasons" in page
+
+
+def test_memory_does_not_grow_with_the_archive(make_run, photo):
+    out = make_run([photo(n, reason="x" * 300) for n in range(10_000)])
+    assert (out / ".colorize" / "summary.json").stat().st_size > 4_000_000
+    tracemalloc.start()
+    build(out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_an_empty_run_has_a_page(make_run):
+    assert "<dt>Items</dt><dd>0</dd>" in build(make_run([])).read_text()
+
+
+def test_job_prints_the_page_and_its_exit_codes(make_run, tmp_path, capsys, photo):
+    out = make_run([photo(0)])
+    assert main([str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out / "report" / "index.html")
+    assert main([str(tmp_path / "nothing")]) == 1
+    shown = capsys.readouterr().err
+    assert "summary.json" in shown
+    assert "Traceback" not in shown
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_help_loads_no_heavy_library():
+    code = (
+        "import sys, jobs.report\n"
+        "try: jobs.report.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'ray', 'cv2', 'jinja2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
