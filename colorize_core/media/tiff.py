@@ -26,6 +26,7 @@ from colorize_core.media.raster import (
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _OLD_JPEG, _JPEG = 6, 7
+_PHOTOMETRIC, _SEPARATE = 262, 2
 _DESCRIPTION, _XMP, _RESOURCES, _ICC = 270, 700, 34377, 34675
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _REDUCED, _MASK = 1, 4
@@ -168,21 +169,30 @@ def _read_page(data: bytes, index: int, page: tifffile.TiffPage, warnings: list[
         # libtiff has mirrored the picture for its orientation (not turned it): mirror it back.
         samples, alpha = upright(rgba[..., :3], (turn - 1) % 4 + 1), None
     else:
-        samples, alpha = _split(page, _stored_samples(page), photometric, warnings)
+        samples, alpha = _split(page, _stored_samples(data, index, page), photometric, warnings)
     icc = page.tags.get(_ICC)
     profile = icc.value if icc is not None and isinstance(icc.value, bytes) else None
     return Raster(samples, alpha, profile, turn)
 
 
-def _stored_samples(page: tifffile.TiffPage) -> Samples:
-    """Samples as HxWxS at the bit depth of the file."""
-    array = page.asarray(
-        squeeze=False, maxworkers=1
-    )  # separate planes, depth, height, width, samples
-    if array.shape[0] > 1:
-        return np.ascontiguousarray(np.moveaxis(array[:, 0, :, :, 0], 0, -1))
-    stored: Samples = array[0, 0]
-    return stored.astype(np.uint8) if stored.dtype == bool else stored
+def _stored_samples(data: bytes, index: int, page: tifffile.TiffPage) -> Samples:
+    """Samples as HxWxS at the bit depth of the file.
+
+    libtiff decodes, because the decoders that tifffile uses crash the process on some damaged LZW.
+    """
+    if page.photometric == _CMYK:
+        # libtiff turns CMYK into RGB without looking at the profile; called RGB, inks come through.
+        masked = bytearray(data)
+        flavor, _ = ifd.read_header(data)
+        entry = ifd.read_ifd(data, flavor, page.offset)[0][_PHOTOMETRIC]
+        ifd.write_integer(masked, flavor, entry, _RGB)
+        data = bytes(masked)
+    stored: Samples = imagecodecs.tiff_decode(data, index)
+    if page.planarconfig == _SEPARATE and page.samplesperpixel > 1:
+        stored = np.moveaxis(stored, 0, -1)
+    if stored.dtype == bool:
+        stored = stored.astype(np.uint8)
+    return stored.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
 
 
 def _split(
