@@ -79,7 +79,8 @@ def unit_to_srgb(linear: Tensor) -> Tensor:
     curve = root * _UNIT_CURVE[-1]
     for coefficient in _UNIT_CURVE[-2:0:-1]:
         curve.add_(coefficient).mul_(root)
-    return torch.where(linear <= _LINEAR_KNEE, linear * 12.92, curve.add_(_UNIT_CURVE[0]))
+    curve.add_(_UNIT_CURVE[0]).clamp_(max=1.0)
+    return torch.where(linear <= _LINEAR_KNEE, linear * 12.92, curve)
 
 
 def _f(t: Tensor) -> Tensor:

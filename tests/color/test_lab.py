@@ -6,19 +6,7 @@ import torch
 from skimage import color, data
 
 from colorize_core.color import lab as lab_math
-
-
-def to_tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
-
-
-def to_array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor[0].permute(1, 2, 0).double().numpy()
-
-
-def color_cube(steps: int) -> np.ndarray:
-    axis = np.linspace(0, 1, steps)
-    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(1, -1, 3)
+from tests.color.pictures import color_cube, to_array, to_tensor
 
 
 @pytest.mark.parametrize("image", [color_cube(33), data.astronaut()[::3, ::3] / 255.0])
@@ -87,3 +75,9 @@ def test_half_precision_modes_do_not_reach_the_math():
     expected = lab_math.rgb_to_lab(rgb)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(lab_math.rgb_to_lab(rgb), expected, rtol=0, atol=0)
+
+
+def test_fast_encoding_agrees_with_the_exact_one():
+    linear = torch.cat((torch.linspace(0, 1, 100_001), torch.linspace(0, 0.01, 10_001)))
+    error = (lab_math.unit_to_srgb(linear) - lab_math.linear_to_srgb(linear)).abs().max()
+    assert error < 0.25 / 65535
