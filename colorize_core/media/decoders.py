@@ -76,7 +76,8 @@ def _decode_jpeg(data: bytes, max_pixels: int) -> Decoded:
         image = JpegImagePlugin.JpegImageFile(io.BytesIO(data + b"\xff\xd9"))
         image.load()
         filled = _filled_percent(np.asarray(image))
-        warnings = (f"cut short or damaged; up to {filled} % of the picture is filled in",)
+        lost = f"up to {filled} % of the picture is" if filled else "parts may be"
+        warnings = (f"cut short or damaged: {lost} filled in",)
         if filled == 100:
             raise UndecodableError(
                 "no picture data before the end of the file",

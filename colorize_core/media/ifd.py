@@ -52,7 +52,7 @@ class Entry:
     value_position: int
     size: int
 
-    def raw(self, data: bytes) -> bytes:
+    def raw(self, data: bytes | bytearray) -> bytes:
         """Value bytes in the byte order of the structure."""
         return bytes(data[self.value_position : self.value_position + self.size])
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from colorize_core.media import ifd
 
 ORIENTATION = 274
-_EXIF_COLOR_SPACE, _EXIF_WIDTH, _EXIF_HEIGHT = 0xA001, 0xA002, 0xA003
+_EXIF_COLOR_SPACE = 0xA001
+# Horizontal and vertical: size and resolution of the picture, then size and resolution in EXIF.
+_PAIRS = ((256, 257), (282, 283), (0xA002, 0xA003), (0xA20E, 0xA20F))
 _THUMBNAIL_OFFSET, _THUMBNAIL_BYTES = 513, 514
 _SRGB = 1
 
@@ -71,6 +73,8 @@ def normalized_exif(exif: bytes, *, swapped: bool) -> bytes:
     entries, next_position = ifd.read_ifd(exif, flavor, offset)
     if ORIENTATION in entries:
         ifd.write_integer(data, flavor, entries[ORIENTATION], 1)
+    if swapped:
+        _swap_pairs(data, entries)
     if ifd.EXIF_IFD in entries:
         _patch_exif_ifd(data, flavor, entries[ifd.EXIF_IFD], swapped)
     _unlink_thumbnail(data, flavor, next_position)
@@ -88,10 +92,17 @@ def _patch_exif_ifd(data: bytearray, flavor: ifd.Flavor, pointer: ifd.Entry, swa
         return
     if _EXIF_COLOR_SPACE in entries:
         ifd.write_integer(data, flavor, entries[_EXIF_COLOR_SPACE], _SRGB)
-    width, height = entries.get(_EXIF_WIDTH), entries.get(_EXIF_HEIGHT)
-    if swapped and width and height and width.type == height.type and width.size == height.size:
-        data[width.value_position : width.value_position + width.size] = height.raw(frozen)
-        data[height.value_position : height.value_position + height.size] = width.raw(frozen)
+    if swapped:
+        _swap_pairs(data, entries)
+
+
+def _swap_pairs(data: bytearray, entries: dict[int, ifd.Entry]) -> None:
+    for tags in _PAIRS:
+        across, down = (entries.get(tag) for tag in tags)
+        if across and down and (across.type, across.size) == (down.type, down.size):
+            values = across.raw(data), down.raw(data)
+            data[across.value_position : across.value_position + across.size] = values[1]
+            data[down.value_position : down.value_position + down.size] = values[0]
 
 
 def _unlink_thumbnail(data: bytearray, flavor: ifd.Flavor, next_position: int) -> None:
@@ -120,8 +131,9 @@ def patched_directory(
     values = {tag: (kind, count, raw) for tag, kind, count, raw in directory.entries}
     if _EXIF_COLOR_SPACE in values:
         values[_EXIF_COLOR_SPACE] = (ifd.SHORT, 1, struct.pack(flavor.order + "H", _SRGB))
-    if swapped and _EXIF_WIDTH in values and _EXIF_HEIGHT in values:
-        values[_EXIF_WIDTH], values[_EXIF_HEIGHT] = values[_EXIF_HEIGHT], values[_EXIF_WIDTH]
+    for across, down in _PAIRS if swapped else ():
+        if across in values and down in values:
+            values[across], values[down] = values[down], values[across]
     return ifd.Directory(tuple((tag, *value) for tag, value in sorted(values.items())))
 
 
