@@ -335,6 +335,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     saving: SavingConfig = field(default_factory=SavingConfig)
     encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
+    frozen_blocks: int = 0  # first blocks of that encoder kept as they are; saves time on CPUs
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
     init_weights: str = ""  # a .safetensors generator of this configuration to start from
 

@@ -17,6 +17,7 @@ from torch import nn
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import GeneratorConfig, from_tree
 from colorize_core.errors import ConfigError, ModelError
+from colorize_core.model.files import sha256_of
 from colorize_core.model.generator import build_generator
 
 FORMAT = "colorize-generator/1"
@@ -30,11 +31,6 @@ class LoadedGenerator:
     config: GeneratorConfig
     sha256: str
     extra: dict[str, str]
-
-
-def shipped_weights() -> Path:
-    """Path of the generator that travels with the package."""
-    return Path(__file__).parents[1] / "weights" / "flagship.safetensors"
 
 
 def save_generator(
@@ -71,7 +67,7 @@ def load_generator(path: Path) -> LoadedGenerator:
         ModelError: the file is missing, damaged, of another kind, or does not fit its own configuration.
     """
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = sha256_of(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118

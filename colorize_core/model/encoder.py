@@ -26,22 +26,21 @@ _PYRAMID_ENDS = (0, 2, 5, 12, 16)  # index of the last block at each scale
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with TensorFlow's "SAME" padding: stride 2 pads right and bottom only."""
+    """3x3 convolution with TensorFlow's "SAME" padding, whose stride 2 pads right and bottom only.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
-        padding = kernel // 2 if stride == 1 else 0
-        super().__init__(inputs, outputs, kernel, stride, padding, groups=groups)
-        self.pads_corner = stride == 2
+    At stride 2 the kernel is 4x4 with padding 1 and starts with a zero row and column: the same function without a
+    padded copy of the input.
+    """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve [B,inputs,H,W]; even H and W are halved by stride 2."""
-        return super().forward(F.pad(x, (0, 1, 0, 1)) if self.pads_corner else x)
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, 3 if stride == 1 else 4, stride, 1, groups=groups)
 
 
 class Pointwise(nn.Conv2d):
     """1x1 convolution as one matrix product over the pixels.
 
-    On CPUs this is 2-3 times faster than the general convolution, which copies its input at small batches.
+    On CPUs this is 2-3 times faster than the general convolution, which copies its input at small batches. The
+    output is a view: an in-place activation on it would cost a copy in the backward pass.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
@@ -60,13 +59,13 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * expansion
         self.expand = Pointwise(inputs, hidden) if expansion > 1 else None
-        self.depthwise = SameConv(hidden, hidden, 3, stride, groups=hidden)
+        self.depthwise = SameConv(hidden, hidden, stride=stride, groups=hidden)
         self.project = Pointwise(hidden, outputs)
         self.is_residual = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,inputs,H,W] -> [B,outputs,H/stride,W/stride]."""
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = x if self.expand is None else F.relu6(self.expand(x))
         y = F.relu6(self.depthwise(y), inplace=True)
         y = self.project(y)
         return x + y if self.is_residual else y
@@ -77,7 +76,7 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, in_channels: int = 1) -> None:
         super().__init__()
-        self.stem = SameConv(in_channels, 32, 3, 2)
+        self.stem = SameConv(in_channels, 32, stride=2)
         blocks: list[nn.Module] = []
         width = 32
         for expansion, channels, repeats, stride in GROUPS:
@@ -90,6 +89,11 @@ class MobileNetV2(nn.Module):
                 width = channels
         self.blocks = nn.ModuleList(blocks)
         self.semantic = Pointwise(width, SEMANTIC_CHANNELS)
+
+    def freeze(self, blocks: int) -> None:
+        """Keep the stem and the first `blocks` blocks as they are."""
+        for part in (self.stem, *self.blocks[:blocks]):
+            part.requires_grad_(False)
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 with PYRAMID_CHANNELS channels."""
@@ -128,6 +132,8 @@ def load_imagenet(encoder: MobileNetV2, path: Path) -> None:
             raise ModelError(f"{path}: has no {error}") from error
         if i == 0 and layer.in_channels == 1:
             weight = weight.sum(1, keepdim=True)
+        if layer.kernel_size == (4, 4):
+            weight = F.pad(weight, (1, 0, 1, 0))
         if weight.shape != layer.weight.shape:
             raise ModelError(f"{path}: conv{i} is {tuple(weight.shape)}, not MobileNetV2 1.0")
         with torch.no_grad():

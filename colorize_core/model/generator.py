@@ -155,7 +155,7 @@ class LocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] -> the same."""
-        return cast(Tensor, x + self.narrow(F.relu(self.widen(self.depthwise(x)), inplace=True)))
+        return cast(Tensor, x + self.narrow(F.relu(self.widen(self.depthwise(x)))))
 
 
 class HintPath(nn.Module):
@@ -239,8 +239,8 @@ class FlagshipUNet(nn.Module):
         return cast(nn.Parameter, self.encoder.stem.weight)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Parameters that start pretrained."""
-        return list(self.encoder.parameters())
+        """Parameters that start pretrained and are trained on."""
+        return [p for p in self.encoder.parameters() if p.requires_grad]
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """See `build_generator`."""

@@ -46,6 +46,8 @@ class ColorizeModule(lightning.LightningModule):
         self.generator = build_generator(config.generator)
         if config.encoder_weights and isinstance(self.generator, FlagshipUNet):
             load_imagenet(self.generator.encoder, Path(config.encoder_weights))
+            if config.frozen_blocks:
+                self.generator.encoder.freeze(config.frozen_blocks)
         has_critic = any(stage.n_critic for stage in config.stages)
         self.critic = PatchCritic(config.critic) if has_critic else None
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
@@ -67,7 +69,9 @@ class ColorizeModule(lightning.LightningModule):
         settings = self.config.optimizer
         encoder = self.generator.encoder_parameters()  # type: ignore[operator]
         known = {id(p) for p in encoder}
-        rest = [p for p in self.generator.parameters() if id(p) not in known]
+        rest = [
+            p for p in self.generator.parameters() if p.requires_grad and id(p) not in known
+        ]
         groups = [{"params": encoder, "pretrained": True}] if encoder else []
         groups.append({"params": rest, "pretrained": False})
         betas = (settings.beta1, settings.beta2)
