@@ -29,14 +29,14 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m jobs.colorize_archive",
         description="Colorize grayscale photos and black-and-white films. "
         "The same command again goes on where the last one stopped.",
-        epilog="exit codes: 0 done, 2 done but some inputs failed, 75 stopped (run again to resume), "
-        "1 cannot run",
+        epilog="exit codes: 0 done, 2 done but some inputs failed, 75 stopped (run again to "
+        "resume), 1 cannot run",
     )
     p.add_argument(
         "source",
         nargs="?",
         metavar="SRC",
-        help="folder, file, quoted glob, @list.txt, zip, tar or URL; without it the built-in sample",
+        help="folder, file, quoted glob, @list.txt, zip, tar or URL; without it a built-in sample",
     )
     p.add_argument("--out", type=Path, metavar="OUT", help="default: SRC-color beside SRC")
     p.add_argument("--config", type=Path, metavar="YAML", help="settings (configs/colorize)")
@@ -129,7 +129,12 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from colorize_core.pipeline.estimate import dry_run
 
-        return dry_run(job, args, say)
+        return dry_run(
+            job,
+            say,
+            follow_links=args.follow_links,
+            calibration_command=_calibration_command(source, args),
+        )
     outcome = colorize_archive(
         job,
         make_worker=partial(
@@ -160,6 +165,19 @@ def _say_outcome(outcome: Outcome, out: Path) -> None:
         say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
     elif outcome.ending.stopped:
         say("stopped; the same command resumes")
+
+
+def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
+    command = ["jobs.colorize_archive", "--device", args.device]
+    for setting in args.set:
+        command += ["--set", setting]
+    for option, value in (
+        ("--config", args.config),
+        ("--overrides", args.overrides),
+        ("--colored", args.colored),
+    ):
+        command += [option, str(value)] if value else []
+    return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
 
 
 def _overrides_beside(source: str) -> Path | None:

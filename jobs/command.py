@@ -33,5 +33,5 @@ def command(
     try:
         return run(args)
     except ColorizeError as error:
-        say(f"error: {error}")
+        say(f"error: {' '.join(str(error).split())}")
         return error.exit_code

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_core.color.lab import L_to_gray, gray_to_L, rgb_to_lab
 from colorize_core.color.merge import Placement, merge_rows
 from colorize_core.color.upsample import Method
 
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
 # Rows per step: temporaries of a 100-megapixel scan stay around 100 MB.
 STRIP_PIXELS = 2**21
 
 
-def pixels_to_L(pixels: NDArray[np.generic]) -> Tensor:
+def pixels_to_L(pixels: Pixels) -> Tensor:
     """L of a picture.
 
     Args:
@@ -37,7 +40,7 @@ def pixels_to_L(pixels: NDArray[np.generic]) -> Tensor:
     return L
 
 
-def pixels_to_lab(pixels: NDArray[np.generic]) -> Tensor:
+def pixels_to_lab(pixels: Pixels) -> Tensor:
     """Lab of a color picture.
 
     Args:
@@ -56,18 +59,18 @@ def L_to_pixels(L: Tensor) -> NDArray[np.uint8]:
     height, width = L.shape[-2:]
     pixels = np.empty((height, width), np.uint8)
     for rows in _strips(height, width):
-        pixels[rows] = rgb_to_pixels(L_to_gray(L[:, :, rows]), np.uint8)[..., 0]
+        pixels[rows] = rgb_to_pixels(L_to_gray(L[:, :, rows]), pixels.dtype)[..., 0]
     return pixels
 
 
-def rgb_to_pixels(rgb: Tensor, dtype: DTypeLike) -> NDArray[np.generic]:
+def rgb_to_pixels(rgb: Tensor, dtype: np.dtype[Any]) -> Pixels:
     """(1, C, H, W) float in [0, 1] to (H, W, C) uint8 or uint16, rounded."""
     scaled = (rgb[0].permute(1, 2, 0) * float(np.iinfo(dtype).max)).round()
-    pixels: NDArray[np.generic] = scaled.numpy().astype(dtype)
+    pixels: Pixels = scaled.numpy().astype(dtype)
     return pixels
 
 
-def to_uint8(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:
     """Any uint8 or uint16 picture as uint8."""
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
@@ -81,10 +84,10 @@ def merge_to_pixels(
     L_working: Tensor,
     placement: Placement,
     *,
-    dtype: DTypeLike,
+    dtype: np.dtype[Any],
     strength: float = 1.0,
     upsample: Method = "guided",
-) -> NDArray[np.generic]:
+) -> Pixels:
     """`merge`, rounded to integers strip by strip.
 
     Args:

@@ -80,7 +80,9 @@ class Colorizer:
         self.weights_sha256 = generator.sha256
         self._notes: list[str] = []
         self._precision = precision
-        self._module = generator.module.eval().to(self.device, memory_format=torch.channels_last)
+        self._module = generator.module.to(self.device)
+        # channels_last is in no overload of Module.to's stub.
+        self._module = self._module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._cpu_module: torch.nn.Module | None = None
 
     @classmethod

@@ -7,8 +7,10 @@ import shutil
 import time
 from pathlib import Path
 
+from colorize_core.archive.contents import stage_item
 from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
 from colorize_core.atomic import publish
+from colorize_core.inference.colorizer import Colorizer
 
 
 def blank_report(unit: VideoSegment | Join | FilmCopy) -> ItemReport:
@@ -17,6 +19,82 @@ def blank_report(unit: VideoSegment | Join | FilmCopy) -> ItemReport:
         details = {"film": unit.film_key}
         return ItemReport(unit.key, "segment", unit.item.path, "failed", details=details)
     return ItemReport(unit.key, "film", unit.item.path, "failed", frames=0)
+
+
+def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemReport:
+    """Color a range of a film and publish it as a segment file."""
+    from colorize_core.inference.clips import colorize_segment
+
+    started = time.monotonic()
+    target = out / unit.output
+    with stage_item(unit.item, target.parent) as source:
+        result = colorize_segment(
+            source,
+            unit.probe,
+            unit.start,
+            unit.stop,
+            predict_ab=colorizer.predict_ab,
+            config=unit.config,
+            output=target,
+        )
+    notes = [*result.degraded, *colorizer.take_notes()]
+    return ItemReport(
+        key=unit.key,
+        kind="segment",
+        source=unit.item.path,
+        status="degraded" if notes else "done",
+        output=unit.output,
+        reason="; ".join(notes),
+        sha256=file_sha256(target),
+        size=target.stat().st_size,
+        seconds=round(time.monotonic() - started, 3),
+        frames=result.frames,
+        details={
+            "film": unit.film_key,
+            "index": unit.index,
+            "share": result.frames / max(1, unit.probe.frames),
+            "held": result.held,
+            "stages": result.seconds,
+        },
+    )
+
+
+def run_join(unit: Join, out: Path, note: str) -> ItemReport:
+    """Make the film of its segments, verify and publish it."""
+    from colorize_core.media.containers import what_container_keeps
+    from colorize_core.media.encoder import choose_encoding
+    from colorize_core.media.join import join_segments
+
+    started = time.monotonic()
+    target = out / unit.output
+    encoding = choose_encoding(unit.probe, unit.config.video)
+    choice = what_container_keeps(unit.probe, unit.config.video.container, encoding.codec)
+    segments = sorted(unit.segments, key=lambda report: report.details["index"])
+    files = [out / str(report.output) for report in segments]
+    with stage_item(unit.item, target.parent) as source:
+        result = join_segments(source, unit.probe, files, target, choice=choice, note=note)
+    reasons = list(dict.fromkeys(r.reason for r in segments if r.reason))
+    reasons += [*result.damage, *(f"lost: {what}" for what in result.lost)]
+    return ItemReport(
+        key=unit.key,
+        kind="film",
+        source=unit.item.path,
+        status="degraded" if reasons else "done",
+        output=unit.output,
+        reason="; ".join(reasons),
+        sha256=file_sha256(target),
+        size=target.stat().st_size,
+        seconds=round(time.monotonic() - started + sum(r.seconds for r in segments), 3),
+        frames=result.frames,
+        details={
+            "segments": len(segments),
+            "held": sum(int(r.details["held"]) for r in segments),
+            "lost": list(result.lost),
+            "notes": [*encoding.notes, *result.notes],
+            "codec": encoding.codec,
+            "container": choice.container,
+        },
+    )
 
 
 def run_copy(unit: FilmCopy, out: Path) -> ItemReport:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_core.color.merge import Placement, crop_working, to_working
 from colorize_core.color.pixels import (
     L_to_pixels,
+    Pixels,
     merge_to_pixels,
     pixels_to_L,
     pixels_to_lab,
@@ -23,7 +23,8 @@ from colorize_core.color.pixels import (
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.signals import photo_signals
 from colorize_core.media import thumbnails
-from colorize_core.media.images import ComputedColorNote, Page, Photo, encode_photo
+from colorize_core.media.images import Page, Photo, encode_photo
+from colorize_core.media.metadata import ComputedColorNote
 
 # A toned print (sepia, cyanotype, aged paper) has one hue, and hardly more color than its lightness
 # explains; what is left is stains and grain. Measured on 24 real sepia scans (all toned) and 120
@@ -49,7 +50,7 @@ class PreparedPage:
     L: Tensor
     working: Tensor
     placement: Placement
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
 
 
 def prepare_page(page: Page, size: int) -> PreparedPage:
@@ -59,7 +60,7 @@ def prepare_page(page: Page, size: int) -> PreparedPage:
     return PreparedPage(L, working, placement, page.pixels.dtype)
 
 
-def finish_page(page: PreparedPage, ab: Tensor, config: ColorizeConfig) -> NDArray[np.generic]:
+def finish_page(page: PreparedPage, ab: Tensor, config: ColorizeConfig) -> Pixels:
     """The colorized page, (H, W, 3) in the source's dtype; `ab` is (1, 2, S, S)."""
     return merge_to_pixels(
         page.L,
@@ -74,7 +75,7 @@ def finish_page(page: PreparedPage, ab: Tensor, config: ColorizeConfig) -> NDArr
 
 def encode(
     photo: Photo,
-    pages: Sequence[NDArray[np.generic]],
+    pages: Sequence[Pixels],
     config: ColorizeConfig,
     note: ComputedColorNote,
 ) -> bytes:
@@ -82,7 +83,7 @@ def encode(
     return encode_photo(pages, like=photo, jpeg_quality=config.photo.jpeg_quality, note=note)
 
 
-def describe(page: PreparedPage, ab: Tensor, pixels: NDArray[np.generic]) -> dict[str, Any]:
+def describe(page: PreparedPage, ab: Tensor, pixels: Pixels) -> dict[str, Any]:
     """Quality signals and size, as JSON values for the manifest."""
     L_seen = crop_working(page.working, page.placement)
     ab_seen = crop_working(ab, page.placement)
@@ -99,9 +100,7 @@ def is_gray_result(details: Mapping[str, Any], page: PreparedPage) -> bool:
     return not is_blank and details["signals"]["colorfulness"] < GRAY_COLORFULNESS
 
 
-def write_thumbnails(
-    page: PreparedPage, pixels: NDArray[np.generic], out: Path, key: str
-) -> dict[str, Any]:
+def write_thumbnails(page: PreparedPage, pixels: Pixels, out: Path, key: str) -> dict[str, Any]:
     """The before and after pictures of the report."""
     after = to_uint8(pixels)
     return thumbnails.write_pair(L_to_pixels(page.L), after, thumbnails.thumbs_folder(out), key)
@@ -112,14 +111,14 @@ def is_colored(photo: Photo) -> bool:
     return any(page.pixels.ndim == 3 and has_color(page.pixels) for page in photo.pages)
 
 
-def has_color(rgb: NDArray[np.generic]) -> bool:
+def has_color(rgb: Pixels) -> bool:
     """True when a picture has color of its own, False for neutral and toned ones.
 
     Args:
         rgb: (H, W, 3) uint8 or uint16.
     """
     step = max(1, min(rgb.shape[:2]) // SAMPLE_SIDE)
-    lab = pixels_to_lab(np.ascontiguousarray(rgb[::step, ::step]))[0].flatten(1)
+    lab = pixels_to_lab(rgb[::step, ::step])[0].flatten(1)
     L, ab = lab[0], lab[1:]
     bins = (L / 100 * TONE_BINS).long().clamp(0, TONE_BINS - 1)
     counts = torch.bincount(bins, minlength=TONE_BINS).clamp(min=1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from colorize_core import __version__
-from colorize_core.archive.source import read_item
+from colorize_core.archive.contents import read_item
 from colorize_core.archive.units import (
     FilmCopy,
     ImageShard,
@@ -30,7 +30,8 @@ from colorize_core.config import ColorizeConfig
 from colorize_core.inference import films, stills
 from colorize_core.inference.colorizer import Colorizer, Device
 from colorize_core.inference.tally import Tally
-from colorize_core.media.images import ComputedColorNote, Photo, decode_photo
+from colorize_core.media.images import Photo, decode_photo
+from colorize_core.media.metadata import ComputedColorNote
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.
 BATCH_PIXELS = 64_000_000
@@ -126,7 +127,11 @@ class Worker:
         if isinstance(unit, VideoSegment):
             return films.run_segment(unit, self._out, self._colorizer(unit.config))
         if isinstance(unit, Join):
-            return films.run_join(unit, self._out, self._note)
+            return films.run_join(
+                unit,
+                self._out,
+                f"color computed by {self._note.software}, weights {self._note.weights_sha256}",
+            )
         return films.run_copy(unit, self._out)
 
     def _run_shard(self, shard: ImageShard, tally: Tally) -> None:
@@ -163,16 +168,14 @@ class Worker:
         colorizer = self._colorizer(config)
         working = torch.cat([page.working for _, pages in prepared for page in pages])
         try:
-            ab = colorizer.predict_ab(
-                torch.cat([p.working for _, pages in prepared for p in pages])
-            )
+            ab = colorizer.predict_ab(working)
         except Exception as error:  # noqa: BLE001 - settled per photo: recorded, retried or raised
             for opened, _ in prepared:
                 tally.settle(_blank(opened.task), error)
             return []
         results = []
         for opened, pages in prepared:
-            results.append((opened, list(zip(pages, ab[: len(pages)].split(1), strict=True))))
+            results.append((opened, [(page, ab[i : i + 1]) for i, page in enumerate(pages)]))
             ab = ab[len(pages) :]
         return results
 
@@ -189,6 +192,7 @@ class Worker:
         publish_bytes(self._out / task.output, data)
         first, first_ab = pages[0]
         details = stills.describe(first, first_ab, pixels[0])
+        details["growth"] = round(len(data) / max(1, task.item.size), 3)
         if self._write_thumbnails:
             details["thumbnails"] = stills.write_thumbnails(first, pixels[0], self._out, task.key)
         notes = [*opened.photo.warnings, *self._colorizer(config).take_notes()]

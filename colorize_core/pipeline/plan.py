@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -9,14 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.manifest import Manifest, state_folder
-from colorize_core.archive.source import SourceItem, stage_item
+from colorize_core.archive.contents import stage_item
+from colorize_core.archive.manifest import STATE_FOLDER, Manifest, state_folder
+from colorize_core.archive.source import SourceItem
 from colorize_core.archive.units import (
     FilmCopy,
     ImageShard,
     ItemReport,
     Join,
     PhotoTask,
+    Status,
     UnitReport,
     VideoSegment,
     WorkUnit,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from colorize_core.media.film import FilmProbe
 
 SHARDS_PER_WORKER = 4
-Record = Callable[[UnitReport], object]
+Record = Callable[[UnitReport], list[WorkUnit]]
 
 
 @dataclass
@@ -118,10 +121,9 @@ class Planner:
             if film is None:
                 continue
             if item.kind == "film":
-                units += self._close(film, record)
+                units += self._close(film, item.status, record)
             elif item.status == "failed":
-                record(UnitReport(film.join.id, items=(_film_failure(film.join, item),)))
-                units += self._close(film, record)
+                units += record(UnitReport(film.join.id, (_film_failure(film.join, item),)))
             else:
                 film.left.discard(item.key)
                 if not film.left:
@@ -191,22 +193,26 @@ class Planner:
             local = staged.enter_context(
                 stage_item(item, state_folder(self._out) / "staging" / "films")
             )
-            probe = video.probe_film(local, max_pixels=config.video.max_pixels)
+            probe = video.probe_film(
+                local, max_pixels=config.video.max_pixels, max_frames=config.video.max_frames
+            )
             colored = config.colored != "recolor" and video.is_film_colored(local, probe)
             encoding = choose_encoding(probe, config.video)
             choice = what_container_keeps(probe, config.video.container, encoding.codec)
+            if not _is_remote(item):
+                staged.close()
         except InputError as error:
             staged.close()
             record(UnitReport(f"plan-{key}", items=(failed_item(key, "film", item.path, error),)))
             return []
-        here = replace(item, location=str(local))
+        here = _as_local(item, local) if _is_remote(item) else item
         if colored:
             self._films[key] = _Film(
                 Join(key, here, probe, (), "", config), (), set(), staged, _is_remote(item)
             )
             return [FilmCopy(key, here, item.path, leave=config.colored == "leave")]
         ranges = video.plan_segments(probe, config.video.segment_frames)
-        segments = self._segments(here, key, probe, config, ranges)
+        segments = self._segments(item, here, key, probe, config, ranges)
         join = Join(
             key,
             here,
@@ -228,12 +234,12 @@ class Planner:
     def _segments(
         self,
         item: SourceItem,
+        here: SourceItem,
         film_key: str,
         probe: FilmProbe,
         config: ColorizeConfig,
         ranges: Sequence[tuple[int, int]],
     ) -> list[VideoSegment]:
-        folder = f"{state_folder(Path()).as_posix()}/segments/{film_key}"
         return [
             VideoSegment(
                 key=item_key(
@@ -243,22 +249,37 @@ class Planner:
                     what=f"segment {start} {stop}",
                 ),
                 film_key=film_key,
-                item=item,
+                item=here,
                 probe=probe,
                 index=index,
                 start=start,
                 stop=stop,
-                output=f"{folder}/{index:05d}.nut",
+                output=f"{_segment_folder(film_key)}/{index:05d}.nut",
                 config=config,
             )
             for index, (start, stop) in enumerate(ranges)
         ]
 
-    def _close(self, film: _Film, record: Record) -> list[WorkUnit]:
+    def _close(self, film: _Film, status: Status, record: Record) -> list[WorkUnit]:
         del self._films[film.join.key]
-        was_staged = film.is_remote
         film.staged.close()
-        return self._next_staged(record) if was_staged else []
+        if status != "failed":
+            # Only now, after the film's own line is on the disk.
+            folder = self._out / _segment_folder(film.join.key)
+            shutil.rmtree(folder, ignore_errors=True)
+        return self._next_staged(record) if film.is_remote else []
+
+
+def _segment_folder(film_key: str) -> str:
+    return f"{STATE_FOLDER}/segments/{film_key}"
+
+
+def _as_local(item: SourceItem, copy: Path) -> SourceItem:
+    """The item as its staged copy, which workers check for changes like any local file."""
+    status = copy.stat()
+    return replace(
+        item, location=str(copy), size=status.st_size, stamp=f"mtime_ns:{status.st_mtime_ns}"
+    )
 
 
 def _is_remote(item: SourceItem) -> bool:

@@ -29,7 +29,9 @@ class Progress:
     """
 
     def __init__(self, items: Sequence[SourceItem], finished_before: int, path: Path) -> None:
-        self._left = {(item.kind, item.path): max(1, item.size) for item in items}
+        self._left: dict[tuple[str, str], int] = {
+            (item.kind, item.path): max(1, item.size) for item in items
+        }
         self._total_bytes = sum(self._left.values())
         self._done_bytes = 0.0
         self._finished_before = finished_before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class RayPool:
     def __init__(self, make_worker: Callable[[], Worker], options: RunOptions) -> None:
         self._make_worker = make_worker
         self._options = options
-        self._owns_ray = _connect(options)
+        self._owns_ray = start_ray(options)
         self._gpu = _use_gpu(options)
         self._mean_seconds: dict[str, float] = {}
         self._starts_without_result = 0
@@ -165,7 +165,8 @@ class RayPool:
         return [Lost(unit, reason, suspect=i == 0) for i, (unit, _) in enumerate(actor.queue)]
 
     def _start(self) -> _Actor:
-        remote = ray.remote(_RemoteWorker).options(
+        actor: Any = ray.remote(_RemoteWorker)
+        remote = actor.options(
             num_cpus=1,
             num_gpus=1 if self._gpu else 0,
             # With --workers the user has decided how much memory is at stake.
@@ -177,34 +178,45 @@ class RayPool:
         return _Actor(handle, starting=handle.ready.remote())
 
 
-def _connect(options: RunOptions) -> bool:
-    """Join the cluster of RAY_ADDRESS, or start a local Ray; True if this process started it."""
+def start_ray(options: RunOptions, *, code_paths: Sequence[str] = ()) -> bool:
+    """Join the cluster of RAY_ADDRESS, or start a local Ray.
+
+    Args:
+        options: the number of workers a local Ray must have room for.
+        code_paths: more folders that local workers import from.
+
+    Returns:
+        True if this call started a local Ray.
+    """
     if ray.is_initialized():
         return False
     root = Path(__file__).resolve().parents[2]
     address = os.environ.get("RAY_ADDRESS")
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
     if address:
-        # Workers of another machine need the code; a job submitted with a working_dir has it.
+        # Workers of another machine need the code.
         modules = [str(root / "colorize_core"), str(root / "jobs")]
         ray.init(address=address, runtime_env={"py_modules": modules}, **common)
         return False
-    environment = {
-        "env_vars": {"PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
-    }
+    paths = [str(root), *code_paths, os.environ.get("PYTHONPATH", "")]
     ray.init(
         address="local",
         num_cpus=max(os.cpu_count() or 1, options.workers or 1),
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
-        runtime_env=environment,
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
         **common,
     )
     return True
 
 
+def _resources() -> dict[str, float]:
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return found
+
+
 def _use_gpu(options: RunOptions) -> bool:
-    available = ray.cluster_resources().get("GPU", 0.0) >= 1
+    available = _resources().get("GPU", 0.0) >= 1
     if options.device == "cuda" and not available:
         raise ColorizeError(
             "--device cuda: the Ray cluster has no GPU",
@@ -216,7 +228,7 @@ def _use_gpu(options: RunOptions) -> bool:
 def _count(options: RunOptions, *, gpu: bool) -> int:
     if options.workers is not None:
         return options.workers
-    resources = ray.cluster_resources()
+    resources = _resources()
     units = resources.get("GPU", 0.0) if gpu else resources.get("CPU", 1.0)
     return max(1, int(min(units, resources.get("memory", 0.0) // WORKER_MEMORY_BYTES)))
 

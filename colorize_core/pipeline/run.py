@@ -25,6 +25,7 @@ from colorize_core.pipeline.stop import StopRequest
 
 POLL_SECONDS = 0.25
 MAX_TRANSIENT_TRIES = 4
+RETRY_SECONDS = 1.0  # doubled with every try
 MAX_DEATHS = 2
 LOW_WATER_BYTES = 256 * 2**20
 DISK_CHECK_SECONDS = 5.0
@@ -192,7 +193,7 @@ class Loop:
             left = _rest(unit, {item.key for item in report.items})
             self._ready.extend(left)
         elif again:
-            delay = 2.0 ** max(self._transients[key] for key in again)
+            delay = RETRY_SECONDS * 2.0 ** max(self._transients[key] for key in again)
             for part in _only(unit, set(again)):
                 heapq.heappush(self._later, (time.monotonic() + delay, next(self._order), part))
 

@@ -1,0 +1,193 @@
+"""`--dry-run`: what a run would do, how long and how much disk, without torch or ray."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from colorize_core.archive.contents import stage_item
+from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.archive.source import SourceItem
+from colorize_core.archive.units import ItemReport
+from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, ColorizeError, InputError
+from colorize_core.pipeline.archive_run import Job, find_items
+from colorize_core.pipeline.plan import Planner
+from colorize_core.pipeline.progress import format_seconds
+
+# Small enough to be quick, large enough that loading the generator does not dominate.
+CALIBRATION_UNITS = 3
+CALIBRATION_SETTINGS = ("photo.shard_photos=8", "video.segment_frames=48")
+CALIBRATION_SECONDS = 600
+
+
+@dataclass
+class _Films:
+    """What the films of an archive come to."""
+
+    count: int = 0
+    frames: int = 0
+    problems: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Measured cost of one worker. `basis` says where from; None where nothing was measured."""
+
+    basis: str
+    seconds_per_photo: float | None
+    seconds_per_frame: float | None
+    growth: float  # bytes out per byte in
+
+
+def dry_run(
+    job: Job,
+    say: Callable[[str], None],
+    *,
+    follow_links: bool,
+    calibration_command: Sequence[str],
+) -> int:
+    """Print the plan; nothing is written to OUT.
+
+    Args:
+        job: as for a real run.
+        say: prints one line.
+        follow_links: also count what links lead to.
+        calibration_command: the job's command, to which a small OUT and limits are added; it is
+            run when no earlier run of this OUT says how fast this machine is.
+
+    Returns:
+        0, or 2 when some inputs are already known to fail.
+    """
+    with tempfile.TemporaryDirectory(prefix="colorize-dry-run-") as scratch:
+        found = find_items(
+            job.source, job.out, follow_links=follow_links, staging=Path(scratch) / "staging"
+        )
+        manifest = Manifest(state_folder(job.out) / "manifest.jsonl")
+        planner = Planner(
+            found.items,
+            manifest,
+            out=job.out,
+            config_for=job.config_for,
+            weights_sha256=job.weights_sha256,
+            options=job.options,
+            redo=job.redo,
+        )
+        pending = planner.pending_items
+        films = _look_at_films(job, pending, Path(scratch))
+        rates = _earlier_rates(manifest)
+        if rates is None and pending:
+            rates = _calibrate(calibration_command, Path(scratch) / "calibration")
+    photos = sum(item.kind == "photo" for item in pending)
+    say(
+        f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
+    )
+    say(f"to do: {photos} photos, {films.count} films with {films.frames} frames")
+    for reason, count in found.ignored.items():
+        say(f"left out: {count} {reason}")
+    for path, error in found.problems:
+        say(f"will fail: {path}: {error}")
+    for line in (*films.problems, *films.losses):
+        say(line)
+    if rates is not None:
+        _say_estimate(job, pending, photos, films.frames, rates, say)
+    return EXIT_SOME_FAILED if found.problems or films.problems else EXIT_DONE
+
+
+def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _Films:
+    films = _Films()
+    for item in (item for item in pending if item.kind == "film"):
+        # av is loaded only when there is a film.
+        from colorize_core.media.containers import what_container_keeps
+        from colorize_core.media.encoder import choose_encoding
+        from colorize_core.media.video import probe_film
+
+        config = job.config_for(item.path).video
+        films.count += 1
+        try:
+            with stage_item(item, scratch) as local:
+                probe = probe_film(local, max_pixels=config.max_pixels)
+            encoding = choose_encoding(probe, config)
+            choice = what_container_keeps(probe, config.container, encoding.codec)
+        except InputError as error:
+            films.problems.append(f"will fail: {item.path}: {error}")
+            continue
+        films.frames += probe.frames
+        films.losses += [f"will be lost: {item.path}: {what}" for what in choice.lost]
+    return films
+
+
+def _earlier_rates(manifest: Manifest) -> Rates | None:
+    if not len(manifest):
+        return None
+    rates = _rates(list(_finished(manifest)), "the earlier run of this OUT")
+    return rates if rates.seconds_per_photo or rates.seconds_per_frame else None
+
+
+def _finished(manifest: Manifest) -> list[ItemReport]:
+    return [r for r in manifest.reports() if r.status in ("done", "degraded") and r.seconds > 0]
+
+
+def _rates(reports: Sequence[ItemReport], basis: str) -> Rates:
+    photos = [r for r in reports if r.kind == "photo"]
+    segments = [r for r in reports if r.kind == "segment"]
+    frames = sum(r.frames for r in segments)
+    growths = [float(r.details["growth"]) for r in photos if "growth" in r.details]
+    return Rates(
+        basis,
+        sum(r.seconds for r in photos) / len(photos) if photos else None,
+        sum(r.seconds for r in segments) / frames if frames else None,
+        sum(growths) / len(growths) if growths else 1.5,
+    )
+
+
+def _calibrate(command: Sequence[str], out: Path) -> Rates | None:
+    limits = ["--units", str(CALIBRATION_UNITS), "--runner", "serial", "--no-report"]
+    settings = [part for setting in CALIBRATION_SETTINGS for part in ("--set", setting)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", command[0], "--out", str(out), *limits, *settings, *command[1:]],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=CALIBRATION_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ColorizeError(
+            f"calibration took more than {CALIBRATION_SECONDS} s", remedy="use a smaller SRC"
+        ) from error
+    manifest = Manifest(state_folder(out) / "manifest.jsonl")
+    if done.returncode == 1:
+        raise ColorizeError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
+    reports = _finished(manifest)
+    return _rates(reports, f"a calibration with {CALIBRATION_UNITS} units") if reports else None
+
+
+def _say_estimate(
+    job: Job,
+    pending: Sequence[SourceItem],
+    photos: int,
+    frames: int,
+    rates: Rates,
+    say: Callable[[str], None],
+) -> None:
+    workers = job.options.workers or (os.cpu_count() or 1)
+    seconds = photos * (rates.seconds_per_photo or 0) + frames * (rates.seconds_per_frame or 0)
+    unknown = []
+    if photos and rates.seconds_per_photo is None:
+        unknown.append("photos")
+    if frames and rates.seconds_per_frame is None:
+        unknown.append("films")
+    time = f"time: about {format_seconds(seconds / workers)} with {workers} workers"
+    missing = f"; {' and '.join(unknown)} not measured" if unknown else ""
+    say(f"{time}, from {rates.basis}{missing}")
+    size = sum(item.size for item in pending)
+    # A film is there twice for a moment: as segments and as the joined file.
+    film_size = sum(item.size for item in pending if item.kind == "film")
+    disk = size * rates.growth + film_size
+    say(f"disk: about {disk / 2**20:.0f} MiB in {job.out}, source {size / 2**20:.0f} MiB")

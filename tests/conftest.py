@@ -1,0 +1,61 @@
+"""Fixtures shared by all rooms: a tiny generator and small gray pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+# Before torch is imported: one thread, as a CPU worker has.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small generator with random weights that gives visible colors."""
+    import torch
+
+    from colorize_core.config import GeneratorConfig
+    from colorize_core.model.checkpoint import save_generator
+    from colorize_core.model.generator import build_generator
+
+    torch.manual_seed(3)
+    config = GeneratorConfig(
+        architecture="paper", base_channels=4, max_channels=8, depth=3, residual_blocks=1
+    )
+    module = build_generator(config)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(2.0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_generator(path, module, config, extra={})
+    return path
+
+
+@pytest.fixture
+def gray_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of gray PNGs; every picture differs."""
+
+    def make(count: int = 6, name: str = "archive", side: int = 48) -> Path:
+        folder = tmp_path / name
+        for index in range(count):
+            picture = gray_picture(index, side)
+            path = folder / f"box {index % 2}" / f"scan {index:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            ok, data = cv2.imencode(".png", picture)
+            assert ok
+            path.write_bytes(data.tobytes())
+        return folder
+
+    return make
+
+
+def gray_picture(seed: int, side: int = 48) -> np.ndarray:
+    """Smooth blobs, (side, side + 16) uint8."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 256, (6, 8), dtype=np.uint8)
+    return cv2.resize(noise, (side + 16, side), interpolation=cv2.INTER_CUBIC)

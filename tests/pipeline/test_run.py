@@ -1,0 +1,192 @@
+"""The loop on both pools: what is lost is run again, what kills is found, nothing runs twice."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from colorize_core.archive.units import ImageShard, ItemReport, UnitReport
+from colorize_core.config import RunOptions
+from colorize_core.errors import ModelError
+from colorize_core.pipeline import run as loop_module
+from colorize_core.pipeline.run import Ending, Loop, Pool
+from colorize_core.pipeline.serial_pool import SerialPool
+from colorize_core.pipeline.stop import StopRequest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from workers import Scripted, shard
+
+MakePool = Callable[..., Pool]
+TWO = RunOptions(workers=2)
+
+
+@pytest.fixture(scope="module")
+def ray_session() -> Iterator[None]:
+    """One local Ray for the module; every pool makes its own actors on it."""
+    from colorize_core.pipeline import ray_pool
+
+    ray_pool.start_ray(RunOptions(workers=3), code_paths=[str(Path(__file__).parent)])
+    yield
+    import ray
+
+    ray.shutdown()
+
+
+@pytest.fixture(params=["serial", "ray"])
+def make_pool(request: pytest.FixtureRequest, tmp_path: Path) -> MakePool:
+    def make(options: RunOptions = TWO) -> Pool:
+        if request.param == "serial":
+            return SerialPool(partial(Scripted, tmp_path))
+        from colorize_core.pipeline.ray_pool import RayPool
+
+        request.getfixturevalue("ray_session")
+        return RayPool(partial(Scripted, tmp_path), options)
+
+    return make
+
+
+@pytest.fixture
+def make_ray_pool(ray_session: None, tmp_path: Path) -> MakePool:
+    from colorize_core.pipeline.ray_pool import RayPool
+
+    return lambda options=TWO: RayPool(partial(Scripted, tmp_path), options)
+
+
+class Run:
+    """Runs a loop to its end and keeps what it recorded."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.stop = StopRequest()
+        self.items: list[ItemReport] = []
+        self.on_record: Callable[[], None] = lambda: None
+
+    def __call__(self, pool: Pool, units: list[ImageShard], options: RunOptions = TWO) -> Ending:
+        def record(report: UnitReport) -> list[ImageShard]:
+            self.items += report.items
+            self.on_record()
+            return []
+
+        try:
+            loop = Loop(units, pool, record, stop=self.stop, out=self.out, options=options)
+            return loop.run()
+        finally:
+            pool.close(abandon=True)
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        assert len({i.key for i in self.items}) == len(self.items), "an item was recorded twice"
+        return {i.source: i.error or i.status for i in self.items}
+
+    def started(self) -> Counter[str]:
+        return Counter((self.out / "log").read_text().split())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def test_everything_is_done_once(make_pool: MakePool, run: Run):
+    units = [shard(*(f"p{i}{j}" for j in range(3))) for i in range(7)]
+    assert run(make_pool(), units) == Ending()
+    assert set(run.statuses.values()) == {"done"}
+    assert len(run.items) == 21
+    assert set(run.started().values()) == {1}
+
+
+def test_transient_errors_are_tried_again_and_given_up_in_the_end(
+    make_pool: MakePool, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop_module, "RETRY_SECONDS", 0.01)
+    run(make_pool(), [shard("a", "flaky1", "flaky2", "flaky9")])
+    assert run.statuses == {"a": "done", "flaky1": "done", "flaky2": "done", "flaky9": "transient"}
+    assert run.started()["a"] == 1
+    assert run.started()["flaky9"] == loop_module.MAX_TRANSIENT_TRIES
+
+
+def test_a_full_disk_stops_dispatch_and_asks_to_resume(
+    make_pool: MakePool, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop_module, "LOW_WATER_BYTES", 2**62)
+    ending = run(make_pool(), [shard("a")], RunOptions(blocked_wait_seconds=0.1))
+    assert "free on the disk" in ending.blocked
+    assert run.items == []
+
+
+def test_after_a_full_disk_got_space_the_rest_is_done(make_pool: MakePool, run: Run):
+    assert run(make_pool(), [shard("a", "full", "b")]) == Ending()
+    assert run.statuses == {"a": "done", "full": "done", "b": "done"}
+    assert run.started() == {"a": 1, "full": 2, "b": 1}
+
+
+def test_a_stop_lets_the_running_unit_end(make_pool: MakePool, run: Run):
+    units = [shard(f"slow{i}") for i in range(20)]
+    run.on_record = lambda: None if run.stop.requested else run.stop.request()
+    ending = run(make_pool(), units, RunOptions(drain_seconds=60))
+    assert ending.stopped
+    # What was started is recorded, and nothing else is.
+    assert run.started() == {i.source: 1 for i in run.items}
+    assert len(run.items) < 20
+
+
+def test_a_second_stop_waits_for_nothing(make_pool: MakePool, run: Run):
+    def twice() -> None:
+        while not (run.out / "log").exists():
+            time.sleep(0.05)
+        run.stop.request()
+        run.stop.request()
+
+    threading.Thread(target=twice, daemon=True).start()
+    # The unit sleeps for 10 minutes.
+    assert run(make_pool(), [shard("hang")], RunOptions(drain_seconds=500)).stopped
+    assert run.items == []
+
+
+def test_a_killed_worker_is_replaced_and_its_unit_runs_again(make_ray_pool: MakePool, run: Run):
+    units = [shard("die-once"), *(shard(f"p{i}") for i in range(6))]
+    assert run(make_ray_pool(), units) == Ending()
+    assert set(run.statuses.values()) == {"done"}
+    assert run.started()["die-once"] == 2
+
+
+def test_the_photo_that_kills_is_found_and_the_others_are_done(make_ray_pool: MakePool, run: Run):
+    names = [f"p{i}" for i in range(7)]
+    assert run(make_ray_pool(), [shard(*names[:5], "kill", *names[5:])]) == Ending()
+    assert run.statuses == {**dict.fromkeys(names, "done"), "kill": "crash"}
+
+
+def test_a_hung_worker_loses_its_lease(make_ray_pool: MakePool, run: Run):
+    options = RunOptions(workers=2, min_lease_seconds=0.5)
+    units = [shard("a"), shard("hang"), shard("b")]
+    run(make_ray_pool(options), units, options)
+    assert run.statuses == {"a": "done", "b": "done", "hang": "crash"}
+
+
+def test_more_workers_than_cores_do_not_wait_for_ever(make_ray_pool: MakePool, run: Run):
+    options = RunOptions(workers=5)
+    units = [shard(f"p{i}") for i in range(12)]
+    assert run(make_ray_pool(options), units, options) == Ending()
+    assert len(run.items) == 12
+
+
+class NoModel:
+    """A worker without weights."""
+
+    def run(self, unit: ImageShard) -> UnitReport:
+        raise ModelError("no weights", remedy="get some")
+
+
+def test_an_error_that_is_not_about_the_input_ends_the_run(ray_session: None, run: Run):
+    from colorize_core.pipeline.ray_pool import RayPool
+
+    for pool in (SerialPool(NoModel), RayPool(NoModel, RunOptions(workers=1))):
+        with pytest.raises(ModelError, match="no weights"):
+            run(pool, [shard("a")])
