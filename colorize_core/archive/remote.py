@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from html import unescape
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -16,7 +17,10 @@ from colorize_core.errors import InputError, MissingError, UnsafePathError, Usag
 
 CHUNK_BYTES = 1 << 20
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z][A-Za-z0-9+-]*::")
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _REQUESTS_AT_ONCE = 16
+_MOST_FOLDERS = 40  # in each other: behind a web server, a link in circles cannot be told apart
+DEEP = "folder too deep on the web server"
 # What file systems call the mark of a file's version, best first.
 _MARKS = {
     "ETag": "etag",
@@ -103,8 +107,10 @@ def remote_state(url: str) -> tuple[int, str]:
 
 def _state(info: Mapping[str, Any]) -> tuple[int, str]:
     mark = next((key for key in _MARKS if info.get(key)), None)
-    stamp = f"{_MARKS[mark]}:{info[mark]}" if mark else "unknown:"
-    return int(info.get("size") or 0), stamp
+    value = info[mark] if mark else ""
+    # Some file systems give one time as a datetime here and as a number there.
+    value = value.timestamp() if isinstance(value, datetime) else value
+    return int(info.get("size") or 0), f"{_MARKS[mark] if mark else 'unknown'}:{value}"
 
 
 def open_stream(url: str) -> BinaryIO:
@@ -202,14 +208,24 @@ def _crawl(system: Any, root: str, notes: Notes) -> Iterator[Mapping[str, Any]]:
         while folders:
             folder = folders.pop()
             names = {unescape(entry["name"]) for entry in system.ls(folder, detail=True)}
-            below = {n for n in names if n.startswith(folder) and "?" not in n} - seen
+            below = {n for n in names if _is_below(n, folder)} - seen
             seen |= below
             inner = {n for n in below if n.endswith("/")}
-            folders += [n for n in inner if not is_junk(name_of(n))]
+            deep = {n for n in inner if n.count("/") - root.count("/") > _MOST_FOLDERS}
+            notes.ignored[DEEP] += len(deep)
+            folders += [n for n in inner - deep if not is_junk(name_of(n))]
             # Index pages do not tell sizes and versions; ask for those of the wanted files only.
             wanted = {n for n in below - inner if notes.is_wanted(name_of(n))}
             yield from ({"name": n} for n in below - inner - wanted)
             yield from pool.map(lambda name: _info(system, name), sorted(wanted))
+
+
+def _is_below(url: str, folder: str) -> bool:
+    """Whether a link of an index page stays in its folder: no query, no scheme, no `..`."""
+    inner = url[len(folder) :]
+    parts = unquote(inner).split("/")
+    is_step = "." in parts or ".." in parts
+    return url.startswith(folder) and not (is_step or "?" in inner or _SCHEME.match(inner))
 
 
 def _info(system: Any, url: str) -> Mapping[str, Any]:

@@ -160,7 +160,7 @@ def scan(
     return Scan(
         source=source,
         items=Items(kept, prefix, film_suffixes),
-        ignored=dict(sorted(notes.ignored.items())),
+        ignored={reason: n for reason, n in sorted(notes.ignored.items()) if n},
         problems=tuple(notes.problems),
     )
 
