@@ -17,15 +17,26 @@ _BT601 = {4, 5, 6}
 _BT709 = {1, 7}
 _BT2020 = {9, 10}
 RANGE_UNKNOWN, RANGE_LIMITED, RANGE_FULL = 0, 1, 2
-_TRANSFERS = {16: "pq", 18: "hlg", 8: "linear", 4: "gamma22", 5: "gamma28", 13: "srgb"}
+Transfer = Literal["bt1886", "srgb", "gamma22", "gamma28", "linear", "pq", "hlg"]
+_TRANSFERS: dict[int, Transfer] = {
+    16: "pq",
+    18: "hlg",
+    8: "linear",
+    4: "gamma22",
+    5: "gamma28",
+    13: "srgb",
+}
 
 StreamKind = Literal["video", "audio", "subtitle", "data", "attachment", "unknown"]
 
 
 # What counts as a film in a folder; anything libav opens is a film when it is named alone.
 FILM_SUFFIXES = frozenset(
-    (".3gp", ".264", ".avi", ".dv", ".flv", ".h264", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov")
-    + (".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv")
+    f".{name}"
+    for name in (
+        *("3gp", "264", "avi", "dv", "flv", "h264", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4"),
+        *("mpeg", "mpg", "mts", "mxf", "nut", "ogv", "ts", "vob", "webm", "wmv"),
+    )
 )
 
 
@@ -147,8 +158,8 @@ class FilmProbe:
         return "bt709" if self.width > 1024 or self.height > 576 else "bt601"
 
     @property
-    def transfer(self) -> str:
-        """One of "pq", "hlg", "linear", "gamma22", "gamma28", "srgb", "bt1886" (camera curves)."""
+    def transfer(self) -> Transfer:
+        """Curve between samples and light; "bt1886" stands for all camera curves."""
         return _TRANSFERS.get(self.color.transfer, "bt1886")
 
     @property

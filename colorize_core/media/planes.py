@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -149,6 +150,16 @@ def plane(frame: Any, index: int) -> Plane:
     return samples.reshape(-1, row)[: source.height, : source.width]
 
 
+def resize_plane(source: Plane, width: int, height: int) -> Plane:
+    """Resize one plane, [H, W] to [height, width]: area averaging down, bilinear up."""
+    if source.shape == (height, width):
+        return source
+    smaller = source.shape[0] >= height and source.shape[1] >= width
+    mode = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    resized = cv2.resize(source, (width, height), interpolation=mode)
+    return np.asarray(resized, source.dtype)
+
+
 def with_chroma(frame: Any, target: PlanarFormat, cb: Plane, cr: Plane) -> Any:
     """Build the frame to encode: the Y' plane of `frame` untouched, `cb` and `cr` as its chroma.
 
@@ -158,19 +169,26 @@ def with_chroma(frame: Any, target: PlanarFormat, cb: Plane, cr: Plane) -> Any:
     Args:
         frame: in a planar format; its own chroma may be overwritten.
         target: format of the encoder.
-        cb: [h, w] of target.chroma_size, in target's depth.
+        cb: [h, w] of target.chroma_size, in the depth of `frame`.
         cr: like `cb`.
     """
     source = parse_format(frame.format.name)
     assert source is not None, frame.format.name
+    shift = target.depth - source.depth
     if frame.format.name == target.name:
         composed = frame
         composed.make_writable()
     else:
         # reformat is used for what it copies along; all its planes are then overwritten.
         composed = frame.reformat(format=target.name)
-        luma: Plane = plane(frame, 0).astype(target.dtype, copy=False)
-        plane(composed, 0)[:] = luma << (target.depth - source.depth)
-    plane(composed, 1)[:] = cb
-    plane(composed, 2)[:] = cr
+        plane(composed, 0)[:] = _deepened(plane(frame, 0), target, shift)
+    plane(composed, 1)[:] = _deepened(cb, target, shift)
+    plane(composed, 2)[:] = _deepened(cr, target, shift)
     return composed
+
+
+def _deepened(samples: Plane, target: PlanarFormat, shift: int) -> Plane:
+    if not shift:
+        return samples
+    wide: Plane = samples.astype(target.dtype)
+    return np.left_shift(wide, shift)

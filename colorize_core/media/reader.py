@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +22,53 @@ _LEAST_SHARE = 0.75
 _FILTER_REACH = 2  # frames that bwdif sees on each side
 
 
-@dataclass
-class Damage:
-    """What went wrong while decoding; filled in as frames are read."""
-
-    held: int = 0  # frames that show their neighbor's picture
-    corrupt: int = 0  # frames the decoder marked as damaged
-    resized: int = 0  # frames whose size or format differed and was converted
-    unexpected: int = 0  # frames at times that no packet announced
-
-    def reasons(self) -> tuple[str, ...]:
-        """In words, for the report."""
-        texts = (
-            (self.held, "frames could not be decoded and repeat their neighbor"),
-            (self.corrupt, "frames are damaged"),
-            (self.resized, "frames had another size or pixel format and were converted"),
-            (self.unexpected, "decoded frames had no place in time and were dropped"),
-        )
-        return tuple(f"{count} {text}" for count, text in texts if count)
-
-
 @dataclass(frozen=True)
 class Picture:
-    """A decoded frame in the film's working format, and its number in the film."""
+    """A decoded frame in the film's working format, and its number in the film.
+
+    Attributes:
+        is_held: it did not decode and repeats its neighbor's picture.
+        is_corrupt: the decoder marked it as damaged.
+        is_converted: its size or pixel format differed from the film's.
+    """
 
     index: int
     frame: Any
     is_held: bool = False
+    is_corrupt: bool = False
+    is_converted: bool = False
+
+
+@dataclass
+class Damage:
+    """What went wrong in a range of frames, counted."""
+
+    held: int = 0
+    corrupt: int = 0
+    converted: int = 0
+
+    def count(self, picture: Picture) -> None:
+        """Add one frame."""
+        self.held += picture.is_held
+        self.corrupt += picture.is_corrupt
+        self.converted += picture.is_converted
+
+    def reasons(self) -> tuple[str, ...]:
+        """In words, for the report."""
+        texts = (
+            (self.held, "could not be decoded and repeat their neighbor"),
+            (self.corrupt, "are damaged"),
+            (self.converted, "had another size or pixel format and were converted"),
+        )
+        return tuple(f"{count} frames {text}" for count, text in texts if count)
 
 
 def read_pictures(
-    path: Path,
-    probe: FilmProbe,
-    start: int,
-    stop: int,
-    *,
-    deinterlace: bool = False,
-    damage: Damage | None = None,
+    path: Path, probe: FilmProbe, start: int, stop: int, *, deinterlace: bool = False
 ) -> Iterator[Picture]:
     """Decode frames [start, stop): exactly one Picture per frame number, in order.
 
-    A frame that does not decode repeats the one before (or, at the start, the one after). Damage
-    is counted in `damage`.
+    A frame that does not decode repeats the one before (or, at the start, the one after).
 
     Raises:
         UndecodableError: no frame in or near the range decodes.
@@ -72,69 +77,61 @@ def read_pictures(
     """
     if not 0 <= start < stop <= probe.frames:
         raise ValueError(f"range {start}..{stop} is outside of 0..{probe.frames}")
-    damage = damage if damage is not None else Damage()
     if not deinterlace:
-        yield from _fill(path, probe, start, stop, damage)
+        yield from _fill(path, probe, start, stop)
         return
     before, after = max(0, start - _FILTER_REACH), min(probe.frames, stop + _FILTER_REACH)
-    pictures = _fill(path, probe, before, after, damage)
-    for picture in _deinterlace(pictures, probe):
+    for picture in _deinterlace(_fill(path, probe, before, after), probe):
         if start <= picture.index < stop:
             yield picture
 
 
-def _fill(path: Path, probe: FilmProbe, start: int, stop: int, damage: Damage) -> Iterator[Picture]:
+def _fill(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Picture]:
     """Put every frame of the range in its place; hold where one is missing."""
     last: Any | None = None
     expected = start
-    for index, frame in _decode(path, probe, start, stop, damage):
-        if last is None and index > expected:
-            last = frame
-        for hole in range(expected, index):
-            damage.held += 1
-            yield Picture(hole, last, is_held=True)
-        yield Picture(index, frame)
-        last, expected = frame, index + 1
+    for picture in _decode(path, probe, start, stop):
+        held = last if last is not None else picture.frame
+        for hole in range(expected, picture.index):
+            yield Picture(hole, held, is_held=True)
+        yield picture
+        last, expected = picture.frame, picture.index + 1
     if expected < stop and last is None:
         last = _nearest(path, probe, start, stop)
     for hole in range(expected, stop):
-        damage.held += 1
         yield Picture(hole, last, is_held=True)
 
 
 def _nearest(path: Path, probe: FilmProbe, start: int, stop: int) -> Any:
-    """A picture close to a range of which nothing decodes: the last before, or the first after."""
+    """A frame close to a range of which nothing decodes: the last before, or the first after."""
     if probe.is_segmentable:
         found = None
-        for _, frame in _decode(path, probe, max(0, start - _SEARCH_FRAMES), start, Damage()):
-            found = frame
+        for picture in _decode(path, probe, max(0, start - _SEARCH_FRAMES), start):
+            found = picture.frame
         if found is not None:
             return found
-        for _, frame in _decode(path, probe, stop, probe.frames, Damage()):
-            return frame
+        for picture in _decode(path, probe, stop, probe.frames):
+            return picture.frame
     raise UndecodableError(
         f"{path.name}: frames {start} to {stop} do not decode",
         remedy="try to play it there; a repaired copy may work",
     )
 
 
-def _decode(
-    path: Path, probe: FilmProbe, start: int, stop: int, damage: Damage
-) -> Iterator[tuple[int, Any]]:
-    """Yield (frame number, frame) for what decodes, ascending."""
+def _decode(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Picture]:
+    """Yield what decodes of a range, ascending."""
     if start >= stop:
         return
     with open_film(path) as container:
         stream = main_video(container, path)
-        packets = _packets_from(container, stream, probe, start)
-        if probe.is_timed:
-            numbered = _by_time(packets, probe, start, stop, damage)
-        else:
-            numbered = _by_order(packets, probe, path, damage)
+        frames = _frames(_packets_from(container, stream, probe, start))
+        numbered = _by_time(frames, probe) if probe.is_timed else _by_order(frames, probe, path)
+        last = start - 1
         for index, frame in numbered:
-            if start <= index < stop:
-                damage.corrupt += frame.is_corrupt
-                yield index, _normal(frame, probe, damage)
+            # Frames before the range are the run-up from the keyframe.
+            if last < index < stop:
+                last = index
+                yield _normal(index, frame, probe)
             if index >= stop - 1:
                 return
 
@@ -153,29 +150,19 @@ def _frames(packets: Iterator[Any]) -> Iterator[Any]:
         yield from decode_packet(packet)[0]
 
 
-def _by_time(
-    packets: Iterator[Any], probe: FilmProbe, start: int, stop: int, damage: Damage
-) -> Iterator[tuple[int, Any]]:
-    last = start - 1
-    for frame in _frames(packets):
+def _by_time(frames: Iterator[Any], probe: FilmProbe) -> Iterator[tuple[int, Any]]:
+    for frame in frames:
         index = int(np.searchsorted(probe.pts, frame.pts))
-        if index >= probe.frames or probe.pts[index] != frame.pts:
-            # A frame before the range belongs to the run-up of the seek.
-            damage.unexpected += bool(probe.pts[start] < frame.pts < probe.pts[stop - 1])
-        elif index > last:
-            last = index
+        # A frame at a time that no packet announced has no place; the one it stands for is held.
+        if index < probe.frames and probe.pts[index] == frame.pts:
             yield index, frame
 
 
-def _by_order(
-    packets: Iterator[Any], probe: FilmProbe, path: Path, damage: Damage
-) -> Iterator[tuple[int, Any]]:
+def _by_order(frames: Iterator[Any], probe: FilmProbe, path: Path) -> Iterator[tuple[int, Any]]:
     count = 0
-    for count, frame in enumerate(_frames(packets), start=1):
-        if count <= probe.frames:
-            yield count - 1, frame
-        else:
-            damage.unexpected += 1
+    for frame in itertools.islice(frames, probe.frames):
+        yield count, frame
+        count += 1
     if count < _LEAST_SHARE * probe.frames:
         raise UnsupportedError(
             f"{path.name}: {probe.frames} packets gave {count} frames, so their times are unknown",
@@ -202,17 +189,18 @@ def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> 
     return iter(container.demux(stream))
 
 
-def _normal(frame: Any, probe: FilmProbe, damage: Damage) -> Any:
+def _normal(index: int, frame: Any, probe: FilmProbe) -> Picture:
     """Bring a frame to the size and working format of the film."""
+    corrupt = bool(frame.is_corrupt)
     if (frame.width, frame.height) != (probe.width, probe.height):
-        damage.resized += 1
-        return frame.reformat(
+        frame = frame.reformat(
             width=probe.width, height=probe.height, format=probe.planar.name, interpolation="AREA"
         )
+        return Picture(index, frame, is_corrupt=corrupt, is_converted=True)
     if frame.format.name != probe.pix_fmt:
-        damage.resized += 1
-        return frame.reformat(format=probe.planar.name)
-    return to_working(frame, probe.working)
+        frame = frame.reformat(format=probe.planar.name)
+        return Picture(index, frame, is_corrupt=corrupt, is_converted=True)
+    return Picture(index, to_working(frame, probe.working), is_corrupt=corrupt)
 
 
 def _deinterlace(pictures: Iterator[Picture], probe: FilmProbe) -> Iterator[Picture]:
@@ -246,4 +234,4 @@ def _deinterlace(pictures: Iterator[Picture], probe: FilmProbe) -> Iterator[Pict
             except (av.BlockingIOError, av.EOFError):
                 break
             done = waiting.pop(0)
-            yield Picture(done.index, filtered, is_held=done.is_held)
+            yield replace(done, frame=filtered)

@@ -1,0 +1,256 @@
+"""One segment of a film, from decoding to the published file."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorize_core.atomic import publish
+from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
+from colorize_core.config import ColorizeConfig
+from colorize_core.inference.ahead import Ahead
+from colorize_core.media.encoder import Encoding, SegmentEncoder, choose_encoding
+from colorize_core.media.film import FilmProbe
+from colorize_core.media.planes import Plane, plane, resize_plane, with_chroma
+from colorize_core.media.reader import Damage, Picture, read_pictures
+
+Predict = Callable[[Tensor], Tensor]
+
+_GRID = 32  # sides of what the generator sees are multiples of this
+# Frames that wait between two stages; they are the larger part of the memory.
+_DEPTH = 4
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """What was published for a segment.
+
+    Attributes:
+        frames: written.
+        held: of these, repeat a neighbor because they did not decode.
+        degraded: reasons in words, empty when all is well.
+        seconds: processor time by stage: decode, infer, flow, chroma, encode.
+    """
+
+    frames: int
+    held: int
+    degraded: tuple[str, ...]
+    seconds: dict[str, float]
+
+
+def colorize_segment(
+    path: Path,
+    probe: FilmProbe,
+    start: int,
+    stop: int,
+    *,
+    predict_ab: Predict,
+    config: ColorizeConfig,
+    output: Path,
+) -> SegmentResult:
+    """Color frames [start, stop) of a film and publish them as a segment file.
+
+    Args:
+        path: the film.
+        probe: of the film.
+        start: first frame.
+        stop: after the last frame.
+        predict_ab: L [B,1,h,w], 0..100, to ab [B,2,h,w]; h and w are multiples of 32.
+        config: its render, video and temporal settings are used.
+        output: of the segment.
+
+    Raises:
+        UndecodableError: no frame in or near the range decodes.
+        UnsupportedError: no encoder takes the film.
+        OutOfSpaceError: the disk is full.
+    """
+    segment = _Segment(path, probe, start, stop, predict_ab, config)
+    with (
+        publish(output) as temporary,
+        SegmentEncoder(temporary, probe, segment.encoding, start) as encoder,
+        Ahead(segment.frames(), _DEPTH, "chroma") as frames,
+    ):
+        for frame in frames:
+            with segment.clock("encode"):
+                encoder.write(frame)
+    return SegmentResult(
+        frames=stop - start,
+        held=segment.damage.held,
+        degraded=segment.damage.reasons(),
+        seconds={name: round(value, 4) for name, value in segment.seconds.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame on its way: `picture` is None in the halo, whose colors only steady the others.
+
+    L is [1,1,h,w], 0..100, upright and padded to the grid; ab [1,2,h,w] is there after inference.
+    """
+
+    index: int
+    picture: Picture | None
+    L: Tensor
+    ab: Tensor | None = None
+
+
+class _Segment:
+    """The stages of one segment, each an iterator over the one before."""
+
+    def __init__(
+        self,
+        path: Path,
+        probe: FilmProbe,
+        start: int,
+        stop: int,
+        predict_ab: Predict,
+        config: ColorizeConfig,
+    ) -> None:
+        self.path, self.probe, self.start, self.stop = path, probe, start, stop
+        self.predict_ab = predict_ab
+        self.config = config
+        self.encoding: Encoding = choose_encoding(probe, config.video)
+        self.spec = YCbCrSpec(probe.matrix, probe.is_full_range, probe.planar.depth, probe.transfer)
+        self.view = View.of(probe, config.render.size)
+        self.damage = Damage()
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the processor time of this thread to a stage."""
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            # Each stage runs in one thread only, so nothing is lost here.
+            self.seconds[stage] += time.thread_time() - started
+
+    def frames(self) -> Iterator[Any]:
+        """Frames to encode: the source's Y' with computed chroma."""
+        with Ahead(self._steadied(), _DEPTH, "infer") as steadied:
+            for frame in steadied:
+                if frame.picture is not None:
+                    with self.clock("chroma"):
+                        composed = self._compose(frame, frame.picture)
+                    yield composed
+
+    def _steadied(self) -> Iterator[_Frame]:
+        with Ahead(self._seen(), self.config.render.batch_size + _DEPTH, "decode") as seen:
+            yield from self._infer(seen)
+
+    def _seen(self) -> Iterator[_Frame]:
+        """Decode the range with its halo, and shrink each Y' to what the generator sees."""
+        temporal = self.config.temporal
+        halo = temporal.radius if temporal.enabled else 0
+        pictures = read_pictures(
+            self.path,
+            self.probe,
+            max(0, self.start - halo),
+            min(self.probe.frames, self.stop + halo),
+            deinterlace=self.config.video.deinterlace == "bwdif" and self.probe.is_interlaced,
+        )
+        while True:
+            with self.clock("decode"):
+                picture = next(pictures, None)
+                if picture is None:
+                    return
+                luma = self.view.shrink(plane(picture.frame, 0))
+                L = self.view.upright(luma_to_L(_tensor(luma), self.spec))
+            is_inside = self.start <= picture.index < self.stop
+            if is_inside:
+                self.damage.count(picture)
+            yield _Frame(picture.index, picture if is_inside else None, L)
+
+    def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Frame]:
+        strength = self.config.render.strength
+        for batch in _batches(seen, self.config.render.batch_size):
+            with self.clock("infer"):
+                ab = self.predict_ab(torch.cat([frame.L for frame in batch])) * strength
+            for i, frame in enumerate(batch):
+                yield replace(frame, ab=ab[i : i + 1])
+
+    def _compose(self, frame: _Frame, picture: Picture) -> Any:
+        assert frame.ab is not None
+        width, height = self.encoding.planar.chroma_size(self.probe.width, self.probe.height)
+        luma = resize_plane(plane(picture.frame, 0), width, height)
+        codes = chroma_planes(
+            codes_to_luma(_tensor(luma), self.spec),
+            self.view.as_stored(frame.L),
+            self.view.as_stored(frame.ab),
+            self.spec,
+            method=self.config.render.upsample,
+        )
+        cb, cr = (code[0].numpy() for code in codes)
+        return with_chroma(picture.frame, self.encoding.planar, cb, cr)
+
+
+@dataclass(frozen=True)
+class View:
+    """How a film's picture lies in what the generator sees: upright, square pixels, padded.
+
+    Attributes:
+        width: of the picture inside, as stored (before turning it upright).
+        height: of the picture inside, as stored.
+        quarter_turns: counter-clockwise, from stored to upright.
+        padding: left, right, top, bottom, of the upright picture.
+    """
+
+    width: int
+    height: int
+    quarter_turns: int
+    padding: tuple[int, int, int, int] = field(default=(0, 0, 0, 0))
+
+    @classmethod
+    def of(cls, probe: FilmProbe, size: int) -> View:
+        """Long side `size`, each side padded to the grid."""
+        wide, high = probe.display_size
+        scale = size / max(wide, high)
+        inner_wide, inner_high = max(1, round(wide * scale)), max(1, round(high * scale))
+        pad_x, pad_y = -inner_wide % _GRID, -inner_high % _GRID
+        padding = (pad_x // 2, pad_x - pad_x // 2, pad_y // 2, pad_y - pad_y // 2)
+        turns = round(probe.rotation / 90) % 4
+        stored = (inner_high, inner_wide) if turns % 2 else (inner_wide, inner_high)
+        return cls(*stored, turns, padding)
+
+    def shrink(self, luma: Plane) -> Plane:
+        """Y' [H, W] at the inner size, not turned yet."""
+        return resize_plane(luma, self.width, self.height)
+
+    def upright(self, x: Tensor) -> Tensor:
+        """[1,C,h,w] as stored to upright and padded, without a gap or an edge at the border."""
+        turned = torch.rot90(x, self.quarter_turns, (2, 3))
+        left, right, top, bottom = self.padding
+        high, wide = turned.shape[-2:]
+        # A mirror is at most as wide as the picture; tiny pictures repeat their border instead.
+        fits = max(left, right) < wide and max(top, bottom) < high
+        return F.pad(turned, self.padding, mode="reflect" if fits else "replicate")
+
+    def as_stored(self, x: Tensor) -> Tensor:
+        """Undo `upright`."""
+        left, right, top, bottom = self.padding
+        inner = x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
+        return torch.rot90(inner, -self.quarter_turns, (2, 3)).contiguous()
+
+
+def _tensor(samples: Plane) -> Tensor:
+    """[H, W] to [1,1,H,W]; 16-bit samples become int32, which torch calculates with."""
+    dense = np.ascontiguousarray(samples)
+    wide = dense if dense.dtype == np.uint8 else dense.astype(np.int32)
+    return torch.from_numpy(wide)[None, None]
+
+
+def _batches(frames: Iterable[_Frame], size: int) -> Iterator[list[_Frame]]:
+    iterator = iter(frames)
+    while batch := list(islice(iterator, size)):
+        yield batch
