@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class Manifest:
     def _body_at(self, offset: int) -> dict[str, Any] | None:
         if self._reader is None:
             self._reader = self.path.open("rb")
+            weakref.finalize(self, self._reader.close)
         self._reader.seek(offset)
         return _parse(self._reader.readline())
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,21 +181,39 @@ class RayPool:
         return _Actor(handle, starting=handle.ready.remote())
 
 
-def start_ray(options: RunOptions, *, code_paths: Sequence[str] = ()) -> bool:
+def start_ray(
+    options: RunOptions, *, code_paths: Sequence[str] = (), show_logs: bool = False
+) -> bool:
     """Join the cluster of RAY_ADDRESS, or start a local Ray.
 
     Args:
         options: the number of workers a local Ray must have room for.
         code_paths: more folders that local workers import from.
+        show_logs: print what workers log.
 
     Returns:
         True if this call started a local Ray.
     """
     if ray.is_initialized():
         return False
+    with _own_signal_handlers():
+        return _init_ray(options, code_paths, show_logs=show_logs)
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Undo what ray.init does to SIGTERM: it would end the driver without draining."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _init_ray(options: RunOptions, code_paths: Sequence[str], *, show_logs: bool) -> bool:
     root = Path(__file__).resolve().parents[2]
     address = os.environ.get("RAY_ADDRESS")
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": "warning"}
+    common: dict[str, Any] = {"log_to_driver": show_logs, "logging_level": "warning"}
     if address:
         # Workers of another machine need the code.
         modules = [str(root / "colorize_core"), str(root / "jobs")]
