@@ -217,8 +217,8 @@ def _split(
 
 
 def _through_palette(indices: Samples, colormap: Samples) -> Samples:
-    # Some writers store 8-bit color maps in the 16-bit field.
-    table = colormap if int(colormap.max()) < 256 else (colormap.astype(np.uint32) + 128) // 257
+    # Writers scale 8-bit colors by 257, by 256, or not at all.
+    table = colormap if int(colormap.max()) < 256 else colormap >> 8
     picture = table.astype(np.uint8).T[indices]
     is_gray = bool((picture[..., :1] == picture).all())
     return np.ascontiguousarray(picture[..., 0] if is_gray else picture)
