@@ -180,8 +180,15 @@ def _render(header: Mapping[str, Any], totals: _Totals, data: str) -> str:
         kinds=totals.kinds,
         groups=groups,
         unlisted=totals.unlisted,
+        left=_left(header),
         data=data,
     )
+
+
+def _left(header: Mapping[str, Any]) -> int:
+    totals = header.get("totals")
+    left = totals.get("left") if isinstance(totals, Mapping) else None
+    return left if isinstance(left, int) else 0
 
 
 def _when(finished: object) -> str:

@@ -51,6 +51,12 @@ def test_the_page_holds_totals_times_reasons_and_remedies(make_run, photo):
         assert text in page, text
 
 
+def test_an_unfinished_run_says_how_to_go_on(make_run, photo):
+    assert "not done yet" not in build(make_run([photo(0)], totals={"left": 0})).read_text()
+    page = build(make_run([photo(0)], totals={"left": 1234})).read_text()
+    assert "1,234 items are not done yet" in page
+
+
 def test_every_item_is_in_exactly_one_chunk_in_order_of_need(make_run, photo):
     items = [photo(n) for n in range(1000)]
     for n in range(0, 1000, 7):
