@@ -81,11 +81,13 @@ def what_container_keeps(probe: FilmProbe, container: str, codec: str) -> Contai
             raise UnsupportedError(f"{container} cannot hold {codec}", remedy=f"use {able}")
         return _choice(probe, container, codec)
     own = source_container(probe)
-    in_mkv = _choice(probe, "mkv", codec)
-    if own is None or codec not in _ENCODERS[own] or (own, codec) in _UNUSUAL:
-        return in_mkv
-    in_own = _choice(probe, own, codec)
-    return in_own if len(in_own.lost) <= len(in_mkv.lost) else in_mkv
+    usual = own is not None and codec in _ENCODERS[own] and (own, codec) not in _UNUSUAL
+    # Editors expect ProRes in QuickTime.
+    home = "mov" if codec == "prores_ks" else "mkv"
+    choices = [
+        _choice(probe, name, codec) for name in (own if usual else None, home, "mkv") if name
+    ]
+    return min(choices, key=lambda choice: len(choice.lost))
 
 
 def source_container(probe: FilmProbe) -> str | None:
@@ -123,8 +125,16 @@ def _holds(stream: Any, container: str) -> bool:
 
 def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
     rounded = container in ("mkv", "webm") and not _in_milliseconds(probe)
-    notes = ("frame times are rounded to milliseconds",) if rounded else ()
-    return ContainerChoice(container, _lost(probe, container, codec), notes)
+    notes = ["frame times are rounded to milliseconds"] if rounded else []
+    notes += [
+        f"video stream {stream.index} is copied as it is"
+        for stream in probe.streams
+        if stream.kind == "video"
+        and stream.index != probe.video_index
+        and not stream.is_attached_picture
+        and container in stream.holders
+    ]
+    return ContainerChoice(container, _lost(probe, container, codec), tuple(notes))
 
 
 def _lost(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:

@@ -43,7 +43,9 @@ class Copies:
             if packet is None:
                 return
             if packet.pts is None and packet.dts is None:
-                continue  # the flush packet at the end, or a packet without a place in time
+                if packet.size == 0:
+                    continue  # the flush packet at the end
+                packet.pts = self._last.get(packet.stream_index, 0)  # a cover has no time
             index = packet.stream_index
             copied = self._convert(packet, self._targets[index])
             if copied is not None:

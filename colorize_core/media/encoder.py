@@ -292,7 +292,7 @@ def _options(
         speed = _SVT_PRESETS.get(preset, preset)
         return {"crf": crf, "preset": speed, "svtav1-params": f"lp={settings.threads}"}
     if codec == "ffv1":
-        return {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}
+        return {"level": "3", "slicecrc": "1", "g": "1"}
     if codec == "prores_ks":
         return {"profile": "4444" if planar.subsampling == "444" else "hq"}
     return {"rc": "constqp", "qp": crf, "preset": "p5", "forced-idr": "1", "strict_gop": "1"}

@@ -17,6 +17,7 @@ Plane = NDArray[np.unsignedinteger[Any]]
 
 _PLANAR = re.compile(r"yuv(?P<jpeg>j?)(?P<alpha>a?)(?P<sub>4\d\d)p(?P<depth>\d*)(le)?")
 _GRAY = re.compile(r"gray(?P<depth>\d*)(le)?")
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _SHIFTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
 # Formats whose Y' survives the conversion to a planar one unchanged (tested bit by bit).
 _REPACKED = {
@@ -136,7 +137,7 @@ def to_working(frame: Any, working: WorkingFormat) -> Any:
     if current is not None and current.name == name:
         return frame
     if working.is_computed:
-        return frame.reformat(format=name, dst_color_range="jpeg")
+        return frame.reformat(format=name, dst_color_range=_FULL_RANGE)
     return frame.reformat(format=name)
 
 

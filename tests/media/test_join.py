@@ -1,0 +1,220 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from film_helpers import decode, make_film, packets
+from segment_helpers import CB, CR, color_film, write_segment
+
+from colorize_core.config import VideoSettings
+from colorize_core.errors import UnsupportedError, VerifyError
+from colorize_core.media.containers import what_container_keeps
+from colorize_core.media.join import join_segments
+from colorize_core.media.planes import parse_format, plane
+from colorize_core.media.video import probe_film
+
+IRREGULAR = np.cumsum([4004, *np.random.default_rng(2).integers(900, 9000, 49)]).tolist()
+
+
+def _times(path):
+    probe = probe_film(path)
+    return [t * probe.time_base for t in probe.pts.tolist()]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+def test_times_in_mp4_are_exact(tmp_path, codec):
+    path = tmp_path / "a.mp4"
+    make_film(path, pts=IRREGULAR, time_base=Fraction(1, 90000), audio=["aac"])
+    output, result = color_film(path, tmp_path / "out", codec=codec)
+    assert output.name == "a.mp4"
+    assert _times(output) == [Fraction(t, 90000) for t in IRREGULAR]
+    assert (result.frames, result.lost, result.damage, result.notes) == (50, (), (), ())
+    assert [f.pts * f.time_base for f in decode(output)] == _times(output)
+
+
+def test_times_in_matroska_are_right_to_the_millisecond(tmp_path):
+    path = tmp_path / "a.mov"
+    make_film(path, pts=IRREGULAR, time_base=Fraction(1, 90000))
+    output, result = color_film(path, tmp_path / "out", codec="ffv1")
+    assert output.name == "a.mov.mkv"
+    assert result.notes == ("frame times are rounded to milliseconds",)
+    for shown, wanted in zip(_times(output), IRREGULAR, strict=True):
+        assert abs(shown - Fraction(wanted, 90000)) <= Fraction(1, 1000)
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "size", "coded"),
+    [
+        ("yuv420p", (96, 64), "yuv420p"),
+        ("yuv422p", (96, 64), "yuv422p"),
+        ("yuv444p", (96, 64), "yuv444p"),
+        ("yuvj420p", (96, 64), "yuv420p"),
+        ("yuv420p10le", (96, 64), "yuv420p10le"),
+        ("yuv422p12le", (96, 64), "yuv422p12le"),
+        ("gray", (96, 64), "yuv420p"),
+        ("gray10le", (96, 64), "yuv420p10le"),
+        ("gray16le", (96, 64), "yuv420p16le"),
+        ("gray", (97, 63), "yuv420p"),
+        ("yuv420p", (95, 65), "yuv420p"),
+    ],
+)
+def test_lossless_luma_equals_the_source(tmp_path, pix_fmt, size, coded):
+    path = tmp_path / "a.mkv"
+    full = pix_fmt.startswith(("yuvj", "gray"))
+    make_film(path, codec="ffv1", pix_fmt="yuv420p", frames=1)
+    sent = make_film(
+        path,
+        frames=20,
+        size=size,
+        codec="ffv1" if pix_fmt != "yuvj420p" else "libx264",
+        pix_fmt=pix_fmt,
+        tags={"color_range": 2 if full else 1},
+        full_range=full,
+    )
+    output, _ = color_film(path, tmp_path / "out", codec="ffv1", length=8)
+    source, result = decode(path), decode(output)
+    assert len(result) == len(sent) == 20
+    shift = parse_format(pix_fmt).depth - 8
+    for before, after in zip(source, result, strict=True):
+        assert after.format.name == coded
+        assert after.color_range == (2 if full else 1)
+        assert np.array_equal(plane(before, 0), plane(after, 0))
+        assert set(np.unique(plane(after, 1))) == {CB << shift}
+        assert set(np.unique(plane(after, 2))) == {CR << shift}
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "size", "codec", "coded", "note"),
+    [
+        ("gray", (96, 64), "libx264", "yuv420p", ""),
+        ("gray", (97, 63), "libx264", "yuv444p", "4:4:4, not 4:2:0"),
+        ("yuv420p", (97, 63), "libx264", "yuv444p", "4:4:4, not 4:2:0"),
+        ("yuv411p", (96, 64), "libx264", "yuv422p", "4:2:2, not 4:1:1"),
+        ("yuv420p12le", (96, 64), "libx264", "yuv420p12le", "12-bit samples do not fit libx264"),
+        ("gray16le", (96, 64), "libx264", "yuv420p16le", "16-bit samples do not fit libx264"),
+        ("yuv444p", (96, 64), "libsvtav1", "yuv420p", "4:2:0, not 4:4:4"),
+        ("yuv420p", (96, 64), "prores_ks", "yuv422p10le", "4:2:2, not 4:2:0"),
+    ],
+)
+def test_codecs_that_cannot_take_the_format(tmp_path, pix_fmt, size, codec, coded, note):
+    from colorize_core.media.encoder import choose_encoding
+
+    path = tmp_path / "a.mkv"
+    make_film(path, codec="ffv1", pix_fmt=pix_fmt, size=size, frames=5)
+    encoding = choose_encoding(probe_film(path), VideoSettings(codec=codec))
+    assert encoding.planar.name == coded
+    assert any(note in text for text in encoding.notes) if note else not encoding.notes
+    output, _ = color_film(path, tmp_path / "out", codec=codec)
+    assert len(decode(output)) == 5
+
+
+def test_deeper_samples_hold_the_luma_shifted(tmp_path):
+    path = tmp_path / "a.mov"
+    make_film(path, frames=3)
+    output, _ = color_film(path, tmp_path / "out", codec="prores_ks")
+    assert output.suffix == ".mov"
+    for before, after in zip(decode(path), decode(output), strict=True):
+        assert after.format.name == "yuv422p10le"
+        error = plane(after, 0).astype(int) - (plane(before, 0).astype(int) << 2)
+        # ProRes is lossy; a wrong scale would be off by hundreds.
+        assert np.abs(error).max() <= 12
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_lossy_luma_is_close(tmp_path, codec):
+    path = tmp_path / "a.mp4"
+    make_film(path)
+    output, _ = color_film(path, tmp_path / "out", codec=codec)
+    for before, after in zip(decode(path), decode(output), strict=True):
+        error = plane(before, 0).astype(int) - plane(after, 0).astype(int)
+        assert np.abs(error).mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [(".mp4", "libx264"), (".mov", "libx264"), (".mkv", "libx264"), (".mov", "prores_ks")],
+)
+def test_geometry_and_color_tags(tmp_path, suffix, codec):
+    path = tmp_path / f"a{suffix}"
+    tags = {"colorspace": 1, "color_primaries": 1, "color_trc": 1, "color_range": 1}
+    make_film(path, tags=tags, sample_aspect=Fraction(16, 15), rotation=90, frames=12)
+    output, _ = color_film(path, tmp_path / "out", codec=codec)
+    before, after = probe_film(path), probe_film(output)
+    assert (after.sample_aspect, after.rotation) == (Fraction(16, 15), 90)
+    assert after.color == before.color
+    assert after.display_size == before.display_size
+
+
+@pytest.mark.parametrize("field", ["tff", "bff"])
+def test_interlacing_is_kept(tmp_path, field):
+    path = tmp_path / "a.mkv"
+    make_film(path, options={"x264-params": f"{field}=1"}, frames=12)
+    output, _ = color_film(path, tmp_path / "out")
+    assert all(frame.interlaced_frame for frame in decode(output))
+    assert probe_film(output).field_order == probe_film(path).field_order
+
+
+def test_a_film_in_one_piece(tmp_path):
+    path = tmp_path / "a.ts"
+    make_film(path, frames=30, audio=["aac"], time_base=Fraction(1, 90000))
+    output, result = color_film(path, tmp_path / "out")
+    assert output.name == "a.ts.mkv"
+    assert len(decode(output)) == 30
+    assert result.lost == ()
+    # ADTS headers are taken off on the way into Matroska.
+    assert len(packets(output, 1)) == len(packets(path, 1))
+
+
+def test_the_container_says_what_it_cannot_hold(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, audio=["aac"], subtitles=["subrip"], attachment=b"font", frames=5)
+    probe = probe_film(path)
+    assert what_container_keeps(probe, "source", "libx264").lost == ()
+    choice = what_container_keeps(probe, "mp4", "libx264")
+    assert choice.lost == ("attachment stream 3 (font.ttf)",)
+    with pytest.raises(UnsupportedError, match="mp4 cannot hold prores_ks"):
+        what_container_keeps(probe, "mp4", "prores_ks")
+    assert what_container_keeps(probe, "source", "prores_ks").container == "mkv"
+
+
+def test_segments_that_do_not_fit(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=30)
+    probe = probe_film(path)
+    first, second, other = (tmp_path / f"{name}.nut" for name in "12x")
+    write_segment(path, probe, 0, 15, first, VideoSettings(preset="ultrafast"))
+    write_segment(path, probe, 15, 30, second, VideoSettings(preset="ultrafast"))
+    write_segment(path, probe, 15, 30, other, VideoSettings(preset="medium"))
+    choice = what_container_keeps(probe, "source", "libx264")
+    output = tmp_path / "out.mp4"
+    for segments, message in (
+        ([first], "hold 15 frames, the film 30"),
+        ([second, first], "segment 0 does not continue at frame 0"),
+        ([first, first], "segment 1 does not continue at frame 15"),
+        ([first, other], "made by another encoder"),
+    ):
+        with pytest.raises(VerifyError, match=message):
+            join_segments(path, probe, segments, output, choice=choice, note="")
+        assert not output.exists()
+    join_segments(path, probe, [first, second], output, choice=choice, note="")
+    assert len(decode(output)) == 30
+
+
+def test_decoded_pixels_do_not_depend_on_how_often_it_ran(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=40)
+    one, _ = color_film(path, tmp_path / "1")
+    two, _ = color_film(path, tmp_path / "2")
+    for a, b in zip(decode(one), decode(two), strict=True):
+        assert all(np.array_equal(plane(a, i), plane(b, i)) for i in range(3))
+
+
+def test_the_comment_says_that_color_is_computed(tmp_path):
+    for suffix in (".mp4", ".mkv"):
+        path = tmp_path / f"a{suffix}"
+        make_film(path, metadata={"title": "Street", "comment": "from reel 7"}, frames=5)
+        output, _ = color_film(path, tmp_path / "out")
+        with av.open(str(output)) as container:
+            tags = {key.lower(): value for key, value in container.metadata.items()}
+        assert tags["title"] == "Street"
+        assert tags["comment"] == "from reel 7\ncolor is computed"

@@ -1,0 +1,194 @@
+import itertools
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from film_helpers import HEIGHT, WIDTH, make_film, make_frame
+
+from colorize_core.errors import (
+    MissingError,
+    TooLargeError,
+    UndecodableError,
+    UnsupportedError,
+)
+from colorize_core.media.video import is_film_colored, plan_segments, probe_film
+
+
+def test_probe_of_a_plain_film(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=30, audio=["aac"], sample_aspect=Fraction(4, 3), rotation=-90)
+    probe = probe_film(path)
+    assert (probe.width, probe.height, probe.frames) == (WIDTH, HEIGHT, 30)
+    assert probe.sample_aspect == Fraction(4, 3)
+    assert probe.rotation == -90
+    assert probe.display_size == (HEIGHT, WIDTH * 4 // 3)
+    assert probe.frame_rate == 25
+    assert probe.pts.tolist() == [512 * i for i in range(30)]
+    assert [stream.kind for stream in probe.streams] == ["video", "audio"]
+    assert probe.is_segmentable
+    assert probe.is_timed
+    assert probe.notes == ()
+
+
+def test_probe_survives_pickling(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=5)
+    probe = probe_film(path)
+    copy = pickle.loads(pickle.dumps(probe))
+    assert copy.pts.tolist() == probe.pts.tolist()
+    assert copy.streams == probe.streams
+    assert copy.working == probe.working
+
+
+def test_irregular_times_are_kept(tmp_path):
+    path = tmp_path / "a.mp4"
+    times = np.cumsum([2002, *np.random.default_rng(0).integers(300, 5000, 39)]).tolist()
+    make_film(path, pts=times, time_base=Fraction(1, 90000))
+    probe = probe_film(path)
+    assert [t * probe.time_base for t in probe.pts.tolist()] == [Fraction(t, 90000) for t in times]
+    assert probe.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "tags", "full", "matrix"),
+    [
+        ("yuv420p", {}, False, "bt601"),
+        ("yuv420p", {"colorspace": 1}, False, "bt709"),
+        ("yuv420p10le", {"colorspace": 9, "color_trc": 16}, False, "bt2020nc"),
+        ("yuvj420p", {"color_range": 2}, True, "bt601"),
+        ("gray", {}, True, "bt601"),
+        ("gray", {"color_range": 1}, False, "bt601"),
+    ],
+)
+def test_color_tags(tmp_path, pix_fmt, tags, full, matrix):
+    path = tmp_path / "a.mkv"
+    codec = "ffv1" if pix_fmt == "gray" else "libx264"
+    make_film(path, frames=3, codec=codec, pix_fmt=pix_fmt, tags=tags)
+    probe = probe_film(path)
+    assert probe.is_full_range is full
+    assert probe.matrix == matrix
+    assert probe.transfer == ("pq" if tags.get("color_trc") == 16 else "bt1886")
+    # The result always says how to read its chroma.
+    assert probe.output_color.matrix in (1, 6, 9)
+
+
+def test_large_untagged_films_count_as_bt709(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=1, size=(1280, 720), options={"preset": "ultrafast"})
+    assert probe_film(path).matrix == "bt709"
+
+
+def test_segments_cover_the_film_once(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=100)
+    probe = probe_film(path)
+    for length in (16, 30, 33, 99, 100, 300):
+        segments = plan_segments(probe, length)
+        assert segments[0][0] == 0
+        assert segments[-1][1] == 100
+        assert all(a[1] == b[0] for a, b in itertools.pairwise(segments))
+        sizes = [stop - start for start, stop in segments]
+        assert max(sizes) - min(sizes) <= 1
+        assert (
+            len(segments) == 1 or 2 / 3 * length <= min(sizes) <= max(sizes) <= 4 / 3 * length + 1
+        )
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".h264", ".avi"])
+def test_containers_that_lose_frames_when_seeking_are_one_unit(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    make_film(path, frames=60, rate=25, time_base=Fraction(1, 25))
+    probe = probe_film(path)
+    assert not probe.is_segmentable
+    assert probe.reason
+    assert plan_segments(probe, 20) == [(0, probe.frames)]
+    assert probe.frames == 60
+
+
+def test_an_audio_file_is_unsupported(tmp_path):
+    import av
+
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=48000)
+        silence = av.AudioFrame.from_ndarray(
+            np.zeros((2, 1024), np.float32), format="fltp", layout="stereo"
+        )
+        silence.sample_rate = 48000
+        container.mux(stream.encode(silence))
+        container.mux(stream.encode(None))
+    with pytest.raises(UnsupportedError, match="no moving pictures"):
+        probe_film(path)
+
+
+def test_no_film_at_all(tmp_path):
+    with pytest.raises(MissingError):
+        probe_film(tmp_path / "none.mp4")
+    for name, data in (("empty.mp4", b""), ("text.mkv", b"not a film at all\n" * 100)):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UndecodableError, match=name):
+            probe_film(tmp_path / name)
+
+
+def test_an_index_that_was_never_written(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=30)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UndecodableError):
+        probe_film(path)
+
+
+def test_a_film_without_frames(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=2)
+    data = path.read_bytes()
+    # A Matroska file ends before its first cluster.
+    path.write_bytes(data[: data.index(bytes.fromhex("1F43B675"))])
+    with pytest.raises(UndecodableError):
+        probe_film(path)
+
+
+def test_limits(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=10)
+    with pytest.raises(TooLargeError, match="96 x 64"):
+        probe_film(path, max_pixels=WIDTH * HEIGHT - 1)
+    with pytest.raises(TooLargeError, match="10 frames"):
+        probe_film(path, max_frames=9)
+    probe_film(path, max_pixels=WIDTH * HEIGHT, max_frames=10)
+
+
+def test_a_film_cut_short_says_so(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=100)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    probe = probe_film(path)
+    assert 20 < probe.frames < 80
+    assert any("cut short" in note for note in probe.notes)
+
+
+def test_a_hole_shows_as_a_gap(tmp_path):
+    path = tmp_path / "a.mkv"
+    times = [512 * i for i in range(100) if not 40 <= i < 50]
+    make_film(path, pts=times)
+    (note,) = probe_film(path).notes
+    assert "10 frames are missing in 1 gaps, first at 1.56 s" in note
+
+
+def test_only_chroma_that_varies_is_color(tmp_path):
+    gray, colored, sepia = tmp_path / "g.mp4", tmp_path / "c.mp4", tmp_path / "s.mp4"
+    make_film(gray, frames=20)
+    make_film(colored, frames=20, colored=True)
+
+    def draw_sepia(index):
+        frame = make_frame(index)
+        np.frombuffer(frame.planes[1], np.uint8)[:] = 110
+        np.frombuffer(frame.planes[2], np.uint8)[:] = 145
+        return frame
+
+    make_film(sepia, frames=20, draw=draw_sepia)
+    assert not is_film_colored(gray, probe_film(gray))
+    assert is_film_colored(colored, probe_film(colored))
+    assert not is_film_colored(sepia, probe_film(sepia))
