@@ -35,19 +35,19 @@ define run
 endef
 
 colorize-archive: $(STAMP) ## colorize SRC (without it: a built-in sample) [OUT=] [CONFIG=] [ARGS=]
-	$(call run,jobs.colorize_archive $${SRC:+"$$SRC"} $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $$ARGS)
+	$(call run,jobs.colorize_archive $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $$ARGS $${SRC:+-- "$$SRC"})
 
 train: $(STAMP) ## train a generator on DATA [CONFIG=configs/train/flagship.yaml] [ARGS=]
-	$(call run,jobs.train "$$DATA" $${CONFIG:+--config "$$CONFIG"} $$ARGS)
+	$(call run,jobs.train $${CONFIG:+--config "$$CONFIG"} $$ARGS -- "$$DATA")
 
 evaluate: $(STAMP) ## figures of the shipped generator on DATA (color photos or clips) [CONFIG=] [ARGS=]
-	$(call run,jobs.evaluate "$$DATA" $${CONFIG:+--config "$$CONFIG"} $$ARGS)
+	$(call run,jobs.evaluate $${CONFIG:+--config "$$CONFIG"} $$ARGS -- "$$DATA")
 
 report: $(STAMP) ## make the page of a finished run again: OUT=
-	$(call run,jobs.report "$$OUT" $$ARGS)
+	$(call run,jobs.report $$ARGS -- "$$OUT")
 
 status: $(STAMP) ## how far a run is: OUT=
-	$(call run,jobs.archive_status "$$OUT" $$ARGS)
+	$(call run,jobs.archive_status $$ARGS -- "$$OUT")
 
 test: $(STAMP) ## the test suite
 	$(PY) -m pytest -q -m "not browser and not gpu"
