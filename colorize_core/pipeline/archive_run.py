@@ -25,8 +25,8 @@ from colorize_core.errors import (
     InputError,
     UsageError,
 )
-from colorize_core.media.film import FILM_SUFFIXES
 from colorize_core.media.images import PHOTO_SUFFIXES, output_path
+from colorize_core.media.suffixes import FILM_SUFFIXES
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import Progress
 from colorize_core.pipeline.run import Ending, Loop, Pool
