@@ -185,7 +185,7 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class GroupWeight:
-    """How often pictures of one group (the first folder of their path, or their archive) are drawn."""
+    """How often pictures of one group (their first folder, or their archive) are drawn."""
 
     name: str
     weight: float = 1.0
@@ -325,7 +325,7 @@ class SavingConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run. Every field here can change the weights; where it runs is not among them."""
+    """One training run. Every field can change the weights; where it runs is not among them."""
 
     stages: tuple[StageConfig, ...]
     seed: int = 0
@@ -338,9 +338,16 @@ class TrainConfig:
     frozen_blocks: int = 0  # first blocks of that encoder kept as they are; saves time on CPUs
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
     init_weights: str = ""  # a .safetensors generator of this configuration to start from
+    skip_stages: int = 0  # stages that the run behind `init_weights` has done
 
     def __post_init__(self) -> None:
         _require(bool(self.stages), "stages", list(self.stages), "at least one stage")
+        _require(
+            0 <= self.skip_stages < len(self.stages),
+            "skip_stages",
+            self.skip_stages,
+            "0 to one less than the number of stages",
+        )
         needs = any(s.loss.perceptual > 0 or s.loss.style > 0 for s in self.stages)
         _require(
             not needs or bool(self.perceptual_weights),
@@ -348,6 +355,42 @@ class TrainConfig:
             self.perceptual_weights,
             "a weights file, since a stage has a perceptual or style loss",
         )
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A pretrained network that the user supplies for one metric; without it the metric is left out."""
+
+    file: str = ""  # path or URL
+    sha256: str = ""  # needed for a URL, checked where given
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """One evaluation on color photos as ground truth."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    render: RenderSettings = field(default_factory=RenderSettings)
+    crop: Literal["squeeze", "center", "whole"] = "squeeze"  # how a photo becomes the truth
+    side: int = 256  # of the square truth; "whole" keeps the photo's own size
+    max_pixels: int = 250_000_000
+    hints: int = 10  # true points given in the row "with N hints"; 0 = no such row
+    hint_radius: int = 3  # a point is the mean of, and is written on, 2 * radius + 1 pixels squared
+    triples: int = 20  # random pictures on the page
+    resamples: int = 1000  # of the bootstrap
+    seed: int = 0  # of the points, the page and the bootstrap
+    squeezenet: NetworkFile = field(default_factory=NetworkFile)  # squeezenet Frechet distance
+    inception: NetworkFile = field(default_factory=NetworkFile)  # FID, KID, inception score
+    lpips: NetworkFile = field(default_factory=NetworkFile)  # torchvision's weights of lpips_net
+    lpips_net: Literal["alex", "vgg"] = "alex"
+
+    def __post_init__(self) -> None:
+        _require(self.side >= 16, "side", self.side, "at least 16")
+        _require(self.max_pixels >= 1, "max_pixels", self.max_pixels, "at least 1")
+        _require(0 <= self.hints <= 1000, "hints", self.hints, "0 to 1000")
+        _require(0 <= self.hint_radius <= 32, "hint_radius", self.hint_radius, "0 to 32")
+        _require(self.triples >= 0, "triples", self.triples, "0 or more")
+        _require(self.resamples >= 100, "resamples", self.resamples, "at least 100")
 
 
 @dataclass(frozen=True)
@@ -403,16 +446,33 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"--set {override!r}: not of the form key.sub=value")
     *parents, last = key.split(".")
-    node = tree
+    node: Any = tree
     for parent in parents:
-        child = node.setdefault(parent, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"--set {override!r}: {parent!r} is a value, not a group of settings")
-        node = child
+        node = _child(node, parent, override)
     try:
-        node[last] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML") from error
+    if isinstance(node, list):
+        _child(node, last, override)
+        node[int(last)] = value
+    else:
+        node[last] = value
+
+
+def _child(node: Any, key: str, override: str) -> Any:
+    """Step into a group, or into a list by number (`stages.0.samples=1000`)."""
+    if isinstance(node, list):
+        if not key.isdigit() or int(key) >= len(node):
+            raise ConfigError(
+                f"--set {override!r}: {key!r} is no place in a list of {len(node)}",
+                remedy="count from 0",
+            )
+        return node[int(key)]
+    child = node.setdefault(key, {})
+    if not isinstance(child, dict | list):
+        raise ConfigError(f"--set {override!r}: {key!r} is a value, not a group of settings")
+    return child
 
 
 def from_tree(cls: type[T], tree: Mapping[str, Any], *, where: str, prefix: str = "") -> T:
