@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from colorize_core.archive import remote
 from colorize_core.archive.notes import suffix_of
 from colorize_core.archive.opened import cached_container, split_location
 from colorize_core.archive.remote import CHUNK_BYTES
+from colorize_core.archive.source import SourceItem
 from colorize_core.archive.unpack import FREE_SPACE
 from colorize_core.atomic import TEMP_PREFIX
 from colorize_core.errors import (
@@ -25,9 +25,6 @@ from colorize_core.errors import (
     TooLargeError,
     UsageError,
 )
-
-if TYPE_CHECKING:
-    from colorize_core.archive.source import SourceItem
 
 
 def read_item(item: SourceItem, *, max_bytes: int | None) -> bytes:
@@ -122,10 +119,7 @@ def _local_chunks(item: SourceItem) -> Iterator[bytes]:
 
 def _member_chunks(item: SourceItem, archive: str, name: str) -> Iterator[bytes]:
     with _access(item):
-        try:
-            container = cached_container(archive)
-        except UsageError as error:
-            raise ChangedError(f"{item.path}: {error.message}", remedy=error.remedy) from error
+        container = cached_container(archive)
         found = container.find(name)
         _same(item, found.size, found.stamp)
         if remote.is_url(archive):
@@ -137,8 +131,9 @@ def _member_chunks(item: SourceItem, archive: str, name: str) -> Iterator[bytes]
 
 def _remote_chunks(item: SourceItem) -> Iterator[bytes]:
     url = item.location
-    _same(item, *remote.remote_state(url))
     read = 0
+    with _access(item):
+        _same(item, *remote.remote_state(url))
     with remote.remote_errors(url), remote.open_stream(url) as file:
         while chunk := file.read(CHUNK_BYTES):
             read += len(chunk)
@@ -151,6 +146,9 @@ def _remote_chunks(item: SourceItem) -> Iterator[bytes]:
 def _access(item: SourceItem) -> Iterator[None]:
     try:
         yield
+    except UsageError as error:
+        # At the scan it could be used: the archive is another one now, or this machine is.
+        raise ChangedError(f"{item.path}: {error.message}", remedy=error.remedy) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingError(
             f"{item.path}: not there any more", remedy="put it back, or run again without it"

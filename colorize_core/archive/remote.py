@@ -44,12 +44,12 @@ def is_url(source: str) -> bool:
 
 def name_of(url: str) -> str:
     """Last part of a URL's path, decoded, without query."""
-    path = urlsplit(url.rpartition("::")[2]).path.rstrip("/")
+    path = urlsplit(url).path.rstrip("/")
     return unquote(path.rpartition("/")[2])
 
 
 def _is_http(url: str) -> bool:
-    return url.rpartition("::")[2].startswith(("http://", "https://"))
+    return url.startswith(("http://", "https://"))
 
 
 def _open_system(url: str) -> tuple[Any, str]:
@@ -148,28 +148,16 @@ def list_url(url: str, notes: Notes) -> Iterator[Row]:
     Raises:
         UsageError: nothing there, or it cannot be read.
     """
-    prefix, chain, inner = url.rpartition("::")
-    if chain and "://" in prefix:
-        raise UsageError(
-            f"{url}: a chained URL with a path in front", remedy=f"give the archive itself: {inner}"
-        )
     try:
         with remote_errors(url):
             system, root = _open_system(url)
-            base, infos = _find(system, root, url, notes)
-            for info in infos:
-                yield from _row(info, base, prefix + chain, system, notes)
-    except (MissingError, InputError, OSError) as error:
+            for relative, info in _find(system, root, notes):
+                yield from _row(relative, info, system, notes)
+    except (InputError, OSError) as error:
         raise UsageError(f"{url}: cannot be read: {error}", remedy="check SRC") from error
 
 
-def _row(
-    info: Mapping[str, Any], base: str, chain: str, system: Any, notes: Notes
-) -> Iterator[Row]:
-    name: str = info["name"]
-    relative = name[len(base) :].lstrip("/")
-    if _is_http(name):
-        relative = unquote(relative)
+def _row(relative: str, info: Mapping[str, Any], system: Any, notes: Notes) -> Iterator[Row]:
     parts = relative.split("/")
     if any(is_junk(part) for part in parts):
         notes.ignored[JUNK] += 1
@@ -177,28 +165,35 @@ def _row(
         notes.problem(relative, info["error"])
     elif notes.accept(parts[-1]):
         size, stamp = _state(info)
-        location = chain + (name if _is_http(name) else system.unstrip_protocol(name))
+        name = info["name"]
+        location = name if _is_http(name) else system.unstrip_protocol(name)
         try:
             yield Row(safe_member_path(relative), location, size, stamp)
         except UnsafePathError as error:
             notes.problem(relative, error)
 
 
-def _find(
-    system: Any, root: str, url: str, notes: Notes
-) -> tuple[str, Iterable[Mapping[str, Any]]]:
-    """The path that items are relative to, and the files below it."""
-    if "*" in url:
-        base = root.partition("*")[0].rpartition("/")[0]
-        found = system.glob(root, detail=True)
-        return base, [i for i in found.values() if i["type"] == "file"]
-    if notes.is_wanted(name_of(url)):
-        return root.rpartition("/")[0], [system.info(root)]
-    if _is_http(url):
-        return root.rstrip("/"), _crawl(system, root.rstrip("/") + "/", notes)
-    if system.info(root)["type"] == "file":
-        return root.rpartition("/")[0], [system.info(root)]
-    return root.rstrip("/"), system.find(root, detail=True).values()
+def _find(system: Any, root: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The files at or below `root`, with their paths relative to it."""
+    base = root.rstrip("/") + "/"
+    if "*" in root:
+        base = root.partition("*")[0].rpartition("/")[0] + "/"
+        found = system.glob(root, detail=True).values()
+        infos: Iterable[Mapping[str, Any]] = (i for i in found if i["type"] == "file")
+    elif _is_http(root):
+        if notes.is_wanted(name_of(root)):
+            yield name_of(root), system.info(root)
+            return
+        infos = _crawl(system, base, notes)
+    else:
+        info = system.info(root)
+        if info["type"] == "file":
+            yield root.rpartition("/")[2], info
+            return
+        infos = system.find(root, detail=True).values()
+    for info in infos:
+        relative = info["name"][len(base) :]
+        yield unquote(relative) if _is_http(root) else relative, info
 
 
 def _crawl(system: Any, root: str, notes: Notes) -> Iterator[Mapping[str, Any]]:
@@ -207,8 +202,7 @@ def _crawl(system: Any, root: str, notes: Notes) -> Iterator[Mapping[str, Any]]:
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
         while folders:
             folder = folders.pop()
-            names = {unescape(entry["name"]) for entry in system.ls(folder, detail=True)}
-            below = {n for n in names if _is_below(n, folder)} - seen
+            below = _links(system, folder, is_root=folder == root, notes=notes) - seen
             seen |= below
             inner = {n for n in below if n.endswith("/")}
             deep = {n for n in inner if n.count("/") - root.count("/") > _MOST_FOLDERS}
@@ -218,6 +212,21 @@ def _crawl(system: Any, root: str, notes: Notes) -> Iterator[Mapping[str, Any]]:
             wanted = {n for n in below - inner if notes.is_wanted(name_of(n))}
             yield from ({"name": n} for n in below - inner - wanted)
             yield from pool.map(lambda name: _info(system, name), sorted(wanted))
+
+
+def _links(system: Any, folder: str, *, is_root: bool, notes: Notes) -> set[str]:
+    """What a folder's index page links to inside the folder; a refused page is a problem."""
+    try:
+        with remote_errors(folder):
+            entries = system.ls(folder, detail=True)
+    except (InputError, OSError) as error:
+        if is_root:
+            raise
+        remedy = error.remedy if isinstance(error, InputError) else "run again later"
+        message = error.message if isinstance(error, InputError) else str(error)
+        notes.problem(folder, InputError(message, remedy=remedy))
+        return set()
+    return {name for name in (unescape(e["name"]) for e in entries) if _is_below(name, folder)}
 
 
 def _is_below(url: str, folder: str) -> bool:

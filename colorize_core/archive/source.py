@@ -1,4 +1,4 @@
-"""Sources: what there is to colorize, where it is, and its bytes."""
+"""Sources: what there is to colorize, and where it is."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import glob
 import os
 import re
 import stat
-import unicodedata
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, overload
 from urllib.parse import unquote
 
 from colorize_core.archive import listing, opened, remote
-from colorize_core.archive.contents import read_item, stage_item
+from colorize_core.archive.collisions import without_collisions
 from colorize_core.archive.notes import (
     ARCHIVE_SUFFIXES,
-    TWICE,
     Notes,
     Row,
     is_archive,
@@ -30,20 +28,8 @@ from colorize_core.atomic import TEMP_PREFIX
 from colorize_core.errors import (
     InputError,
     OutOfSpaceError,
-    UnsafePathError,
     UsageError,
 )
-
-__all__ = [
-    "Items",
-    "Scan",
-    "SourceItem",
-    "default_out",
-    "folds_case",
-    "read_item",
-    "scan",
-    "stage_item",
-]
 
 ItemKind = Literal["photo", "film"]
 
@@ -153,7 +139,7 @@ def scan(
         raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
     except InputError as error:
         raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
-    kept = _without_collisions(rows, notes, output_of or _same, fold_case)
+    kept = without_collisions(rows, notes, output_of or _same, fold_case)
     if not kept and not notes.problems:
         raise UsageError(_nothing_found(source, notes), remedy=_suffix_help(notes))
     notes.problems.sort(key=lambda problem: problem[0])
@@ -175,7 +161,9 @@ def _rows(
     """Prefix of locations, and rows in any order."""
     if source.startswith("@"):
         return "", listing.list_file(str(Path(source[1:]).expanduser()), notes, exclude)
-    path = local_path(source)
+    path = local_path(source) if source else None
+    if not source or ("::" in source and path is None):
+        raise UsageError(f"SRC {source!r} is not a plain path or URL", remedy="check SRC")
     if path is None:
         if is_archive(remote.name_of(source)):
             return _archive_rows(source, notes, staging)
@@ -238,40 +226,6 @@ def _archive_rows(archive: str, notes: Notes, staging: Path | None) -> tuple[str
         Row(path, opened.member_location(archive, member.name), member.size, member.stamp)
         for path, member in container.members(notes)
     )
-
-
-def _without_collisions(
-    rows: Iterable[Row], notes: Notes, output_of: Callable[[str], str], fold_case: bool
-) -> list[Row]:
-    """Rows by path, each once; of two that give one output only the first stays."""
-    kept: list[Row] = []
-    files: set[str] = set()
-    folders: set[str] = set()
-    for row in sorted(rows, key=lambda row: row.path):
-        if kept and kept[-1].path == row.path:
-            notes.ignored[TWICE] += 1
-            continue
-        output = output_of(row.path)
-        # Such file systems also take composed and decomposed accents for the same.
-        key = unicodedata.normalize("NFC", output).casefold() if fold_case else output
-        parents = list(_parents(key, folders))
-        if key in files or key in folders or any(parent in files for parent in parents):
-            clash = UnsafePathError(
-                f"{row.path}: its output {output} would overwrite that of another item",
-                remedy="rename one of the two in the source",
-            )
-            notes.problem(row.path, clash)
-            continue
-        files.add(key)
-        folders.update(parents)
-        kept.append(row)
-    return kept
-
-
-def _parents(path: str, known: set[str]) -> Iterator[str]:
-    """Folders of `path` that are not yet known to be folders, innermost first."""
-    while (path := path.rpartition("/")[0]) and path not in known:
-        yield path
 
 
 def _nothing_found(source: str, notes: Notes) -> str:

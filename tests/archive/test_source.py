@@ -207,7 +207,7 @@ def scan_as_nobody(src: Path, lines: str) -> str:
             folder.chmod(folder.stat().st_mode | 0o055)
     code = (
         "import os, sys\n"
-        "from colorize_core.archive.source import read_item, scan\n"
+        "from colorize_core.archive.source import scan\n"
         "if os.geteuid() == 0:\n"
         "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "found = scan(sys.argv[1], photo_suffixes=frozenset({'.jpg'}), film_suffixes=frozenset())\n"
@@ -229,6 +229,8 @@ def test_one_file(tmp_path):
 
 
 def test_nothing_there(tmp_path):
+    with pytest.raises(UsageError, match="check SRC"):
+        find("")
     with pytest.raises(UsageError, match="no such file or folder"):
         find(tmp_path / "missing")
     with pytest.raises(UsageError, match=r"no photo or film in it.*known by their suffix"):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from colorize_core.archive import unpack
-from colorize_core.archive.source import Scan, read_item, scan
+from colorize_core.archive.contents import read_item
+from colorize_core.archive.source import Scan, scan
 from colorize_core.errors import (
     ChangedError,
     InputError,

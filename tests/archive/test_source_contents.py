@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from colorize_core.archive import opened
-from colorize_core.archive.source import SourceItem, read_item, scan, stage_item
+from colorize_core.archive.contents import read_item, stage_item
+from colorize_core.archive.source import SourceItem, scan
 from colorize_core.atomic import TEMP_PREFIX
 from colorize_core.errors import (
     ChangedError,

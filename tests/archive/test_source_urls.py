@@ -11,7 +11,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from colorize_core.archive.source import Scan, read_item, scan, stage_item
+from colorize_core.archive.contents import read_item, stage_item
+from colorize_core.archive.source import Scan, scan
 from colorize_core.errors import (
     ChangedError,
     InputError,
@@ -234,6 +235,20 @@ def test_a_file_refused_during_the_scan_is_a_problem(plain):
     assert [item.path for item in found.items] == ["y/f.mp4", "ü&#.jpg"]
 
 
+def test_a_folder_refused_during_the_scan_is_a_problem(plain):
+    plain.answers["/x/y/"] = 403
+    found = find(f"{plain.url}/x")
+    assert [path for path, _ in found.problems] == [f"{plain.url}/x/y/"]
+    assert found.problems[0][1].remedy
+    assert [item.path for item in found.items] == ["b c.jpg", "ü&#.jpg"]
+
+
+def test_a_query_is_no_part_of_the_name(server):
+    found = find(f"{server.url}/a.jpg?token=a/b")
+    assert content(found) == {"a.jpg": b"a.jpg"}
+    assert found.items[0].location.endswith("/a.jpg?token=a/b")
+
+
 def test_a_server_that_is_away(root):
     server = Server(root, Plain)
     [item] = find(f"{server.url}/a.jpg").items
@@ -295,7 +310,8 @@ def test_other_file_systems(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "source", ["nosuch://host/a.jpg", "zip://a.jpg::https://host/box.zip", "sftp://host/a.jpg"]
+    "source",
+    ["nosuch://host/a.jpg", "zip://a.jpg::https://host/box.zip", "simplecache::http://h/a.jpg"],
 )
 def test_urls_that_cannot_be_used(source):
     with pytest.raises(UsageError) as failed:
