@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
+from colorize_core.media import matroska
 from colorize_core.media.containers import (
     CONVERTED_SUBTITLES,
     MUXERS,
@@ -26,6 +27,7 @@ from colorize_core.media.containers import (
 from colorize_core.media.copying import Copies
 from colorize_core.media.encoder import frame_number, writing
 from colorize_core.media.film import FilmProbe
+from colorize_core.media.luma import LumaCheck, compare_luma
 from colorize_core.media.video import open_film
 
 # The muxer writes these about the file itself; copied, they would describe the source.
@@ -40,6 +42,8 @@ _OWN_TAGS = {
     "bps",
     "vendor_id",
 }
+# Their streams say nothing about the shape of pixels; Matroska has to.
+_WITHOUT_ASPECT = {"ffv1", "av1", "prores"}
 _REDO = "delete the film's segments and run again"
 
 
@@ -47,7 +51,8 @@ _REDO = "delete the film's segments and run again"
 class JoinResult:
     """What was published. `lost` names streams and qualities of the source that are not in it.
 
-    `damage` says what went wrong, `notes` are differences that no viewer sees.
+    `damage` says what went wrong, in the source already or on the way; `notes` are differences
+    that no viewer sees. `luma` is there if it was compared.
     """
 
     frames: int
@@ -55,6 +60,7 @@ class JoinResult:
     lost: tuple[str, ...]
     damage: tuple[str, ...]
     notes: tuple[str, ...]
+    luma: LumaCheck | None
 
 
 def join_segments(
@@ -65,6 +71,8 @@ def join_segments(
     *,
     choice: ContainerChoice,
     note: str,
+    verify_luma: bool = False,
+    deinterlace: bool = False,
 ) -> JoinResult:
     """Put segments behind each other, add the source's other streams, verify and publish.
 
@@ -75,9 +83,12 @@ def join_segments(
         output: final path; it appears whole or not at all.
         choice: of `what_container_keeps`.
         note: put into the file's comment; says that the color is computed.
+        verify_luma: decode source and result and compare Y' bit for bit.
+        deinterlace: of `read_pictures`, for that comparison.
 
     Raises:
-        VerifyError: segments do not fit each other, or the result differs from the plan.
+        VerifyError: segments do not fit each other, the result differs from the plan, or Y' of a
+            lossless result from the source's.
         OutOfSpaceError: the disk is full.
         UndecodableError: the source or a segment is not readable any more.
     """
@@ -85,11 +96,23 @@ def join_segments(
     with publish(output) as temporary:
         with writing(output):
             muxed = _mux(path, probe, segments, temporary, depth, choice, note)
-        seconds, offset = _verify(temporary, probe, muxed)
+        seconds, offset, lost = _verify(temporary, probe, muxed)
+        luma = None
+        if verify_luma:
+            luma = compare_luma(path, probe, temporary, deinterlace=deinterlace)
+            if luma.differing and luma.is_lossless:
+                raise VerifyError(f"Y' differs from the source's in {luma.differing} frames")
     notes = list(choice.notes)
     if offset:
         notes.append(f"all streams start {offset} ms later, to keep early sound")
-    return JoinResult(probe.frames, seconds, choice.lost, muxed.damage, tuple(notes))
+    return JoinResult(
+        frames=probe.frames,
+        seconds=seconds,
+        lost=choice.lost + lost,
+        damage=probe.notes + muxed.damage,
+        notes=tuple(notes),
+        luma=luma,
+    )
 
 
 def _check_segments(segments: Sequence[Path], probe: FilmProbe) -> int:
@@ -143,22 +166,40 @@ def _mux(
     with ExitStack() as stack:
         source = stack.enter_context(open_film(path))
         first = stack.enter_context(open_film(segments[0]))
+        codec = first.streams.video[0].codec_context.codec.canonical_name
+        patch_aspect = _must_patch_aspect(probe, choice.container, codec)
         options = _muxer_options(source, probe, choice.container)
+        options |= matroska.MUXER_OPTIONS if patch_aspect else {}
         result = av.open(str(temporary), "w", format=MUXERS[choice.container], options=options)
         stack.enter_context(result)
         result.metadata.update(_file_tags(source.metadata, note))
         targets = _add_streams(path, source, first, result, probe, choice.container)
         result.set_chapters(source.chapters())
+        color = targets.pop(probe.video_index)
+        if patch_aspect:
+            color.set_display_rotation(matroska.PLACEHOLDER_ROTATION)
         result.start_encoding()
         kinds = Counter(_kind(stream) for stream in result.streams)
-        color = targets.pop(probe.video_index)
         copies = Copies(source, targets, choice.container)
         packets: Counter[int] = Counter()
         own = _color_packets(segments, probe, depth, color)
         for packet in heapq.merge(own, copies.packets(), key=_decode_time):
             packets[packet.stream_index] += 1
             result.mux_one(packet)
-        return _Muxed(color.index, packets, kinds, copies.damage())
+        muxed = _Muxed(color.index, packets, kinds, copies.damage())
+    if patch_aspect:
+        matroska.write_sample_aspect(temporary, probe.width, probe.height, probe.sample_aspect)
+    return muxed
+
+
+def _must_patch_aspect(probe: FilmProbe, container: str, codec: str) -> bool:
+    is_square = probe.sample_aspect == 1
+    return (
+        container in ("mkv", "webm")
+        and codec in _WITHOUT_ASPECT
+        and not is_square
+        and not probe.rotation
+    )
 
 
 def _kind(stream: Any) -> str:
@@ -283,11 +324,12 @@ def _decode_time(packet: Any) -> Fraction:
     return seconds
 
 
-def _verify(result: Path, probe: FilmProbe, muxed: _Muxed) -> tuple[float, int]:
+def _verify(result: Path, probe: FilmProbe, muxed: _Muxed) -> tuple[float, int, tuple[str, ...]]:
     """Demux the result and compare it with what went in.
 
     Returns:
-        Its duration in seconds, and by how many milliseconds all its streams were moved.
+        Its duration in seconds, by how many milliseconds all its streams were moved, and what of
+        the geometry is lost.
     """
     with open_film(result) as container:
         kinds = Counter(_kind(stream) for stream in container.streams)
@@ -305,13 +347,16 @@ def _verify(result: Path, probe: FilmProbe, muxed: _Muxed) -> tuple[float, int]:
         seconds = float(container.duration or 0) / av.time_base
         is_subtitle = [stream.type == "subtitle" for stream in container.streams]
         time_base = color.time_base
+        aspect = color.sample_aspect_ratio or Fraction(1)
     if missing:
         raise VerifyError(f"the joined film lacks streams: {dict(missing)}")
     for index, count in muxed.packets.items():
         # MP4 fills the pauses between subtitles with empty packets.
         if packets[index] != count and not (is_subtitle[index] and packets[index] > count):
             raise VerifyError(f"stream {index}: {packets[index]} of {count} packets arrived")
-    return seconds, _compare_times(np.sort(shown), time_base, probe)
+    is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
+    lost = () if is_near else (f"the pixels' shape {probe.sample_aspect}",)
+    return seconds, _compare_times(np.sort(shown), time_base, probe), lost
 
 
 def _compare_times(shown: NDArray[np.int64], time_base: Fraction, probe: FilmProbe) -> int:

@@ -3,13 +3,14 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from film_helpers import decode, make_film, packets
+from film_helpers import decode, make_film, make_frame, packets
 from segment_helpers import CB, CR, color_film, write_segment
 
 from colorize_core.config import VideoSettings
 from colorize_core.errors import UnsupportedError, VerifyError
 from colorize_core.media.containers import what_container_keeps
 from colorize_core.media.join import join_segments
+from colorize_core.media.luma import LumaCheck, compare_luma
 from colorize_core.media.planes import parse_format, plane
 from colorize_core.media.video import probe_film
 
@@ -218,3 +219,61 @@ def test_the_comment_says_that_color_is_computed(tmp_path):
             tags = {key.lower(): value for key, value in container.metadata.items()}
         assert tags["title"] == "Street"
         assert tags["comment"] == "from reel 7\ncolor is computed"
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "libsvtav1", "prores_ks"])
+@pytest.mark.parametrize("aspect", [Fraction(16, 15), Fraction(128, 117), Fraction(1)])
+def test_pixels_keep_their_shape_in_matroska(tmp_path, codec, aspect):
+    path = tmp_path / "a.mkv"
+    make_film(path, sample_aspect=aspect, frames=5)
+    output, result = color_film(path, tmp_path / "out", codec=codec, container="mkv")
+    assert result.lost == ()
+    after = probe_film(output)
+    assert abs(after.sample_aspect / aspect - 1) < Fraction(1, 1000)
+    assert after.rotation == 0
+    assert len(decode(output)) == 5
+
+
+def test_what_is_lost_of_the_geometry_is_said(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, sample_aspect=Fraction(16, 15), rotation=90, frames=5)
+    output, result = color_film(path, tmp_path / "out", codec="ffv1")
+    assert result.lost == ("the pixels' shape 16/15",)
+    assert probe_film(output).rotation == 90
+
+
+def test_verify_luma(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=20, pix_fmt="yuv420p10le")
+    probe = probe_film(path)
+    output, _ = color_film(path, tmp_path / "out", codec="ffv1")
+    check = compare_luma(path, probe, output)
+    assert check == LumaCheck(frames=20, differing=0, largest=0.0, mean=0.0, is_lossless=True)
+    lossy, _ = color_film(path, tmp_path / "lossy", codec="libx264", crf=40)
+    check = compare_luma(path, probe, lossy)
+    assert (check.frames, check.is_lossless) == (20, False)
+    assert check.differing == 20
+    assert check.largest >= 1
+
+
+def test_verify_luma_finds_a_wrong_frame(tmp_path):
+    path, other = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    make_film(path, frames=10, codec="ffv1")
+    make_film(other, frames=10, codec="ffv1", draw=lambda i: make_frame(i + (i == 7)))
+    settings = VideoSettings(codec="ffv1")
+    probe = probe_film(path)
+    segment, output = tmp_path / "s.nut", tmp_path / "out.mkv"
+    write_segment(other, probe_film(other), 0, 10, segment, settings)
+    choice = what_container_keeps(probe, "source", "ffv1")
+    join_segments(path, probe, [segment], output, choice=choice, note="")
+    output.unlink()
+    with pytest.raises(VerifyError, match="differs from the source's in 1 frames"):
+        join_segments(path, probe, [segment], output, choice=choice, note="", verify_luma=True)
+    assert not output.exists()
+
+
+def test_damage_of_the_source_is_in_the_result(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, pts=[512 * i for i in range(60) if not 30 <= i < 40])
+    _, result = color_film(path, tmp_path / "out")
+    assert result.damage == ("10 frames are missing in 1 gaps, first at 1.16 s",)
