@@ -359,7 +359,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class NetworkFile:
-    """A pretrained network that the user supplies for one metric; without it the metric is left out."""
+    """A pretrained network, supplied by the user for one metric, which is left out without it."""
 
     file: str = ""  # path or URL
     sha256: str = ""  # needed for a URL, checked where given

@@ -28,6 +28,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--runner", choices=("ray", "local"), default="ray")
     parser.add_argument("--workers", type=int, default=1, help="processes, with --runner ray")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--export", action="store_true", help="only export the newest checkpoint's generator"
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads per process")
     return parser
 
@@ -53,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
 
     config = load_config(TrainConfig, args.config, args.overrides)
 
-    from colorize_core.training.run import LocalHost, RunSpec, fit
+    from colorize_core.training.run import LocalHost, RunSpec, export_newest, fit, prepare
 
     spec = RunSpec(
         config=config,
@@ -65,13 +68,24 @@ def _run(args: argparse.Namespace) -> int:
         device=args.device,
         threads=args.threads,
     )
-    if args.runner == "local":
-        exported = fit(spec, LocalHost(args.device))
+    if args.export:
+        export_newest(spec)
+    elif args.runner == "local":
+        fit(spec, LocalHost(args.device))
     else:
         from colorize_core.pipeline.ray_train import train_on_ray
 
-        exported = train_on_ray(spec, workers=args.workers, device=args.device)
-    print(exported)
+        # Mistakes show here, once, instead of in every worker again and again.
+        prepare(spec, workers=args.workers)
+        train_on_ray(
+            fit,
+            spec,
+            name=spec.folder.name,
+            storage=spec.out / "ray",
+            workers=args.workers,
+            device=args.device,
+        )
+    print(spec.exported)
     return EXIT_DONE
 
 

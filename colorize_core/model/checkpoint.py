@@ -21,6 +21,7 @@ from colorize_core.model.files import sha256_of
 from colorize_core.model.generator import build_generator
 
 FORMAT = "colorize-generator/1"
+_KEY = "generator"
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ def save_generator(
         if not bool(torch.isfinite(half).all()):
             raise ModelError(f"{name}: weights are not finite in fp16", remedy="the training broke")
         tensors[name] = half
+    # One key: safetensors writes several in random order, and the bytes would differ.
     metadata = {
-        "format": FORMAT,
-        "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
-        "extra": json.dumps(dict(extra), sort_keys=True),
+        _KEY: json.dumps(
+            {"format": FORMAT, "config": dataclasses.asdict(config), "extra": dict(extra)},
+            sort_keys=True,
+        )
     }
     data = save(tensors, metadata=metadata)
     publish_bytes(path, data)
@@ -64,7 +67,8 @@ def load_generator(path: Path) -> LoadedGenerator:
     """Read a generator that `save_generator` wrote. Strict: every tensor must be there and fit.
 
     Raises:
-        ModelError: the file is missing, damaged, of another kind, or does not fit its own configuration.
+        ModelError: the file is missing, damaged, of another kind, or does not fit its own
+            configuration.
     """
     try:
         sha256 = sha256_of(path)
@@ -77,14 +81,12 @@ def load_generator(path: Path) -> LoadedGenerator:
         ) from error
     except SafetensorError as error:
         raise ModelError(f"{path}: damaged, or not safetensors: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise ModelError(
-            f"{path}: not a generator of this project (format {metadata.get('format')!r})"
-        )
     try:
-        tree = json.loads(metadata["config"])
-        config = from_tree(GeneratorConfig, tree, where=str(path))
-        extra = dict(json.loads(metadata.get("extra", "{}")))
+        tree = json.loads(metadata.get(_KEY, "{}"))
+        if tree.get("format") != FORMAT:
+            raise ModelError(f"{path}: not a generator of this project")
+        config = from_tree(GeneratorConfig, tree["config"], where=str(path))
+        extra = dict(tree["extra"])
     except (KeyError, ValueError, ConfigError) as error:
         raise ModelError(f"{path}: its configuration cannot be read: {error}") from error
     module = build_generator(config)

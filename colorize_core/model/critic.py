@@ -11,7 +11,7 @@ from colorize_core.config import CriticConfig
 
 
 class PatchCritic(nn.Module):
-    """Scores overlapping patches of L and ab together; with 3 strided layers each sees 70 x 70 pixels."""
+    """Scores overlapping patches of L and ab; with 3 strided layers each sees 70 x 70 pixels."""
 
     def __init__(self, config: CriticConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""MobileNetV2 as a feature pyramid (Sandler et al. 2018), batch normalization folded into the convolutions."""
+"""MobileNetV2 (Sandler et al. 2018) as a feature pyramid, batch normalization folded in."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _PYRAMID_ENDS = (0, 2, 5, 12, 16)  # index of the last block at each scale
 class SameConv(nn.Conv2d):
     """3x3 convolution with TensorFlow's "SAME" padding, whose stride 2 pads right and bottom only.
 
-    At stride 2 the kernel is 4x4 with padding 1 and starts with a zero row and column: the same function without a
-    padded copy of the input.
+    At stride 2 the kernel is 4x4 with padding 1 and starts with a zero row and column: the same
+    function without a padded copy of the input.
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, groups: int = 1) -> None:
@@ -39,8 +39,9 @@ class SameConv(nn.Conv2d):
 class Pointwise(nn.Conv2d):
     """1x1 convolution as one matrix product over the pixels.
 
-    On CPUs this is 2-3 times faster than the general convolution, which copies its input at small batches. The
-    output is a view: an in-place activation on it would cost a copy in the backward pass.
+    On CPUs this is 2-3 times faster than the general convolution, which copies its input at small
+    batches. The output is a view: an in-place activation on it would cost a copy in the backward
+    pass.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
@@ -48,7 +49,7 @@ class Pointwise(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,inputs,H,W] -> [B,outputs,H,W], channels last in memory."""
-        y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        y: Tensor = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
         return y.permute(0, 3, 1, 2)
 
 
@@ -65,14 +66,14 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,inputs,H,W] -> [B,outputs,H/stride,W/stride]."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
         y = F.relu6(self.depthwise(y), inplace=True)
         y = self.project(y)
         return x + y if self.is_residual else y
 
 
 class MobileNetV2(nn.Module):
-    """Encoder of gray or color pictures in [-1,1], sRGB-encoded (L/50-1 is close enough to gray)."""
+    """Encoder of gray or color pictures, sRGB-encoded in [-1,1]; L/50-1 is close enough to gray."""
 
     def __init__(self, in_channels: int = 1) -> None:
         super().__init__()
@@ -113,7 +114,8 @@ class MobileNetV2(nn.Module):
 def load_imagenet(encoder: MobileNetV2, path: Path) -> None:
     """Fill `encoder` from a state dict with keys conv0..conv51 (.weight, .bias) in forward order.
 
-    A gray encoder's stem is the sum of the color stem over R, G and B: the same function for R = G = B.
+    A gray encoder's stem is the sum of the color stem over R, G and B: the same function for R = G
+    = B.
 
     Raises:
         ModelError: the file is missing, is no such state dict, or a shape differs.

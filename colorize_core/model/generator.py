@@ -19,8 +19,8 @@ _HINT_STRIDE = 4
 def build_generator(config: GeneratorConfig) -> nn.Module:
     """Build the generator that `config` names, randomly initialized.
 
-    Its forward takes L [B,1,H,W] in [-1,1] and, for `flagship`, hints [B,3,H,W] (ab/110 and a 0/1 mask) or None;
-    it returns ab/110 [B,2,H,W] in [-1,1]. H and W are multiples of 32.
+    Its forward takes L [B,1,H,W] in [-1,1] and, for `flagship`, hints [B,3,H,W] (ab/110 and a 0/1
+    mask) or None; it returns ab/110 [B,2,H,W] in [-1,1]. H and W are multiples of 32.
     """
     return PaperUNet(config) if config.architecture == "paper" else FlagshipUNet(config)
 
@@ -48,7 +48,7 @@ def _norm(channels: int, instance_norm: bool) -> nn.Module:
 
 
 class PaperUNet(nn.Module):
-    """Strided-convolution encoder, residual blocks, transposed-convolution decoder, skips concatenated."""
+    """Strided encoder, residual blocks, transposed-convolution decoder, skips concatenated."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class PaperUNet(nn.Module):
         ]
         self.down = nn.ModuleList()
         for i, width in enumerate(widths):
-            normed = config.instance_norm and 0 < i
+            normed = config.instance_norm and i > 0
             self.down.append(
                 nn.Sequential(
                     nn.Conv2d(widths[i - 1] if i else 1, width, 4, 2, 1),
@@ -140,7 +140,8 @@ class GlobalBlock(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v)
         tokens = tokens + self.attended(mixed.transpose(1, 2).reshape(b, h * w, c))
         tokens = tokens + self.narrow(F.relu(self.widen(self.norm_mlp(tokens))))
-        return tokens.reshape(b, h, w, c).permute(0, 3, 1, 2)
+        mapped: Tensor = tokens.reshape(b, h, w, c)
+        return mapped.permute(0, 3, 1, 2)
 
 
 class LocalBlock(nn.Module):
@@ -161,8 +162,8 @@ class LocalBlock(nn.Module):
 class HintPath(nn.Module):
     """Color hints as additions to the decoder at 1/4 .. 1/32 and to the picture's context.
 
-    No layer before the last ones has a bias, so hints with an empty mask add exactly nothing; the last ones start
-    at zero, so an untrained path changes nothing.
+    No layer before the last ones has a bias, so hints with an empty mask add exactly nothing; the
+    last ones start at zero, so an untrained path changes nothing.
     """
 
     def __init__(
@@ -199,10 +200,10 @@ def _zero(layer: nn.Conv2d | nn.Linear) -> nn.Module:
 
 
 class FlagshipUNet(nn.Module):
-    """MobileNetV2 encoder, attention at 1/32 and 1/16, residual decoder; ab at 1/2, then bilinear.
+    """MobileNetV2 encoder, attention at 1/32 and 1/16, residual decoder, ab at 1/2.
 
-    Colors are smooth where luma is not: the last doubling is left to bilinear interpolation here and to the
-    luma-guided upsampling of the merge.
+    Colors are smooth where luma is not: the last doubling is left to bilinear interpolation here
+    and to the luma-guided upsampling of the merge.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:

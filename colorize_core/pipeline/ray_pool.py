@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,14 +181,11 @@ class RayPool:
         return _Actor(handle, starting=handle.ready.remote())
 
 
-def start_ray(
-    options: RunOptions, *, code_paths: Sequence[str] = (), show_logs: bool = False
-) -> bool:
+def start_ray(options: RunOptions, *, show_logs: bool = False) -> bool:
     """Join the cluster of RAY_ADDRESS, or start a local Ray.
 
     Args:
         options: the number of workers a local Ray must have room for.
-        code_paths: more folders that local workers import from.
         show_logs: print what workers log.
 
     Returns:
@@ -197,7 +194,7 @@ def start_ray(
     if ray.is_initialized():
         return False
     with _own_signal_handlers():
-        return _init_ray(options, code_paths, show_logs=show_logs)
+        return _init_ray(options, show_logs=show_logs)
 
 
 @contextmanager
@@ -210,7 +207,7 @@ def _own_signal_handlers() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _init_ray(options: RunOptions, code_paths: Sequence[str], *, show_logs: bool) -> bool:
+def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
     root = Path(__file__).resolve().parents[2]
     address = os.environ.get("RAY_ADDRESS")
     common: dict[str, Any] = {"log_to_driver": show_logs, "logging_level": "warning"}
@@ -219,7 +216,7 @@ def _init_ray(options: RunOptions, code_paths: Sequence[str], *, show_logs: bool
         modules = [str(root / "colorize_core"), str(root / "jobs")]
         ray.init(address=address, runtime_env={"py_modules": modules}, **common)
         return False
-    paths = [str(root), *code_paths, os.environ.get("PYTHONPATH", "")]
+    paths = [str(root), os.environ.get("PYTHONPATH", "")]
     ray.init(
         address="local",
         num_cpus=max(os.cpu_count() or 1, options.workers or 1),

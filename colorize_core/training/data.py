@@ -1,4 +1,4 @@
-"""Color photos, decoded once into memory-mapped uint8 squares, and the order in which they are drawn."""
+"""Color photos from folders, tar and zip, decoded once into memory-mapped uint8 squares."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ class PhotoCache:
 
 
 def open_cache(source: Path, root: Path, config: TrainDataConfig) -> PhotoCache:
-    """Decode `source` (folder, tar or zip; a folder may hold archives) under `root`, or open it if done before.
+    """Decode `source` under `root`, or open it if done before.
+
+    `source` is a folder, a tar or a zip; a folder may hold archives too.
 
     Raises:
         UsageError: `source` is missing or holds no usable color photo.
@@ -109,7 +111,7 @@ def _key(source: Path, files: list[Path], config: TrainDataConfig) -> str:
 
 
 def read_pictures(source: Path, files: list[Path]) -> Iterator[RawPicture]:
-    """Every picture file of `files`, archives opened, in a fixed order. An unreadable archive ends early."""
+    """Every picture file of `files`, archives opened, in a fixed order."""
     for path in files:
         name = path.name if path == source else path.relative_to(source).as_posix()
         if path.name.endswith(".zip"):

@@ -1,4 +1,4 @@
-"""From uint8 photos to what the network sees: crop, flip, Lab, and the faults of old photographs in L.
+"""From uint8 photos to what the network sees: crop, flip, Lab, the faults of old photos in L.
 
 Everything is batched, runs on the device, and draws from a generator that the caller seeds by step.
 Pictures are sRGB-encoded gray [B,1,H,W] in [0,1] while they are degraded.
@@ -53,7 +53,7 @@ class Dice:
 
 
 def make_sample(parts: list[Tensor], size: int, config: DegradeConfig, dice: Dice) -> Sample:
-    """Crop, flip, convert and degrade uint8 photos [n,side,side,3] into one batch of `size` squares."""
+    """Crop, flip, convert and degrade uint8 photos [n,side,side,3] into one batch of `size`."""
     rgb = torch.cat([_crop(part, size, config, dice) for part in parts])
     flipped = dice.chance(len(rgb), config.flip)
     rgb = torch.where(flipped, rgb.flip(-1), rgb)
@@ -89,9 +89,7 @@ def _crop(photos: Tensor, size: int, config: DegradeConfig, dice: Dice) -> Tenso
     width = min(side, max(8, round(scale / stretch)))
     tops = (dice.uniform(count) * (side - height + 1)).long().tolist()
     lefts = (dice.uniform(count) * (side - width + 1)).long().tolist()
-    crops = [
-        p[t : t + height, x : x + width] for p, t, x in zip(photos, tops, lefts, strict=True)
-    ]
+    crops = [p[t : t + height, x : x + width] for p, t, x in zip(photos, tops, lefts, strict=True)]
     return _resize(torch.stack(crops), size)
 
 

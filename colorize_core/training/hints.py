@@ -17,8 +17,8 @@ _MOST_POINTS = 40
 def simulate_hints(ab: Tensor, dice: Dice) -> Tensor:
     """Reveal the true color of some points and patches: ab/110 [B,2,H,W] -> hints [B,3,H,W].
 
-    Each picture gets 1 to 40 points (log-uniform), each the mean ab of a square around it, written on a square of
-    the same or another side.
+    Each picture gets 1 to 40 points (log-uniform), each the mean ab of a square around it, written
+    on a square of the same or another side.
     """
     count, _, height, width = ab.shape
     seen = _PATCHES[int(dice.number(1, len(_PATCHES)))]

@@ -39,7 +39,7 @@ def _bin(ab: Tensor) -> Tensor:
 
 
 def bin_weights(cache: PhotoCache) -> Tensor:
-    """Inverse frequency of the ab bins over some photos, mean 1 over pixels (Zhang et al. 2016, section 2.2)."""
+    """Inverse frequency of the ab bins, mean 1 over pixels (Zhang et al. 2016, section 2.2)."""
     counts = torch.zeros(BINS, BINS)
     side = max(cache.arrays)
     photos = cache.arrays[side]
@@ -61,11 +61,14 @@ def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
     return fake.mean() - real.mean()
 
 
-def gradient_penalty(critic: nn.Module, L: Tensor, real: Tensor, fake: Tensor, dice: Dice) -> Tensor:
-    """Gulrajani et al. 2017, equation 3, on ab with L given; float32 whatever the generator runs in."""
+def gradient_penalty(
+    critic: nn.Module, L: Tensor, real: Tensor, fake: Tensor, dice: Dice
+) -> Tensor:
+    """Gulrajani et al. 2017, equation 3, on ab with L given; always in float32."""
     with torch.autocast(L.device.type, enabled=False):
         mix = dice.uniform(len(real), 1, 1, 1)
         between = (mix * real.float() + (1 - mix) * fake.float()).requires_grad_(True)
         scores = critic(L.float(), between).mean((1, 2, 3)).sum()
         (gradient,) = torch.autograd.grad(scores, between, create_graph=True)
-        return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        penalty: Tensor = ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        return penalty

@@ -19,9 +19,12 @@ from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.training.degrade import Dice, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
 from colorize_core.training.losses import color_loss, critic_loss, gradient_penalty
+from colorize_core.training.perceptual import PerceptualLoss
 from colorize_core.training.schedule import At, Schedule
 
 _SEED_STRIDE = 1_000_003
+_MOST_SHIFT = 4  # pixels
+_NOISE = 0.03  # in the network's L
 
 
 class ColorizeModule(lightning.LightningModule):
@@ -44,12 +47,17 @@ class ColorizeModule(lightning.LightningModule):
         self.config, self.schedule, self.rank = config, schedule, rank
         torch.manual_seed(config.seed)
         self.generator = build_generator(config.generator)
-        if config.encoder_weights and isinstance(self.generator, FlagshipUNet):
-            load_imagenet(self.generator.encoder, Path(config.encoder_weights))
+        if isinstance(self.generator, FlagshipUNet):
+            if config.encoder_weights:
+                load_imagenet(self.generator.encoder, Path(config.encoder_weights))
             if config.frozen_blocks:
                 self.generator.encoder.freeze(config.frozen_blocks)
         has_critic = any(stage.n_critic for stage in config.stages)
         self.critic = PatchCritic(config.critic) if has_critic else None
+        # In a tuple, so that the fixed network is in no checkpoint and no optimizer.
+        self._perceptual: tuple[PerceptualLoss, ...] = ()
+        if any(s.loss.perceptual > 0 or s.loss.style > 0 for s in config.stages):
+            self._perceptual = (PerceptualLoss(Path(config.perceptual_weights)),)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.register_buffer("bin_weights", bin_weights, persistent=False)
         self.photos: dict[int, Tensor] = {}
@@ -65,13 +73,11 @@ class ColorizeModule(lightning.LightningModule):
         return self.average if self.config.optimizer.ema > 0 else self.generator
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """AdamW with two groups for the generator (pretrained encoder first), Adam for the critic."""
+        """AdamW for the generator (pretrained encoder in its own group), Adam for the critic."""
         settings = self.config.optimizer
         encoder = self.generator.encoder_parameters()  # type: ignore[operator]
         known = {id(p) for p in encoder}
-        rest = [
-            p for p in self.generator.parameters() if p.requires_grad and id(p) not in known
-        ]
+        rest = [p for p in self.generator.parameters() if p.requires_grad and id(p) not in known]
         groups = [{"params": encoder, "pretrained": True}] if encoder else []
         groups.append({"params": rest, "pretrained": False})
         betas = (settings.beta1, settings.beta2)
@@ -83,7 +89,7 @@ class ColorizeModule(lightning.LightningModule):
         return optimizers
 
     def training_step(self, batch: dict[str, Any], _: int) -> None:
-        """One batch: a critic step where the stage has a critic, and the generator's turn when it comes."""
+        """One batch: a critic step, and the generator's step when its turn comes."""
         started = time.perf_counter()
         self.waited += started - self._idle_since
         step = int(batch["step"])
@@ -125,7 +131,9 @@ class ColorizeModule(lightning.LightningModule):
     def predict(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """ab/110 [B,2,H,W] in float32 from the generator in training."""
         with self._autocast():
-            predicted: Tensor = self.generator(L.contiguous(memory_format=torch.channels_last), hints)
+            predicted: Tensor = self.generator(
+                L.contiguous(memory_format=torch.channels_last), hints
+            )
         return predicted.float()
 
     def _critic_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
@@ -147,15 +155,9 @@ class ColorizeModule(lightning.LightningModule):
         optimizer = optimizers[0] if isinstance(optimizers, list) else optimizers
         hints = simulate_hints(sample.ab, dice) if dice.number(0, 1) < stage.hints else None
         predicted = self.predict(sample.L, hints)
-        color = color_loss(predicted, sample.ab, self.bin_weights, stage.loss)
-        loss = stage.loss.l1 * color
-        self._note(color=color)
-        if self.critic is not None and stage.loss.adversarial > 0:
-            self.critic.requires_grad_(False)
-            adversarial = -self.critic(sample.L, predicted).mean()
-            self._note_gradients(predicted, stage.loss.l1 * color, stage.loss.adversarial * adversarial)
-            loss = loss + stage.loss.adversarial * adversarial
-            self._note(adversarial=adversarial)
+        loss = self._generator_loss(predicted, sample, stage)
+        if stage.loss.consistency > 0 and hints is None:
+            loss = loss + stage.loss.consistency * self._inconsistency(predicted, sample.L, dice)
         optimizer.zero_grad()
         self.manual_backward(loss)
         if self.critic is not None:
@@ -168,6 +170,36 @@ class ColorizeModule(lightning.LightningModule):
         optimizer.step()
         self.generator_steps += 1
         self._update_average()
+
+    def _generator_loss(self, predicted: Tensor, sample: Sample, stage: StageConfig) -> Tensor:
+        weights = stage.loss
+        color = color_loss(predicted, sample.ab, self.bin_weights, weights)
+        self._note(color=color)
+        loss = weights.l1 * color
+        if weights.perceptual > 0 or weights.style > 0:
+            perceptual, style = self._perceptual[0].to(self.device)(
+                sample.L, predicted, sample.ab * weights.saturation
+            )
+            self._note(perceptual=perceptual, style=style)
+            loss = loss + weights.perceptual * perceptual + weights.style * style
+        if self.critic is not None and weights.adversarial > 0:
+            # The critic only passes the gradient on; it has its own steps.
+            self.critic.requires_grad_(False)
+            adversarial = -self.critic(sample.L, predicted).mean()
+            self._note_gradients(predicted, weights.l1 * color, weights.adversarial * adversarial)
+            self._note(adversarial=adversarial)
+            loss = loss + weights.adversarial * adversarial
+        return loss
+
+    def _inconsistency(self, predicted: Tensor, L: Tensor, dice: Dice) -> Tensor:
+        """How much the output changes when the picture moves by a few pixels and gets new grain."""
+        down, right = (int(dice.number(-_MOST_SHIFT, _MOST_SHIFT + 1)) for _ in range(2))
+        moved = torch.roll(L, (down, right), (-2, -1)) + _NOISE * dice.normal(*L.shape)
+        again = torch.roll(self.predict(moved.clamp(-1, 1)), (-down, -right), (-2, -1))
+        inside = (slice(None), slice(None), *[slice(_MOST_SHIFT, -_MOST_SHIFT)] * 2)
+        difference = (again - predicted)[inside].abs().mean()
+        self._note(consistency=difference)
+        return difference
 
     def _note_gradients(self, predicted: Tensor, color: Tensor, adversarial: Tensor) -> None:
         """Norms of both losses' gradients where they meet, on the predicted ab."""

@@ -40,7 +40,7 @@ def read_folder(folder: Path, size: int) -> Tensor:
 
 def lab_of(photos: Tensor, size: int) -> Tensor:
     """Photos uint8 [N,side,side,3] -> network-scaled L and ab [N,3,size,size]."""
-    samples = [whole_sample(chunk, size) for chunk in photos.split(_CHUNK)]
+    samples = [whole_sample(chunk, size) for chunk in torch.split(photos, _CHUNK)]
     return torch.cat([torch.cat([s.L, s.ab], 1) for s in samples])
 
 
@@ -52,7 +52,7 @@ def to_rgb(L: Tensor, ab: Tensor) -> UInt8Array:
 
 
 def draw_page(truth: Tensor, ab: Tensor, path: Path) -> None:
-    """Publish a PNG of triples gray, truth, output; `truth` [N,3,H,W] and `ab` [N,2,H,W] network-scaled."""
+    """Publish a PNG of triples gray, truth, output from network-scaled [N,3,H,W] and [N,2,H,W]."""
     L = truth[:, :1]
     triples = np.concatenate(
         [to_rgb(L, torch.zeros_like(ab)), to_rgb(L, truth[:, 1:]), to_rgb(L, ab)], axis=2

@@ -18,17 +18,33 @@ from torch.utils.data import DataLoader
 
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import TrainConfig
-from colorize_core.errors import ConfigError
+from colorize_core.errors import ConfigError, UsageError
 from colorize_core.model.checkpoint import load_generator
+from colorize_core.model.generator import build_generator
 from colorize_core.training.checkpoint import load_newest
 from colorize_core.training.data import PhotoCache, open_cache
 from colorize_core.training.losses import bin_weights
 from colorize_core.training.module import ColorizeModule
-from colorize_core.training.sampler import StepData, hold_out, make_deck, read_photos
+from colorize_core.training.sampler import (
+    Deck,
+    Pick,
+    StepData,
+    hold_out,
+    make_deck,
+    read_photos,
+)
 from colorize_core.training.schedule import Schedule
-from colorize_core.training.watch import Watch
+from colorize_core.training.watch import Watch, export_generator
 
 logger = logging.getLogger(__name__)
+
+_EXPECTED_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*`IterableDataset` has `__len__` defined.*",
+    ".*module\\(s\\) in eval mode.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+    ".*GPU available but not used.*",
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +62,13 @@ class RunSpec:
 
     @property
     def folder(self) -> Path:
-        """The run's folder. Its name carries the configuration, so another one never continues it."""
+        """The run's folder. Its name carries the configuration: another one never continues it."""
         return self.out / f"{self.name}-{config_hash(self.config)}"
+
+    @property
+    def exported(self) -> Path:
+        """The finished generator."""
+        return self.folder / "exports" / "generator.safetensors"
 
 
 class Host(Protocol):
@@ -83,9 +104,11 @@ class LocalHost:
 
 
 def config_hash(config: TrainConfig) -> str:
-    """Identity of a configuration. Settings at their default are left out, so a new one with a neutral
-    default does not orphan the runs before it; so are those that change no weight.
-    """  # noqa: D205
+    """Identity of a configuration.
+
+    Settings at their default are left out, so that a new one with a neutral default does not orphan
+    the runs before it; so is `saving`, which changes no weight.
+    """
     tree = _non_default(config)
     tree.pop("saving", None)
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
@@ -107,59 +130,97 @@ def _non_default(node: Any) -> Any:
     return node
 
 
-def fit(spec: RunSpec, host: Host) -> Path:
-    """Train to the end of the schedule, from the newest checkpoint if there is one.
-
-    Returns:
-        Path of the exported generator (.safetensors).
+def prepare(spec: RunSpec, *, workers: int) -> None:
+    """Decode the photos and find the mistakes of a configuration before workers start.
 
     Raises:
-        ColorizeError: no usable photos, unreadable weights or checkpoint, a group that does not exist.
+        ColorizeError: as `fit` would.
     """
+    _load(spec, rank=0, world=workers)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    cache: PhotoCache
+    held_out: list[Pick]
+    schedule: Schedule
+    decks: list[Deck]
+    module: ColorizeModule
+
+
+def _load(spec: RunSpec, *, rank: int, world: int) -> _Loaded:
     config = spec.config
-    if spec.threads:
-        torch.set_num_threads(spec.threads)
-    _check_batches(config, host.world)
+    _check_batches(config, world)
     cache = open_cache(spec.source, spec.cache, config.data)
     held_out = hold_out(cache, 2 * config.saving.page_pictures, config.seed)
     schedule = Schedule(config, cache.count - len(held_out))
     decks = [make_deck(cache, stage, held_out) for stage in config.stages]
-    module = ColorizeModule(config, schedule, bin_weights(cache), rank=host.rank)
+    module = ColorizeModule(config, schedule, bin_weights(cache), rank=rank)
     if config.init_weights:
         _start_from(module, Path(config.init_weights))
+    return _Loaded(cache, held_out, schedule, decks, module)
+
+
+def fit(spec: RunSpec, host: Host) -> None:
+    """Train to the end of the schedule, from the newest checkpoint, and export the generator.
+
+    Raises:
+        ColorizeError: no usable photos, unreadable weights or checkpoint, a group that does not
+            exist.
+        KeyboardInterrupt: stopped; calling it again goes on.
+    """
+    config = spec.config
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    run = _load(spec, rank=host.rank, world=host.world)
+    total = run.schedule.total_steps
+    resume = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
+    first = int(resume["step"]) if resume is not None else 0
     logger.info(
-        "%s: %d photos, %s left out, %d steps", spec.folder, cache.count, cache.dropped,
-        schedule.total_steps,
+        "%s: %d photos, left out: %s; step %d of %d",
+        spec.folder, run.cache.count, run.cache.dropped, first, total,
     )  # fmt: skip
     if host.rank == 0:
-        publish_bytes(
-            spec.folder / "config.json",
-            json.dumps(dataclasses.asdict(config), indent=1).encode(),
-        )
+        settings = json.dumps(dataclasses.asdict(config), indent=1)
+        publish_bytes(spec.folder / "config.json", settings.encode())
     watch = Watch(
-        spec.folder, config, schedule, read_photos(cache, held_out), val=spec.val, host=host
-    )
-    resume = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
-    first = 0
-    if resume is not None:
-        first = int(resume["step"])
-        logger.info("resuming after step %d", first)
-    watch.resume = resume
-    data = StepData(
-        cache, schedule, decks,
-        seed=config.seed, first=first, rank=host.rank, world=host.world,
-        on_device=config.data.on_device,
+        spec.folder, config, run.schedule, read_photos(run.cache, run.held_out),
+        val=spec.val, host=host, resume=resume,
     )  # fmt: skip
-    if first < schedule.total_steps:
-        _train(module, data, cache, watch, spec, host)
+    if first < total:
+        data = StepData(
+            run.cache, run.schedule, run.decks,
+            seed=config.seed, first=first, rank=host.rank, world=host.world,
+            on_device=config.data.on_device,
+        )  # fmt: skip
+        _train(run, data, watch, spec, host)
     else:
-        watch.restore(module, module.configure_optimizers())
-    return watch.export_final(module)
+        watch.restore(run.module, run.module.configure_optimizers())
+    if host.rank == 0:
+        watch.export(run.module, spec.exported.stem)
 
 
-def _train(
-    module: ColorizeModule, data: StepData, cache: PhotoCache, watch: Watch, spec: RunSpec, host: Host
-) -> None:
+def export_newest(spec: RunSpec) -> Path:
+    """Export the generator of the run's newest checkpoint as it stands, without training.
+
+    Raises:
+        ColorizeError: there is no checkpoint, or it cannot be read.
+    """
+    state = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
+    if state is None:
+        raise UsageError(f"{spec.folder}: no checkpoint to export", remedy="check --out and --set")
+    module = build_generator(spec.config.generator)
+    prefix = "average." if spec.config.optimizer.ema > 0 else "generator."
+    weights = {
+        key.removeprefix(prefix): value
+        for key, value in state["module"].items()
+        if key.startswith(prefix)
+    }
+    module.load_state_dict(weights)
+    return export_generator(spec.folder, spec.exported.stem, module, spec.config, state["step"])
+
+
+def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host) -> None:
     workers = 0 if spec.config.data.on_device else spec.config.data.loader_workers
     loader = DataLoader(data, batch_size=None, num_workers=workers)
     trainer = lightning.Trainer(
@@ -174,11 +235,16 @@ def _train(
     )
     if spec.config.data.on_device:
         device = trainer.strategy.root_device
-        module.photos = {s: torch.from_numpy(a[:]).to(device) for s, a in cache.arrays.items()}
+        run.module.photos = {
+            side: torch.from_numpy(photos[:]).to(device)
+            for side, photos in run.cache.arrays.items()
+        }
     with warnings.catch_warnings():
-        # One core per process: loader workers would take it from the training itself.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(module, loader)
+        # One core per process: loader workers would take it from the training itself. The moving
+        # average is in eval mode on purpose, and the data is divided among workers by rank.
+        for message in _EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message=message)
+        trainer.fit(run.module, loader)
     if trainer.interrupted:
         raise KeyboardInterrupt
 

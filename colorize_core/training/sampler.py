@@ -1,4 +1,4 @@
-"""Which photos each step sees: a pure function of seed, step and rank, so that resuming needs no state."""
+"""Which photos each step sees: a pure function of seed, step and rank, so resuming is exact."""
 
 from __future__ import annotations
 
@@ -35,13 +35,12 @@ class Deck:
         if self.weights is None:
             positions = np.arange(step * batch, (step + 1) * batch)
             total = len(self.picks)
-            return np.stack(
-                [self._pass(rng_seed, int(p // total))[p % total] for p in positions]
-            )
+            return np.stack([self._pass(rng_seed, int(p // total))[p % total] for p in positions])
         rng = np.random.default_rng((*rng_seed, _DRAW, step))
         group = rng.choice(len(self.sizes), size=batch, p=self.weights)
         offset = (rng.random(batch) * self.sizes[group]).astype(np.int64)
-        return self.picks[self.starts[group] + offset]
+        drawn: npt.NDArray[np.int64] = self.picks[self.starts[group] + offset]
+        return drawn
 
     def _pass(self, rng_seed: tuple[int, ...], number: int) -> npt.NDArray[np.int64]:
         cached = getattr(self, "_order", None)
@@ -54,7 +53,7 @@ class Deck:
 
 
 def hold_out(cache: PhotoCache, count: int, seed: int) -> list[Pick]:
-    """Photos that training never sees, spread over the data by a seeded draw; the largest ones first."""
+    """Large photos that training never sees, by a seeded draw."""
     side = max(cache.arrays)
     total = len(cache.groups[side])
     order = np.random.default_rng((seed, 0)).permutation(total)

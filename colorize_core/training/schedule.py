@@ -1,4 +1,4 @@
-"""Steps: which stage a step belongs to, its learning rate, and whether the generator moves in it."""
+"""Steps: which stage one belongs to, its learning rate, whether the generator moves in it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ class At:
 
 
 class Schedule:
-    """The plan of a whole run. One step is one batch: a critic step where the stage has a critic."""
+    """The plan of a run. One step is one batch: a critic step where the stage has a critic."""
 
     def __init__(self, config: TrainConfig, photos: int) -> None:
         self.config = config
         self.photos = photos
-        self.lengths = [self._stage_steps(stage) for stage in config.stages]
+        self.lengths = [
+            0 if index < config.skip_stages else self._stage_steps(stage)
+            for index, stage in enumerate(config.stages)
+        ]
         self.total_steps = sum(self.lengths)
 
     def _stage_steps(self, stage: StageConfig) -> int:

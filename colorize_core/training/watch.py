@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorize_core.atomic import append_lines, publish, publish_bytes
 from colorize_core.config import TrainConfig
@@ -53,6 +53,7 @@ class Watch(lightning.Callback):
         held_out: uint8 [N,side,side,3], never trained on; validation if there is no `val`.
         val: folder of color photos for validation.
         host: who runs the loop.
+        resume: a checkpoint to go on from.
     """
 
     def __init__(
@@ -64,17 +65,20 @@ class Watch(lightning.Callback):
         *,
         val: Path | None,
         host: Reporter,
+        resume: dict[str, Any] | None = None,
     ) -> None:
         self.folder, self.config, self.schedule, self.host = folder, config, schedule, host
         size = config.saving.page_size
         photos = read_folder(val, size) if val else held_out
         self.truth = lab_of(photos, size)
-        self.resume: dict[str, Any] | None = None
+        self.resume = resume
         self.epoch = 0
         self._since = (time.perf_counter(), 0)
         self._logged = 0.0
 
-    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_fit_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Go on from the checkpoint."""
         module = _ours(pl_module)
         optimizers = trainer.optimizers
@@ -138,20 +142,10 @@ class Watch(lightning.Callback):
         save_state(self.folder / "checkpoints", state, keep=self.config.saving.keep)
 
     def export(self, module: ColorizeModule, name: str) -> Path:
-        """Publish the generator as .pt (float32 state dict) and .safetensors (fp16, with its configuration)."""
-        generator = module.best_generator
-        with publish(self.folder / "exports" / f"{name}.pt") as temporary:
-            torch.save({k: v.cpu() for k, v in generator.state_dict().items()}, temporary)
-        path = self.folder / "exports" / f"{name}.safetensors"
-        extra = {"run": self.folder.name, "step": str(module.steps_done)}
-        save_generator(path, generator, self.config.generator, extra=extra)
-        return path
-
-    def export_final(self, module: ColorizeModule) -> Path:
-        """Export the finished generator."""
-        if self.host.rank == 0:
-            return self.export(module, "generator")
-        return self.folder / "exports" / "generator.safetensors"
+        """Publish the generator as it stands."""
+        return export_generator(
+            self.folder, name, module.best_generator, self.config, module.steps_done
+        )
 
     @torch.no_grad()
     def _validate(self, module: ColorizeModule) -> dict[str, float]:
@@ -160,7 +154,7 @@ class Watch(lightning.Callback):
             return {}
         device = next(module.generator.parameters()).device
         outputs = []
-        for truth in self.truth.split(_BATCH):
+        for truth in torch.split(self.truth, _BATCH):
             L = truth[:, :1].to(device)
             outputs.append(module.best_generator(L).float().cpu())
         ab = torch.cat(outputs)
@@ -227,6 +221,17 @@ class Watch(lightning.Callback):
         header, *lines = path.read_text().splitlines()
         kept = [x for x in lines if x.split(",")[0].isdigit() and int(x.split(",")[0]) <= step]
         publish_bytes(path, ("\n".join([header, *kept]) + "\n").encode())
+
+
+def export_generator(
+    folder: Path, name: str, generator: nn.Module, config: TrainConfig, step: int
+) -> Path:
+    """Publish .pt (float32 state) and .safetensors (fp16, self-describing) under a run's folder."""
+    with publish(folder / "exports" / f"{name}.pt") as temporary:
+        torch.save({k: v.cpu() for k, v in generator.state_dict().items()}, temporary)
+    path = folder / "exports" / f"{name}.safetensors"
+    save_generator(path, generator, config.generator, extra={"run": folder.name, "step": str(step)})
+    return path
 
 
 def _ours(module: lightning.LightningModule) -> ColorizeModule:

@@ -1,0 +1,109 @@
+"""Perceptual and style losses (Johnson et al. 2016) on a network that a file brings along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorize_core.color.lab import lab_to_rgb, net_to_ab, net_to_L
+from colorize_core.errors import ModelError
+from colorize_core.model.encoder import MobileNetV2, load_imagenet
+
+_VGG_MEAN = (123.68, 116.78, 103.94)  # of RGB*255; no division by a deviation
+_VGG_LAYERS = ((0, 2), (5, 7), (10,))  # convolutions between the poolings, up to conv3_1
+
+
+class VggFeatures(nn.Module):
+    """VGG19 (Simonyan & Zisserman 2015) up to relu3_1."""
+
+    mean: Tensor
+
+    def __init__(self, state: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleDict()
+        for index in (i for group in _VGG_LAYERS for i in group):
+            weight = state[f"features.{index}.weight"].float()
+            layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+            layer.load_state_dict(
+                {"weight": weight, "bias": state[f"features.{index}.bias"].float()}
+            )
+            self.convolutions[str(index)] = layer
+        self.register_buffer("mean", torch.tensor(_VGG_MEAN).view(1, 3, 1, 1))
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """RGB [B,3,H,W] in [0,1] -> features after relu1_2, relu2_2 and relu3_1."""
+        x = rgb * 255 - self.mean
+        found = []
+        for i, group in enumerate(_VGG_LAYERS):
+            x = F.max_pool2d(x, 2) if i else x
+            for index in group:
+                x = F.relu(self.convolutions[str(index)](x))
+            found.append(x)
+        return found
+
+
+class MobileNetFeatures(nn.Module):
+    """MobileNetV2 on color, at 1/4 .. 1/32: a twentieth of VGG19's cost."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.net = MobileNetV2(in_channels=3)
+        load_imagenet(self.net, path)
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """RGB [B,3,H,W] in [0,1], sides multiples of 32 -> features at 1/4, 1/8, 1/16 and 1/32."""
+        return self.net.pyramid(rgb * 2 - 1)[1:]
+
+
+class PerceptualLoss(nn.Module):
+    """Distances between the features of two colorings of one picture; the network never changes.
+
+    Args:
+        path: VGG19 (keys features.N) or MobileNetV2 (keys convN) state dict.
+
+    Raises:
+        ModelError: the file cannot be read or is neither.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self.features = (
+                VggFeatures(state) if "features.0.weight" in state else MobileNetFeatures(path)
+            )
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+            raise ModelError(
+                f"{path}: perceptual weights cannot be read: {error}",
+                remedy="check perceptual_weights",
+            ) from error
+        self.requires_grad_(False).eval()
+
+    def forward(self, L: Tensor, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Network-scaled L [B,1,H,W] and ab [B,2,H,W] -> (perceptual, style), scale-free."""
+        with torch.no_grad():
+            wanted = self.features(_rgb(L, target))
+        found = self.features(_rgb(L, predicted))
+        pairs = list(zip(found, wanted, strict=True))
+        content = [(f - w).abs().mean() / w.abs().mean().clamp_min(1e-6) for f, w in pairs]
+        style = [
+            (_gram(f) - _gram(w)).abs().mean() / _gram(w).abs().mean().clamp_min(1e-6)
+            for f, w in pairs
+        ]
+        return torch.stack(content).mean(), torch.stack(style).mean()
+
+    def train(self, mode: bool = True) -> PerceptualLoss:
+        """Stay in eval whatever the module around does."""
+        return super().train(False)
+
+
+def _rgb(L: Tensor, ab: Tensor) -> Tensor:
+    return lab_to_rgb(torch.cat([net_to_L(L), net_to_ab(ab)], 1))
+
+
+def _gram(features: Tensor) -> Tensor:
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]

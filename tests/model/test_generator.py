@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from colorize_core.config import GeneratorConfig
+from colorize_core.errors import ConfigError, ModelError
+from colorize_core.model.encoder import GROUPS, MobileNetV2, load_imagenet
+from colorize_core.model.generator import build_generator
+
+PAPER = GeneratorConfig(architecture="paper", base_channels=4, max_channels=16, depth=4)
+FLAGSHIP = GeneratorConfig(architecture="flagship")
+
+
+def make(config: GeneratorConfig) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_generator(config).eval()
+
+
+def with_trained_hints(config: GeneratorConfig) -> torch.nn.Module:
+    """The hint path starts at zero; give it and the residual branches weights as training does."""
+    module = make(config)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if not parameter.any():
+                parameter.normal_(0, 0.05)
+    return module
+
+
+@pytest.mark.parametrize("config", [PAPER, FLAGSHIP], ids=["paper", "flagship"])
+@pytest.mark.parametrize("size", [(64, 64), (32, 96)])
+def test_ab_has_the_size_of_L_and_stays_in_range(config, size):
+    with torch.no_grad():
+        ab = make(config)(torch.rand(2, 1, *size) * 2 - 1)
+    assert ab.shape == (2, 2, *size)
+    assert ab.dtype == torch.float32
+    assert ab.abs().max() <= 1
+
+
+@pytest.mark.parametrize("config", [PAPER, FLAGSHIP], ids=["paper", "flagship"])
+def test_a_picture_does_not_depend_on_the_others_in_its_batch(config):
+    module = with_trained_hints(config)
+    pictures = torch.rand(4, 1, 64, 64) * 2 - 1
+    others = torch.cat([pictures[:1], torch.rand(3, 1, 64, 64) * 2 - 1])
+    with torch.no_grad():
+        torch.testing.assert_close(module(pictures)[0], module(others)[0], rtol=0, atol=1e-5)
+
+
+def test_training_and_evaluation_mode_agree():
+    module = with_trained_hints(FLAGSHIP)
+    L = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(module.eval()(L), module.train()(L))
+
+
+def test_empty_hints_change_nothing_and_real_ones_reach_near_and_far():
+    module = with_trained_hints(FLAGSHIP)
+    L = torch.rand(1, 1, 128, 128) * 2 - 1
+    empty = torch.zeros(1, 3, 128, 128)
+    one = empty.clone()
+    one[:, :, 12:19, 12:19] = torch.tensor([0.5, -0.4, 1.0])[None, :, None, None]
+    with torch.no_grad():
+        plain, same, changed = module(L), module(L, empty), module(L, one)
+    torch.testing.assert_close(same, plain, rtol=0, atol=0)
+    difference = (changed - plain).abs().sum(1)[0]
+    assert difference[8:24, 8:24].mean() > 0
+    assert difference[96:, 96:].mean() > 0
+
+
+def test_an_untrained_hint_path_changes_nothing_but_learns():
+    module = make(FLAGSHIP).train()
+    L, hints = torch.rand(1, 1, 64, 64), torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(module(L, hints), module(L))
+    module(L, hints).abs().sum().backward()
+    assert all(side.weight.grad.abs().sum() > 0 for side in module.hints.sides)
+
+
+def test_the_papers_generator_refuses_hints():
+    with pytest.raises(ModelError, match="hints"):
+        make(PAPER)(torch.zeros(1, 1, 32, 32), torch.zeros(1, 3, 32, 32))
+
+
+def test_the_paper_to_the_letter():
+    module = make(GeneratorConfig(architecture="paper", base_channels=8, max_channels=64))
+    kinds = [type(m).__name__ for m in module.modules()]
+    assert kinds.count("LeakyReLU") == 5
+    assert kinds.count("ConvTranspose2d") == 5
+    assert kinds.count("ResidualBlock") == 2
+    assert "InstanceNorm2d" not in kinds
+    normed = make(GeneratorConfig(architecture="paper", base_channels=8, instance_norm=True))
+    assert "InstanceNorm2d" in [type(m).__name__ for m in normed.modules()]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"depth": 6}, {"decoder_channels": (8, 8)}, {"attention_heads": 7}, {"residual_blocks": -1}],
+)
+def test_impossible_generators_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        GeneratorConfig(**wrong)
+
+
+def reference_mobilenet(state, x):
+    """MobileNetV2's features written down as plain function calls, with TensorFlow's padding."""
+
+    def conv(x, i, stride=1, groups=1):
+        weight, bias = state[f"conv{i}.weight"], state[f"conv{i}.bias"]
+        if weight.shape[-1] == 3:
+            x = F.pad(x, (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1))
+        return F.conv2d(x, weight, bias, stride, groups=groups)
+
+    x, i = F.relu6(conv(x, 0, 2)), 1
+    for expansion, channels, repeats, stride in GROUPS:
+        for block in range(repeats):
+            y, step = x, stride if block == 0 else 1
+            if expansion > 1:
+                y, i = F.relu6(conv(y, i)), i + 1
+            y = F.relu6(conv(y, i, step, groups=y.shape[1]))
+            y = conv(y, i + 1)
+            i += 2
+            x = x + y if step == 1 and x.shape[1] == channels else y
+    return x
+
+
+def random_state(generator: torch.Generator) -> dict[str, torch.Tensor]:
+    state, i, width = {}, 0, 32
+
+    def put(out: int, inputs: int, kernel: int) -> None:
+        nonlocal i
+        scale = (2 / (inputs * kernel * kernel)) ** 0.5
+        state[f"conv{i}.weight"] = (
+            torch.randn(out, inputs, kernel, kernel, generator=generator) * scale
+        )
+        state[f"conv{i}.bias"] = torch.randn(out, generator=generator) * 0.1
+        i += 1
+
+    put(32, 3, 3)
+    for expansion, channels, repeats, _ in GROUPS:
+        for _ in range(repeats):
+            hidden = width * expansion
+            if expansion > 1:
+                put(hidden, width, 1)
+            put(hidden, 1, 3)
+            put(channels, hidden, 1)
+            width = channels
+    put(1280, width, 1)
+    return state
+
+
+def test_the_encoder_computes_mobilenet(tmp_path):
+    state = random_state(torch.Generator().manual_seed(1))
+    torch.save(state, tmp_path / "net.pt")
+    rgb = torch.rand(1, 3, 64, 64) * 2 - 1
+    gray = torch.rand(1, 1, 64, 64) * 2 - 1
+    color_net, gray_net = MobileNetV2(in_channels=3), MobileNetV2()
+    load_imagenet(color_net, tmp_path / "net.pt")
+    load_imagenet(gray_net, tmp_path / "net.pt")
+    with torch.no_grad():
+        torch.testing.assert_close(
+            color_net.pyramid(rgb)[-1], reference_mobilenet(state, rgb), rtol=1e-3, atol=1e-4
+        )
+        torch.testing.assert_close(
+            gray_net.pyramid(gray)[-1],
+            reference_mobilenet(state, gray.expand(-1, 3, -1, -1)),
+            rtol=1e-3,
+            atol=1e-4,
+        )
+        assert [f.shape[-1] for f in gray_net.pyramid(gray)] == [32, 16, 8, 4, 2]
+
+
+def test_foreign_encoder_weights_are_refused(tmp_path):
+    torch.save({"conv0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "net.pt")
+    with pytest.raises(ModelError, match=r"conv0\.bias"):
+        load_imagenet(MobileNetV2(), tmp_path / "net.pt")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_imagenet(MobileNetV2(), tmp_path / "missing.pt")
