@@ -38,14 +38,12 @@ class SegmentResult:
 
     Attributes:
         frames: written.
-        held: of these, repeat a neighbor because they did not decode.
-        degraded: reasons in words, empty when all is well.
+        damage: of the source inside the segment, counted.
         seconds: processor time by stage: decode, infer, flow, chroma, encode.
     """
 
     frames: int
-    held: int
-    degraded: tuple[str, ...]
+    damage: Damage
     seconds: dict[str, float]
 
 
@@ -86,8 +84,7 @@ def colorize_segment(
                 encoder.write(frame)
     return SegmentResult(
         frames=stop - start,
-        held=segment.damage.held,
-        degraded=segment.damage.reasons(),
+        damage=segment.damage,
         seconds={name: round(value, 4) for name, value in segment.seconds.items()},
     )
 

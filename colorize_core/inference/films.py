@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 from colorize_core.archive.contents import stage_item
@@ -37,14 +39,15 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
             config=unit.config,
             output=target,
         )
-    notes = [*result.degraded, *colorizer.take_notes()]
+    notes = colorizer.take_notes()
+    reasons = [*result.damage.reasons(), *notes]
     return ItemReport(
         key=unit.key,
         kind="segment",
         source=unit.item.path,
-        status="degraded" if notes else "done",
+        status="degraded" if reasons else "done",
         output=unit.output,
-        reason="; ".join(notes),
+        reason="; ".join(reasons),
         sha256=file_sha256(target),
         size=target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
@@ -53,7 +56,8 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
             "film": unit.film_key,
             "index": unit.index,
             "share": result.frames / max(1, unit.probe.frames),
-            "held": result.held,
+            "damage": asdict(result.damage),
+            "notes": notes,
             "stages": result.seconds,
         },
     )
@@ -64,6 +68,7 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
     from colorize_core.media.containers import what_container_keeps
     from colorize_core.media.encoder import choose_encoding
     from colorize_core.media.join import join_segments
+    from colorize_core.media.reader import Damage
 
     started = time.monotonic()
     target = out / unit.output
@@ -72,9 +77,25 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
     segments = sorted(unit.segments, key=lambda report: report.details["index"])
     files = [out / str(report.output) for report in segments]
     with stage_item(unit.item, target.parent) as source:
-        result = join_segments(source, unit.probe, files, target, choice=choice, note=note)
-    reasons = list(dict.fromkeys(r.reason for r in segments if r.reason))
-    reasons += [*result.damage, *(f"lost: {what}" for what in result.lost)]
+        result = join_segments(
+            source,
+            unit.probe,
+            files,
+            target,
+            choice=choice,
+            note=note,
+            verify_luma=unit.config.video.verify_luma,
+            deinterlace=unit.config.video.deinterlace == "bwdif" and unit.probe.is_interlaced,
+        )
+    damage = Damage()
+    for report in segments:
+        damage.add(Damage(**report.details["damage"]))
+    stages: Counter[str] = Counter()
+    for report in segments:
+        stages.update(report.details["stages"])
+    notes = dict.fromkeys(text for report in segments for text in report.details["notes"])
+    reasons = [*result.damage, *damage.reasons(), *(f"lost: {what}" for what in result.lost)]
+    reasons += notes
     return ItemReport(
         key=unit.key,
         kind="film",
@@ -88,7 +109,9 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
         frames=result.frames,
         details={
             "segments": len(segments),
-            "held": sum(int(r.details["held"]) for r in segments),
+            "damage": asdict(damage),
+            "stages": {name: round(seconds, 3) for name, seconds in stages.items()},
+            "luma": asdict(result.luma) if result.luma else None,
             "lost": list(result.lost),
             "notes": [*encoding.notes, *result.notes],
             "codec": encoding.codec,

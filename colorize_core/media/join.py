@@ -6,7 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ _OWN_TAGS = {
 }
 # Their streams say nothing about the shape of pixels; Matroska has to.
 _WITHOUT_ASPECT = {"ffv1", "av1", "prores"}
+_PROGRESSIVE = 1  # AVFieldOrder
 _REDO = "delete the film's segments and run again"
 
 
@@ -84,7 +85,7 @@ def join_segments(
         choice: of `what_container_keeps`.
         note: put into the file's comment; says that the color is computed.
         verify_luma: decode source and result and compare Y' bit for bit.
-        deinterlace: of `read_pictures`, for that comparison.
+        deinterlace: the segments are, so the result is not marked as interlaced.
 
     Raises:
         VerifyError: segments do not fit each other, the result differs from the plan, or Y' of a
@@ -95,7 +96,8 @@ def join_segments(
     depth = _check_segments(segments, probe)
     with publish(output) as temporary:
         with writing(output):
-            muxed = _mux(path, probe, segments, temporary, depth, choice, note)
+            shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
+            muxed = _mux(path, shown, segments, temporary, depth, choice, note)
         seconds, offset, lost = _verify(temporary, probe, muxed)
         luma = None
         if verify_luma:

@@ -53,6 +53,12 @@ class Damage:
         self.corrupt += picture.is_corrupt
         self.converted += picture.is_converted
 
+    def add(self, other: Damage) -> None:
+        """Add another range."""
+        self.held += other.held
+        self.corrupt += other.corrupt
+        self.converted += other.converted
+
     def reasons(self) -> tuple[str, ...]:
         """In words, for the report."""
         texts = (
