@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,9 +18,7 @@ from colorize_core.pipeline import run as loop_module
 from colorize_core.pipeline.run import Ending, Loop, Pool
 from colorize_core.pipeline.serial_pool import SerialPool
 from colorize_core.pipeline.stop import StopRequest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from workers import Scripted, shard
+from tests.pipeline.workers import Scripted, shard
 
 MakePool = Callable[..., Pool]
 TWO = RunOptions(workers=2)
@@ -32,7 +29,7 @@ def ray_session() -> Iterator[None]:
     """One local Ray for the module; every pool makes its own actors on it."""
     from colorize_core.pipeline import ray_pool
 
-    ray_pool.start_ray(RunOptions(workers=3), code_paths=[str(Path(__file__).parent)])
+    ray_pool.start_ray(RunOptions(workers=3))
     yield
     import ray
 

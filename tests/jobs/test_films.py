@@ -1,0 +1,213 @@
+"""Films through the main job: color, resume after kills, any number of workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from colorize_core.archive.manifest import Manifest
+from colorize_core.media.planes import plane
+from jobs import colorize_archive
+from tests.film_helpers import decode, make_film, packets
+
+ROOT = Path(__file__).parents[2]
+QUICK = (
+    "render.size=64",
+    "render.batch_size=4",
+    "video.segment_frames=16",
+    "video.preset=ultrafast",
+)
+
+
+class Job:
+    """Runs the job on films with the tiny generator."""
+
+    def __init__(self, weights: Path, out: Path) -> None:
+        self.out = out
+        settings = (*QUICK, f"model.weights={weights}")
+        self.fixed = [part for setting in settings for part in ("--set", setting)]
+
+    def arguments(self, source: Path, *more: str, runner: str = "serial") -> list[str]:
+        fixed = ["--out", str(self.out), "--runner", runner, "--no-report", *self.fixed]
+        return [*fixed, *more, "--", str(source)]
+
+    def __call__(self, source: Path, *more: str, runner: str = "serial") -> int:
+        return colorize_archive.main(self.arguments(source, *more, runner=runner))
+
+    @property
+    def items(self) -> dict[str, dict]:
+        summary = json.loads((self.out / ".colorize" / "summary.json").read_text())
+        return {item["source"]: item for item in summary["items"]}
+
+    @property
+    def manifest(self) -> Path:
+        return self.out / ".colorize" / "manifest.jsonl"
+
+
+@pytest.fixture
+def job(tiny_weights: Path, tmp_path: Path) -> Job:
+    return Job(tiny_weights, tmp_path / "out")
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A gray film with sound, 80 frames: five segments."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make_film(folder / "film.mp4", frames=80, audio=["aac"])
+    return folder / "film.mp4"
+
+
+def planes(path: Path) -> list[list[bytes]]:
+    return [[plane(f, n).tobytes() for n in range(len(f.planes))] for f in decode(path)]
+
+
+def test_a_gray_film_comes_out_in_color_with_its_own_luma_sound_and_times(job: Job, film: Path):
+    assert job(film, "--set", "video.codec=ffv1") == 0
+    result = job.out / job.items["film.mp4"]["output"]
+    before, after = decode(film), decode(result)
+    assert len(after) == len(before) == 80
+    for source, colored in zip(before, after, strict=True):
+        assert np.array_equal(plane(source, 0), plane(colored, 0))
+    spread = np.mean([np.abs(plane(f, 1).astype(int) - 128).mean() for f in after])
+    assert spread > 2
+    assert [b for _, b in packets(result, 1)] == [b for _, b in packets(film, 1)]
+    assert not (job.out / ".colorize" / "segments").exists() or not list(
+        (job.out / ".colorize" / "segments").iterdir()
+    )
+
+
+def test_films_and_photos_of_a_zip_are_done_together(job: Job, film: Path, tmp_path: Path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "a.png"), np.arange(64 * 48, dtype=np.uint16).reshape(48, 64))
+    archive = tmp_path / "box.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(film, "films/film.mp4")
+        file.write(film, "films/second.mp4")
+        file.write(tmp_path / "a.png", "photos/a.png")
+    assert job(archive) == 0
+    assert {name: item["status"] for name, item in job.items.items()} == {
+        "films/film.mp4": "done",
+        "films/second.mp4": "done",
+        "photos/a.png": "done",
+    }
+    assert planes(job.out / "films/film.mp4") == planes(job.out / "films/second.mp4")
+    assert not list((job.out / ".colorize").rglob("*.mp4")), "staged films are removed"
+
+
+@pytest.mark.parametrize("colored", ["copy", "leave", "recolor"])
+def test_a_film_in_color_is_copied_left_or_recolored(job: Job, tmp_path: Path, colored: str):
+    film = tmp_path / "film.mp4"
+    make_film(film, frames=20, colored=True)
+    assert job(film, "--colored", colored) == 0
+    item = job.items["film.mp4"]
+    assert item["status"] == ("done" if colored == "recolor" else "skipped")
+    if colored == "copy":
+        assert (job.out / "film.mp4").read_bytes() == film.read_bytes()
+    assert (job.out / "film.mp4").exists() == (colored != "leave")
+
+
+def test_bad_films_are_results(job: Job, film: Path):
+    folder = film.parent
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "text.mkv").write_text("not a film")
+    whole = film.read_bytes()
+    (folder / "no-moov.mp4").write_bytes(whole[: len(whole) // 2])
+    with av.open(str(film)) as source, av.open(str(folder / "sound.mp4"), "w") as sound:
+        stream = sound.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size:
+                packet.stream = stream
+                sound.mux(packet)
+    assert job(folder) == 2
+    statuses = {name: item["status"] for name, item in job.items.items()}
+    assert statuses.pop("film.mp4") == "done"
+    assert set(statuses.values()) == {"failed"}
+    assert all(item["reason"] for item in job.items.values() if item["status"] == "failed")
+
+
+def start(job: Job, source: Path, *more: str, runner: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "jobs.colorize_archive"]
+    return subprocess.Popen(
+        [*command, *job.arguments(source, *more, runner=runner)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def lines_of(job: Job) -> int:
+    return len(job.manifest.read_bytes().splitlines()) if job.manifest.exists() else 0
+
+
+def wait_for_line(job: Job, count: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 180
+    while process.poll() is None and lines_of(job) < count:
+        assert time.monotonic() < deadline, "no progress"
+        time.sleep(0.005)
+
+
+def test_kill_9_of_the_driver_and_run_again(job: Job, film: Path, tiny_weights: Path):
+    whole = Job(tiny_weights, job.out.with_name("whole"))
+    assert whole(film) == 0
+    rng = random.Random(1)
+    kills = 0
+    for count in (2, 3, 5):
+        process = start(job, film, runner="serial")
+        with process:
+            wait_for_line(job, count, process)
+            time.sleep(rng.random() * 0.2)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
+    assert kills >= 2
+    assert job(film) == 0
+    assert planes(job.out / "film.mp4") == planes(whole.out / "film.mp4")
+    keys = [r["key"] for r in map(json.loads, job.manifest.read_text().splitlines()) if "key" in r]
+    assert len(keys) == len(set(keys)) == 6, "a finished segment was computed again"
+
+
+def worker_pids(driver: int) -> list[int]:
+    """Ray's actor processes of one driver: they carry the class in their title."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"_RemoteWorker" in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return [pid for pid in found if os.getsid(pid) == os.getsid(driver)]
+
+
+def test_three_workers_one_killed_again_and_again_give_the_same_film(
+    job: Job, film: Path, tiny_weights: Path
+):
+    whole = Job(tiny_weights, job.out.with_name("whole"))
+    assert whole(film) == 0
+    process = start(job, film, "--workers", "3", runner="ray")
+    kills = 0
+    with process:
+        deadline = time.monotonic() + 240
+        while process.poll() is None:
+            assert time.monotonic() < deadline
+            pids = worker_pids(process.pid)
+            if pids and kills < 3 and lines_of(job) > kills:
+                os.kill(pids[0], signal.SIGKILL)
+                kills += 1
+            time.sleep(0.2)
+    assert process.returncode == 0
+    assert kills >= 1
+    assert planes(job.out / "film.mp4") == planes(whole.out / "film.mp4")
+    assert {r.status for r in Manifest(job.manifest).reports()} == {"done"}
