@@ -1,0 +1,25 @@
+# Head and workers of a cluster (configs/cluster), or one machine:
+#
+#   docker build -t colorize-archive .
+#   docker run --gpus all -v /archive:/mnt/archive colorize-archive \
+#       python -m jobs.colorize_archive /mnt/archive/in --out /mnt/archive/out
+#
+# PyPI's torch brings its own CUDA; the host only needs NVIDIA's driver and container toolkit.
+FROM python:3.11-slim-bookworm
+
+# wget: KubeRay's probes. rsync, procps: Ray's cluster launcher.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends wget rsync procps \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/colorize
+COPY requirements.lock .
+RUN pip install --no-cache-dir -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY colorize_core colorize_core
+COPY jobs jobs
+RUN pip install --no-cache-dir --no-deps .
+COPY configs configs
+
+ENV RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1
+CMD ["python", "-m", "jobs.colorize_archive", "--help"]
