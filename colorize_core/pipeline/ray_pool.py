@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -216,6 +217,8 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
         modules = [str(root / "colorize_core"), str(root / "jobs")]
         ray.init(address=address, runtime_env={"py_modules": modules}, **common)
         return False
+    # A token for a Ray that only this machine reaches is no news for the user.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel("ERROR")
     paths = [str(root), os.environ.get("PYTHONPATH", "")]
     ray.init(
         address="local",

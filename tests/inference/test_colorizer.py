@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import colorize_core
+from colorize_core import Colorizer, Hint
+from colorize_core.color.pixels import pixels_to_L
+from colorize_core.errors import ConfigError, ModelError, UnsupportedError
+
+
+@pytest.fixture(scope="module")
+def gray() -> np.ndarray:
+    from skimage import data
+
+    return data.camera()[::4, ::3]
+
+
+def test_every_public_name_is_there():
+    for name in colorize_core.__all__:
+        assert getattr(colorize_core, name)
+    with pytest.raises(AttributeError):
+        _ = colorize_core.nothing
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_one_picture(tiny_weights: Path, gray: np.ndarray, dtype: type):
+    picture = gray.astype(dtype) * (1 if dtype is np.uint8 else 257)
+    rgb = Colorizer.load(tiny_weights, device="cpu", render_size=64).colorize(picture)
+    assert rgb.shape == (*gray.shape, 3)
+    assert rgb.dtype == dtype
+    top = np.iinfo(dtype).max
+    moved = (pixels_to_L(rgb) - pixels_to_L(picture)).abs().flatten()
+    assert moved.quantile(0.999) < 0.5
+    assert (rgb.max(axis=2).astype(int) - rgb.min(axis=2)).mean() > top / 200
+
+
+def test_the_paper_s_structure():
+    """Section 9: (B, 3, 256, 256) float32 after the merge."""
+    from colorize_core.color.merge import merge, to_working
+
+    L = torch.rand(2, 1, 256, 256) * 100
+    rgb = []
+    for one in L.split(1):
+        working, where = to_working(one, 256)
+        rgb.append(merge(one, torch.zeros(1, 2, 256, 256), working, where))
+    merged = torch.cat(rgb)
+    assert merged.shape == (2, 3, 256, 256)
+    assert merged.dtype == torch.float32
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
+def test_a_picture_does_not_depend_on_its_batch(tiny_weights: Path, count: int):
+    colorizer = Colorizer.load(tiny_weights, device="cpu", batch_size=4, render_size=64)
+    L = torch.rand(9, 1, 64, 64) * 100
+    whole = colorizer.predict_ab(L)
+    assert torch.equal(colorizer.predict_ab(L[-count:]), whole[-count:])
+
+
+def test_shipped_weights_color_a_photo_and_follow_a_hint():
+    from skimage import data
+
+    gray = data.astronaut().mean(axis=2).astype(np.uint8)
+    colorizer = Colorizer.load(device="cpu")
+    plain = colorizer.colorize(gray)
+    assert (plain.max(axis=2).astype(int) - plain.min(axis=2)).mean() > 8
+    hinted = colorizer.colorize(gray, hints=[Hint(y=400, x=120, a=-60, b=50, radius=20)])
+    spot = (slice(385, 415), slice(105, 135))
+    greener = hinted[spot][..., 1].astype(int) - hinted[spot][..., 0]
+    assert greener.mean() > (plain[spot][..., 1].astype(int) - plain[spot][..., 0]).mean() + 10
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((4, 4), np.float32), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)],
+    ids=["float", "empty", "flat"],
+)
+def test_what_is_no_picture_is_refused(tiny_weights: Path, picture: np.ndarray):
+    with pytest.raises(UnsupportedError, match="uint8"):
+        Colorizer.load(tiny_weights, device="cpu").colorize(picture)
+
+
+def test_a_hint_outside_is_refused(tiny_weights: Path, gray: np.ndarray):
+    colorizer = Colorizer.load(tiny_weights, device="cpu", render_size=64)
+    with pytest.raises(ConfigError, match="outside"):
+        colorizer.colorize(gray, hints=[Hint(y=9999, x=0, a=0, b=0)])
+
+
+def test_weights_that_are_none_are_refused(tmp_path: Path):
+    with pytest.raises(ModelError, match="no such"):
+        Colorizer.load(tmp_path / "none.safetensors")
+    (tmp_path / "pickle.safetensors").write_bytes(b"\x80\x04not safetensors")
+    with pytest.raises(ModelError):
+        Colorizer.load(tmp_path / "pickle.safetensors")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="only where there is no CUDA device")
+def test_cuda_without_a_device_is_refused(tiny_weights: Path):
+    with pytest.raises(ConfigError, match="cuda"):
+        Colorizer.load(tiny_weights, device="cuda")
