@@ -24,6 +24,9 @@ from colorize_core.media.tiff import TiffLayout, read_tiff
 Format = Literal["jpeg", "png", "tiff", "webp", "bmp", "pnm", "gif"]
 
 
+_PNG_HINTS = frozenset({b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"acTL"})
+
+
 @dataclass(frozen=True)
 class Decoded:
     """What a decoder found."""
@@ -106,7 +109,10 @@ def _decode_png(data: bytes, max_pixels: int) -> Decoded:
     stored = imagecodecs.png_decode(data)
     samples, alpha = _split_alpha(stored)
     found = embedded.read_png(data)
-    chunks = dict(reversed(list(embedded.png_chunks(data))))
+    chunks: dict[bytes, bytes] = {}
+    for kind, body in embedded.png_chunks(data):
+        if kind in _PNG_HINTS:
+            chunks.setdefault(kind, body)
     if found.icc is None and b"sRGB" not in chunks and b"gAMA" in chunks:
         found.icc = _gamma_profile(chunks, samples.ndim == 2)
     warnings = ("only the first frame of an animation is kept",) if b"acTL" in chunks else ()

@@ -110,6 +110,28 @@ def read_ifd(data: bytes, flavor: Flavor, offset: int) -> tuple[dict[int, Entry]
     return found, end
 
 
+def directory_offsets(data: bytes, *, most: int) -> tuple[list[int], bool]:
+    """Offsets of the chain of directories, and whether it ends as it should.
+
+    Raises:
+        ValueError: no TIFF header, a chain that bites its tail, or more than `most` directories.
+    """
+    flavor, offset = read_header(data)
+    offsets: dict[int, None] = {}
+    while offset:
+        if offset in offsets or len(offsets) == most:
+            raise ValueError(f"directory {len(offsets) + 1} repeats an earlier one, or is too much")
+        try:
+            _, position = read_ifd(data, flavor, offset)
+        except ValueError:
+            return list(offsets), False
+        offsets[offset] = None
+        if position + flavor.offset_size > len(data):
+            return list(offsets), False
+        offset = struct.unpack_from(flavor.offset_code, data, position)[0]
+    return list(offsets), True
+
+
 def read_integer(data: bytes, flavor: Flavor, entry: Entry) -> int | None:
     """First value of an integer entry, else None."""
     code = {1: "B", SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", 18: "Q"}.get(entry.type)

@@ -82,7 +82,7 @@ def _convert(samples: Samples, channels: int, icc: bytes, space: str) -> Samples
 
 
 def _transform(samples: Samples, icc: bytes, space: str) -> Samples:
-    flags = imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
+    flags: int = imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
     if samples.dtype == np.uint16:
         # lcms2's own tables are off by up to 4 % of the range near black at 16 bit.
         flags |= imagecodecs.CMS.FLAGS.NOOPTIMIZE

@@ -30,6 +30,7 @@ _PHOTOMETRIC, _SEPARATE = 262, 2
 _DESCRIPTION, _XMP, _RESOURCES, _ICC = 270, 700, 34377, 34675
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _REDUCED, _MASK = 1, 4
+_MOST_PAGES = 65_535
 _LOSSY = frozenset({_OLD_JPEG, _JPEG, 22610, 33003, 33004, 33005, 34712, 34892, 50001, 50002})
 
 # Descriptions that programs read as the layout of the samples, which color changes.
@@ -99,11 +100,13 @@ def read_tiff(data: bytes, *, max_pixels: int) -> TiffFile:
             damaged data.
     """
     flavor, _ = ifd.read_header(data)
-    warnings: list[str] = []
+    # tifffile's own walk along the pages can go round for ever.
+    offsets, ended = ifd.directory_offsets(data, most=_MOST_PAGES)
+    warnings = [] if ended else ["the list of pages breaks off"]
     rasters: list[Raster] = []
     layouts: list[PageLayout] = []
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        every = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
+        every = [_page_at(file, index, offset) for index, offset in enumerate(offsets)]
         pages = [(i, p) for i, p in enumerate(every) if not p.subfiletype & (_REDUCED | _MASK)]
         if not pages:
             raise UndecodableError("a TIFF without pages", remedy="check that the file is whole")
@@ -120,6 +123,11 @@ def read_tiff(data: bytes, *, max_pixels: int) -> TiffFile:
         lossless=all(layout.compression not in _LOSSY for layout in layouts),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _page_at(file: tifffile.TiffFile, index: int, offset: int) -> tifffile.TiffPage:
+    file.filehandle.seek(offset)
+    return tifffile.TiffPage(file, index)
 
 
 def _check_size(pages: Sequence[tifffile.TiffPage], max_pixels: int) -> None:

@@ -275,6 +275,24 @@ def test_damaged_lzw_is_refused_and_kills_nothing():
     assert None in outcomes
 
 
+def test_pages_that_go_round_in_a_circle_are_refused():
+    data = bytearray(tiff_bytes(GRAY, COLOR))
+    first, second = (page.offset for _, page in pages_of(bytes(data)))
+    struct.pack_into("<I", data, second + 2 + 12 * struct.unpack_from("<H", data, second)[0], first)
+    with pytest.raises(InputError, match="repeats"):
+        decoded(bytes(data))
+
+
+def test_a_list_of_pages_that_breaks_off_is_named():
+    data = bytearray(tiff_bytes(GRAY, COLOR))
+    first = pages_of(bytes(data))[0][1].offset
+    next_page = first + 2 + 12 * struct.unpack_from("<H", data, first)[0]
+    struct.pack_into("<I", data, next_page, len(data) + 100)
+    photo = decoded(bytes(data))
+    assert len(photo.pages) == 1
+    assert any("breaks off" in warning for warning in photo.warnings)
+
+
 def test_a_page_that_cannot_be_read_fails_the_file():
     whole = tiff_bytes(GRAY, COLOR, compression="zlib")
     strip = bytearray(whole)
