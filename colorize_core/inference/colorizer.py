@@ -78,6 +78,7 @@ class Colorizer:
         self.batch_size = batch_size
         self.render_size = render_size
         self.weights_sha256 = generator.sha256
+        self.takes_hints = generator.config.architecture == "flagship"
         self._notes: list[str] = []
         self._precision = precision
         self._module = generator.module.to(self.device)

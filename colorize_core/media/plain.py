@@ -20,9 +20,14 @@ def write_picture(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) ->
         path: ends in .jpg, .png, .tif, .bmp or .webp.
         pixels: [H, W] gray or [H, W, 3] RGB; uint16 for .png and .tif only.
     """
+    publish_bytes(path, encode_picture(path.suffix, pixels))
+
+
+def encode_picture(suffix: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """The file `write_picture` would write."""
     stored = pixels if pixels.ndim == 2 else pixels[..., ::-1]
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
-    ok, data = cv2.imencode(path.suffix, np.ascontiguousarray(stored), options)
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
+    ok, data = cv2.imencode(suffix, np.ascontiguousarray(stored), options)
     if not ok:
-        raise ValueError(f"{path}: OpenCV cannot write {pixels.dtype} as {path.suffix}")
-    publish_bytes(path, data.tobytes())
+        raise ValueError(f"OpenCV cannot write {pixels.dtype} as {suffix}")
+    return data.tobytes()

@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorize_core.errors import ModelError
 from colorize_core.metrics.networks import first_line, load_script, load_tensors, strictly
@@ -28,7 +28,7 @@ _BGR_MEAN: Final = (104.0, 117.0, 123.0)
 _SIDE: Final = 227
 
 
-class SqueezeNetFeatures(nn.Module):
+class SqueezeNet:
     """Mean over the picture of SqueezeNet 1.1's last layer before classification, 512 numbers.
 
     The file is a state dict with the Caffe names conv1, fireN/squeeze1x1, fireN/expand1x1,
@@ -36,22 +36,23 @@ class SqueezeNetFeatures(nn.Module):
 
     Args:
         path: of the file.
+        device: where it runs; results come back to the CPU.
 
     Raises:
         ModelError: not this network.
     """
 
-    num_features = 512
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._tensors = load_tensors(path)
-        strictly(self._tensors, _squeezenet_shapes(), path)
+    def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
+        self._device = device
+        tensors = load_tensors(path)
+        strictly(tensors, _squeezenet_shapes(), path)
+        self._tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
 
     @torch.inference_mode()
-    def forward(self, rgb: Tensor) -> Tensor:
+    def features(self, rgb: Tensor) -> Tensor:
         """Features [B,512] of sRGB [B,3,H,W] in [0,1]."""
-        x = F.interpolate(rgb.float() * 255.0, (_SIDE, _SIDE), mode="bilinear", antialias=True)
+        x = rgb.to(self._device).float() * 255.0
+        x = F.interpolate(x, (_SIDE, _SIDE), mode="bilinear", antialias=True)
         x = x.flip(1) - torch.tensor(_BGR_MEAN, device=x.device).view(1, 3, 1, 1)
         x = self._conv(x, "conv1", stride=2)
         for number in range(2, 10):
@@ -61,11 +62,10 @@ class SqueezeNetFeatures(nn.Module):
             one = self._conv(squeezed, f"fire{number}/expand1x1")
             three = self._conv(squeezed, f"fire{number}/expand3x3", padding=1)
             x = torch.cat((one, three), 1)
-        return x.mean((2, 3))
+        return x.mean((2, 3)).cpu()
 
     def _conv(self, x: Tensor, name: str, *, stride: int = 1, padding: int = 0) -> Tensor:
-        weight = self._tensors[f"{name}.weight"].to(x.device)
-        bias = self._tensors[f"{name}.bias"].to(x.device)
+        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
         return F.relu(F.conv2d(x, weight, bias, stride, padding))
 
 
@@ -82,7 +82,7 @@ def _squeezenet_shapes() -> dict[str, tuple[int, ...]]:
     }
 
 
-class InceptionNetwork:
+class Inception:
     """Inception v3 as FID and IS use it, from NVIDIA's TorchScript form of inception-2015-12-05.
 
     The script takes pictures of any size in 0..255, resizes them to 299 as TensorFlow 1 did and
@@ -90,6 +90,7 @@ class InceptionNetwork:
 
     Args:
         path: of the file.
+        device: where it runs; results come back to the CPU.
 
     Raises:
         ModelError: not TorchScript, or a script with other arguments or results.
@@ -97,9 +98,9 @@ class InceptionNetwork:
 
     num_features = 2048
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._script = load_script(path)
+    def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
+        self._path, self._device = path, device
+        self._script = load_script(path).to(device)
 
     @torch.inference_mode()
     def features(self, rgb: Tensor) -> Tensor:
@@ -115,7 +116,7 @@ class InceptionNetwork:
         return values
 
     def _call(self, rgb: Tensor, option: str, width: int | None) -> Tensor:
-        pixels = (rgb.float() * 255.0).round()
+        pixels = (rgb.to(self._device).float() * 255.0).round()
         try:
             values = self._script(pixels, **{option: True})
         except RuntimeError as error:
@@ -129,4 +130,4 @@ class InceptionNetwork:
             or width not in (None, values.shape[1])
         ):
             raise ModelError(f"{self._path}: its output is not [B, {width or 'classes'}]")
-        return values.float()
+        return values.float().cpu()

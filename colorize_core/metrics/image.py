@@ -16,9 +16,14 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 # Identical 8-bit pictures would have infinite PSNR, and one of them would hide all others' mean.
 MSE_FLOOR: Final = 1e-3 / 255.0**2
 
-_SSIM_RADIUS: Final = 5
+SSIM_WINDOW: Final = 11
+_SSIM_RADIUS: Final = SSIM_WINDOW // 2
 AB_BINS: Final = 22
 AB_LIMIT: Final = 110.0
+# Gray lies where four cells meet, and rounding would deal gray pixels out to all of them. So it is
+# put where scikit-image's Lab has it, whose white point is off its own matrix by this (times f(Y),
+# and not for black).
+_GRAY_NUDGE: Final = (-0.00246, 0.00465)
 
 
 def mse(output: Tensor, truth: Tensor) -> Tensor:
@@ -45,7 +50,7 @@ def ssim(output: Tensor, truth: Tensor) -> Tensor:
     Raises:
         ValueError: a side is shorter than the window.
     """
-    if min(output.shape[-2:]) < 2 * _SSIM_RADIUS + 1:
+    if min(output.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs sides of 11 pixels, found {tuple(output.shape[-2:])}")
     _, full = structural_similarity_index_measure(
         output, truth, data_range=1.0, reduction="none", return_full_image=True
@@ -81,9 +86,10 @@ def ab_histogram(lab: Tensor) -> Tensor:
     Pixels outside the plane's limits are left out.
     """
     batch = lab.shape[0]
-    cells = ((lab[:, 1:].flatten(2).double() + AB_LIMIT) * (AB_BINS / (2 * AB_LIMIT))).floor()
-    # The last cell includes its upper border, as in numpy.histogram.
-    cells = torch.where(lab[:, 1:].flatten(2) == AB_LIMIT, AB_BINS - 1.0, cells)
+    nudge = torch.tensor(_GRAY_NUDGE, dtype=torch.float64, device=lab.device)[:, None]
+    L, ab = lab[:, :1].flatten(2).double(), lab[:, 1:].flatten(2).double()
+    ab = ab + nudge * ((L + 16.0) / 116.0) * (L > 0)
+    cells = ((ab + AB_LIMIT) * (AB_BINS / (2 * AB_LIMIT))).floor()
     inside = ((cells >= 0) & (cells < AB_BINS)).all(1)
     index = (cells[:, 0] * AB_BINS + cells[:, 1]).long().clamp(0, AB_BINS**2 - 1)
     counts = torch.zeros(batch, AB_BINS**2, dtype=torch.float64, device=lab.device)

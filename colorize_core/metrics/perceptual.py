@@ -56,12 +56,13 @@ class Lpips(nn.Module):
     Args:
         net: "alex" (the usual one for reporting) or "vgg".
         path: torchvision's state dict of that network; classifier layers in it are left out.
+        device: where it runs; results come back to the CPU.
 
     Raises:
         ModelError: the file is another network, or torchmetrics does not bring the heads.
     """
 
-    def __init__(self, net: LpipsNet, path: Path) -> None:
+    def __init__(self, net: LpipsNet, path: Path, device: torch.device | str = "cpu") -> None:
         super().__init__()
         self._taps = _TAPS[net]
         self.layers = backbone(net)
@@ -73,21 +74,22 @@ class Lpips(nn.Module):
         shapes = {name: tuple(value.shape) for name, value in self.layers.state_dict().items()}
         strictly(tensors, shapes, path)
         self.layers.load_state_dict(tensors)
-        self.heads = _heads(net)
-        self.eval()
+        self.to(device).eval()
+        self._device = device
+        self._heads = [head.to(device) for head in _heads(net)]
 
     @torch.inference_mode()
     def forward(self, output: Tensor, truth: Tensor) -> Tensor:
         """LPIPS [B] between sRGB [B,3,H,W] in [0,1]."""
-        total = torch.zeros(output.shape[0], device=output.device)
-        a, b = _scaled(output), _scaled(truth)
-        heads = iter(self.heads)
+        total = torch.zeros(output.shape[0], device=self._device)
+        a, b = _scaled(output.to(self._device)), _scaled(truth.to(self._device))
+        heads = iter(self._heads)
         for index, layer in enumerate(self.layers):
             a, b = layer(a), layer(b)
             if index in self._taps:
                 difference = (_unit(a) - _unit(b)).square()
-                total = total + (difference * next(heads).to(a.device)).sum(1).mean((1, 2))
-        return total
+                total = total + (difference * next(heads)).sum(1).mean((1, 2))
+        return total.cpu()
 
 
 def _heads(net: LpipsNet) -> list[Tensor]:

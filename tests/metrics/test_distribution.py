@@ -12,7 +12,7 @@ from torch import nn
 
 from colorize_core.errors import ModelError
 from colorize_core.metrics import distribution as d
-from colorize_core.metrics.features import InceptionNetwork, SqueezeNetFeatures
+from colorize_core.metrics.features import Inception, SqueezeNet
 from colorize_core.metrics.networks import fetch_network, load_script, load_tensors
 from colorize_core.metrics.perceptual import Lpips, backbone
 
@@ -108,7 +108,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_inception_gets_pictures_in_0_to_255(script):
-    network = InceptionNetwork(script)
+    network = Inception(script)
     rgb = torch.tensor([0.2, 1.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
     assert network.features(rgb).shape == (2, 2048)
     torch.testing.assert_close(network.features(rgb), torch.full((2, 2048), 51.0))
@@ -120,7 +120,7 @@ def test_another_script_is_refused(tmp_path):
     with pytest.warns(DeprecationWarning, match="torch.jit"):
         torch.jit.script(nn.ReLU()).save(str(tmp_path / "relu.pt"))
     with pytest.raises(ModelError, match="not the Inception script"):
-        InceptionNetwork(tmp_path / "relu.pt").features(torch.zeros(1, 3, 8, 8))
+        Inception(tmp_path / "relu.pt").features(torch.zeros(1, 3, 8, 8))
 
 
 def squeezenet_file(tmp_path: Path, *, seed: int = 0) -> tuple[Path, dict[str, torch.Tensor]]:
@@ -167,26 +167,26 @@ def test_squeezenet_is_the_published_architecture(tmp_path):
     x = pool(fire(fire(x, 4), 5))
     x = fire(fire(fire(fire(x, 6), 7), 8), 9)
     assert x.shape[1:] == (512, 14, 14)
-    got = SqueezeNetFeatures(path)(rgb)
+    got = SqueezeNet(path).features(rgb)
     torch.testing.assert_close(got, x.mean((2, 3)), rtol=1e-4, atol=1e-4)
 
 
 def test_squeezenet_resizes_with_antialiasing(tmp_path):
     path, _ = squeezenet_file(tmp_path)
-    network = SqueezeNetFeatures(path)
+    network = SqueezeNet(path)
     big = torch.rand(1, 3, 454, 500, generator=torch.Generator().manual_seed(2))
     small = F.interpolate(big, (227, 227), mode="bilinear", antialias=True)
-    torch.testing.assert_close(network(big), network(small), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(network.features(big), network.features(small), rtol=1e-3, atol=1e-3)
 
 
 def test_a_network_with_a_missing_or_other_tensor_is_refused(tmp_path):
     path, tensors = squeezenet_file(tmp_path)
     torch.save({k: v for k, v in tensors.items() if k != "fire5/expand3x3.bias"}, path)
     with pytest.raises(ModelError, match=r"fire5/expand3x3\.bias is None"):
-        SqueezeNetFeatures(path)
+        SqueezeNet(path)
     torch.save({**tensors, "conv11.weight": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match=r"conv11\.weight"):
-        SqueezeNetFeatures(path)
+        SqueezeNet(path)
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg"])

@@ -105,16 +105,17 @@ def test_colorfulness_in_both_definitions(pair):
 
 def test_ab_histogram_and_its_divergence(pair):
     labs = [rgb_to_lab(x) for x in pair]
-    labs[0][0, 1, 0, 0], labs[0][0, 2, 0, 1] = 110.0, -110.0  # borders count
-    labs[0][0, 1, 1, 1] = 130.0  # outside does not
+    labs[0][0, 1, 1, 1] = 130.0  # outside does not count
     ours = [m.ab_histogram(x) for x in labs]
     theirs = []
     for batch in labs:
-        grids = [
-            np.histogram2d(x[1].ravel(), x[2].ravel(), bins=22, range=[[-110, 110]] * 2)[0]
-            for x in batch.double().numpy()
-        ]
-        theirs.append(np.stack([g / g.sum() for g in grids]))
+        grids = []
+        for L, a, b in batch.double().flatten(2).numpy():
+            f = (L + 16) / 116 * (L > 0)
+            shifted = a - 0.00246 * f, b + 0.00465 * f
+            grid = np.histogram2d(*shifted, bins=22, range=[[-110, 110]] * 2)[0]
+            grids.append(grid / grid.sum())
+        theirs.append(np.stack(grids))
     np.testing.assert_allclose(ours[0], theirs[0], atol=1e-12)
     np.testing.assert_allclose(ours[1], theirs[1], atol=1e-12)
     p, q = theirs[0].mean(0), theirs[1].mean(0)
@@ -122,6 +123,24 @@ def test_ab_histogram_and_its_divergence(pair):
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = sum(np.where(x > 0, x * np.log(x / half), 0).sum() for x in (p, q)) / 2
     assert m.js_divergence(ours[0].mean(0), ours[1].mean(0)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_gray_pixels_share_cells_with_scikit_images_gray():
+    gray = torch.linspace(0, 1, 256).expand(1, 3, 4, 256)
+    ours = m.ab_histogram(rgb_to_lab(gray))[0]
+    lab = color.rgb2lab(gray[0].permute(1, 2, 0).double().numpy())
+    theirs = np.histogram2d(lab[..., 1].ravel(), lab[..., 2].ravel(), 22, [[-110, 110]] * 2)[0]
+    np.testing.assert_allclose(ours, theirs / theirs.sum(), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_histogram_of_pictures_agrees_with_scikit_images_lab(name):
+    picture = getattr(data, name)()
+    lab = color.rgb2lab(picture)
+    theirs = np.histogram2d(lab[..., 1].ravel(), lab[..., 2].ravel(), 22, [[-110, 110]] * 2)[0]
+    rgb = torch.from_numpy(picture / 255.0).permute(2, 0, 1)[None].float()
+    ours = m.ab_histogram(rgb_to_lab(rgb))[0].numpy()
+    assert np.abs(ours - theirs / theirs.sum()).sum() < 1e-3
 
 
 def test_divergence_runs_from_zero_to_log_two():
