@@ -70,7 +70,7 @@ if [ "$warned" -eq 1 ]; then
     wait "$job" || again=$?
     if [ "$again" -ne 127 ]; then code=$again; fi
 fi
-kill $(jobs -p) 2>/dev/null || true
+jobs -p | xargs --no-run-if-empty kill 2>/dev/null || true
 
 if [ "$code" -eq 75 ]; then
     echo "not finished: requeued"
