@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import struct
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ from colorize_core.media.raster import (
     unassociated,
     upright,
 )
+
+# tifffile logs every odd tag; without a handler Python prints those on the user's terminal.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _OLD_JPEG, _JPEG = 6, 7

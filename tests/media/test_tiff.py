@@ -301,3 +301,19 @@ def test_a_page_that_cannot_be_read_fails_the_file():
     with pytest.raises(InputError):
         decoded(bytes(strip))
     assert as_color(decoded(whole).pages[0].pixels).shape == COLOR.shape
+
+
+def test_old_style_jpeg_comes_back_as_jpeg():
+    stream = saved(color_picture(32, 48), "JPEG", quality=95)
+    samples = struct.pack("<4H", 8, 8, 8, 0)
+    tags = [(256, 4, 48), (257, 4, 32), (258, 3, -1), (259, 3, 6), (262, 3, 6), (273, 4, -2)]
+    tags += [(277, 3, 3), (278, 4, 32), (279, 4, len(stream)), (513, 4, -2), (514, 4, len(stream))]
+    places = {-1: 8 + 2 + 12 * len(tags) + 4, -2: 8 + 2 + 12 * len(tags) + 4 + len(samples)}
+    entries = b"".join(
+        struct.pack("<HHII", tag, kind, 3 if tag == 258 else 1, places.get(value, value))
+        for tag, kind, value in tags
+    )
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    photo = decoded(head + entries + bytes(4) + samples + stream)
+    assert np.abs(photo.pages[0].pixels.astype(int) - color_picture(32, 48)).max() <= 10
+    assert pages_of(encoded(photo))[0][1].compression == 7
