@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +69,18 @@ def _without_profile(samples: Samples, channels: int) -> Samples:
     if channels != 4:
         return samples
     top = int(np.iinfo(samples.dtype).max)
-    light = top - samples.astype(np.uint32)
-    product = light[..., :3] * light[..., 3:]
-    return ((product + top // 2) // top).astype(samples.dtype)
+    color = np.empty((*samples.shape[:2], 3), samples.dtype)
+    for rows in _strips(samples):
+        light = top - samples[rows].astype(np.uint32)
+        color[rows] = (light[..., :3] * light[..., 3:] + top // 2) // top
+    return color
+
+
+def _strips(samples: Samples) -> Iterator[slice]:
+    """Row ranges of about a million samples, so that wide intermediates stay small."""
+    step = max(1, 2**20 // max(1, samples[:1].size))
+    for start in range(0, len(samples), step):
+        yield slice(start, start + step)
 
 
 def _convert(samples: Samples, channels: int, icc: bytes, space: str) -> Samples:
@@ -153,9 +163,11 @@ def to_full_range(samples: Samples, bits: int) -> Samples:
 def unassociated(samples: Samples, alpha: Samples) -> Samples:
     """Divide color by alpha where a file stores it multiplied; full transparency stays 0."""
     top = int(np.iinfo(samples.dtype).max)
-    weight = alpha.astype(np.uint32)
-    if samples.ndim == 3:
-        weight = weight[..., None]
-    divided = (samples.astype(np.uint32) * top + weight // 2) // np.maximum(weight, 1)
-    result: Samples = np.minimum(divided, top).astype(samples.dtype)
-    return result
+    color = np.empty_like(samples)
+    for rows in _strips(samples):
+        weight = alpha[rows].astype(np.uint32)
+        if samples.ndim == 3:
+            weight = weight[..., None]
+        divided = (samples[rows].astype(np.uint32) * top + weight // 2) // np.maximum(weight, 1)
+        color[rows] = np.minimum(divided, top)
+    return color
