@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -80,12 +81,15 @@ def sync_folder(path: Path) -> None:
 
 
 def remove_stale_temporaries(folder: Path) -> int:
-    """Delete what a killed process left under `folder`; return how many files.
+    """Delete what a killed process left under `folder`; return how many files and folders.
 
     Only the holder of OUT's lock may call it: another process' temporaries look the same.
     """
     removed = 0
-    for stale in folder.rglob(f"{TEMP_PREFIX}*"):
-        stale.unlink(missing_ok=True)
+    for stale in list(folder.rglob(f"{TEMP_PREFIX}*")):
+        if stale.is_dir():
+            shutil.rmtree(stale, ignore_errors=True)
+        else:
+            stale.unlink(missing_ok=True)
         removed += 1
     return removed

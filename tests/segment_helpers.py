@@ -31,7 +31,7 @@ def write_segment(path, probe, start, stop, output, settings) -> None:
 def color_film(path: Path, folder: Path, *, length: int = 17, **video) -> tuple[Path, JoinResult]:
     """Give a film a flat color; returns the result's path and what join said."""
     settings = VideoSettings(**{"preset": "ultrafast", **video})
-    probe = probe_film(path)
+    probe = probe_film(path, fps=settings.fps)
     folder.mkdir(exist_ok=True)
     segments = []
     for index, (start, stop) in enumerate(plan_segments(probe, length)):

@@ -6,13 +6,17 @@ import hashlib
 import shutil
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorize_core.archive.contents import stage_item
 from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
 from colorize_core.atomic import publish
 from colorize_core.inference.colorizer import Colorizer
+
+if TYPE_CHECKING:
+    from colorize_core.media.reader import Damage
 
 
 def blank_report(unit: VideoSegment | Join | FilmCopy) -> ItemReport:
@@ -64,18 +68,40 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
 
 
 def run_join(unit: Join, out: Path, note: str) -> ItemReport:
-    """Make the film of its segments, verify and publish it."""
+    """Make the film (or the folder of frames) of its segments, verify and publish it."""
+    started = time.monotonic()
+    segments = sorted(unit.segments, key=lambda report: report.details["index"])
+    files = [out / str(report.output) for report in segments]
+    target = out / unit.output
+    if unit.config.video.frames == "png":
+        report = _export(unit, files, target)
+    else:
+        report = _join(unit, files, target, note)
+    damage, stages, notes = _sum_up(segments)
+    reasons = [report.reason, *damage.reasons(), *notes]
+    reason = "; ".join(filter(None, reasons))
+    return replace(
+        report,
+        status="degraded" if reason else "done",
+        reason=reason,
+        seconds=round(time.monotonic() - started + sum(r.seconds for r in segments), 3),
+        details={
+            **report.details,
+            "segments": len(segments),
+            "damage": asdict(damage),
+            "stages": {name: round(seconds, 3) for name, seconds in stages.items()},
+        },
+    )
+
+
+def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
     from colorize_core.media.containers import what_container_keeps
     from colorize_core.media.encoder import choose_encoding
     from colorize_core.media.join import join_segments
-    from colorize_core.media.reader import Damage
 
-    started = time.monotonic()
-    target = out / unit.output
-    encoding = choose_encoding(unit.probe, unit.config.video)
-    choice = what_container_keeps(unit.probe, unit.config.video.container, encoding.codec)
-    segments = sorted(unit.segments, key=lambda report: report.details["index"])
-    files = [out / str(report.output) for report in segments]
+    video = unit.config.video
+    encoding = choose_encoding(unit.probe, video)
+    choice = what_container_keeps(unit.probe, video.container, encoding.codec)
     with stage_item(unit.item, target.parent) as source:
         result = join_segments(
             source,
@@ -84,33 +110,17 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
             target,
             choice=choice,
             note=note,
-            verify_luma=unit.config.video.verify_luma,
-            deinterlace=unit.config.video.deinterlace == "bwdif" and unit.probe.is_interlaced,
+            verify_luma=video.verify_luma,
+            deinterlace=video.deinterlace == "bwdif" and unit.probe.is_interlaced,
         )
-    damage = Damage()
-    for report in segments:
-        damage.add(Damage(**report.details["damage"]))
-    stages: Counter[str] = Counter()
-    for report in segments:
-        stages.update(report.details["stages"])
-    notes = dict.fromkeys(text for report in segments for text in report.details["notes"])
-    reasons = [*result.damage, *damage.reasons(), *(f"lost: {what}" for what in result.lost)]
-    reasons += notes
-    return ItemReport(
-        key=unit.key,
-        kind="film",
-        source=unit.item.path,
-        status="degraded" if reasons else "done",
+    return replace(
+        blank_report(unit),
         output=unit.output,
-        reason="; ".join(reasons),
+        reason="; ".join([*result.damage, *(f"lost: {what}" for what in result.lost)]),
         sha256=file_sha256(target),
         size=target.stat().st_size,
-        seconds=round(time.monotonic() - started + sum(r.seconds for r in segments), 3),
         frames=result.frames,
         details={
-            "segments": len(segments),
-            "damage": asdict(damage),
-            "stages": {name: round(seconds, 3) for name, seconds in stages.items()},
             "luma": asdict(result.luma) if result.luma else None,
             "lost": list(result.lost),
             "notes": [*encoding.notes, *result.notes],
@@ -118,6 +128,35 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
             "container": choice.container,
         },
     )
+
+
+def _export(unit: Join, files: list[Path], target: Path) -> ItemReport:
+    from colorize_core.media.frames import export_frames
+
+    result = export_frames(unit.probe, files, target)
+    lost = [f"lost: {what}" for what in result.lost]
+    return replace(
+        blank_report(unit),
+        output=unit.output,
+        reason="; ".join([*unit.probe.notes, *lost]),
+        size=result.size,
+        frames=result.frames,
+        details={"lost": list(result.lost), "container": "png"},
+    )
+
+
+def _sum_up(segments: list[ItemReport]) -> tuple[Damage, Counter[str], list[str]]:
+    """Damage, seconds by stage and fallbacks of all segments."""
+    from colorize_core.media.reader import Damage
+
+    damage = Damage()
+    stages: Counter[str] = Counter()
+    notes: dict[str, None] = {}
+    for report in segments:
+        damage.add(Damage(**report.details["damage"]))
+        stages.update(report.details["stages"])
+        notes.update(dict.fromkeys(report.details["notes"]))
+    return damage, stages, list(notes)
 
 
 def run_copy(unit: FilmCopy, out: Path) -> ItemReport:

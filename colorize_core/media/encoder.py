@@ -78,6 +78,11 @@ class EncoderSettings(Protocol):
         """Either "keep" or "bwdif"."""
         ...
 
+    @property
+    def frames(self) -> str:
+        """Either "none" or "png", for a folder of pictures instead of a film."""
+        ...
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -102,7 +107,8 @@ def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
     The chroma layout stays the source's where codec and picture size allow it.
     """
     notes: list[str] = []
-    codec = settings.codec
+    # Frames are taken from the segments again, so these must not lose anything.
+    codec = "ffv1" if settings.frames == "png" else settings.codec
     planar = _fit(codec, probe)
     if planar is None:
         codec, planar = _deeper(probe)

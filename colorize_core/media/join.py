@@ -166,7 +166,7 @@ def _mux(
     note: str,
 ) -> _Muxed:
     with ExitStack() as stack:
-        source = stack.enter_context(open_film(path))
+        source = stack.enter_context(open_film(path, probe.frame_rate))
         first = stack.enter_context(open_film(segments[0]))
         codec = first.streams.video[0].codec_context.codec.canonical_name
         patch_aspect = _must_patch_aspect(probe, choice.container, codec)

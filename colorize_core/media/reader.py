@@ -128,7 +128,7 @@ def _decode(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Pic
     """Yield what decodes of a range, ascending."""
     if start >= stop:
         return
-    with open_film(path) as container:
+    with open_film(path, probe.frame_rate) as container:
         stream = main_video(container, path)
         frames = _frames(_packets_from(container, stream, probe, start))
         numbered = _by_time(frames, probe) if probe.is_timed else _by_order(frames, probe, path)

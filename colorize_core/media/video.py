@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from colorize_core.errors import MissingError, TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.containers import holders
 from colorize_core.media.film import ColorTags, FilmProbe, StreamInfo
+from colorize_core.media.frames import frame_pattern
 from colorize_core.media.planes import plane, working_format
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 
 # Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
 # streams not at all.
-_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi"}
+_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi", "image2"}
 _UNORDERED_IN_AVI = {"h264", "hevc"}  # AVI has decode times only
 _HDR = {
     "MASTERING_DISPLAY_METADATA": "mastering display",
@@ -48,14 +49,19 @@ _COLORED_SHARE = 0.25
 
 
 def probe_film(
-    path: Path, *, max_pixels: int | None = None, max_frames: int | None = None
+    path: Path,
+    *,
+    max_pixels: int | None = None,
+    max_frames: int | None = None,
+    fps: float | None = None,
 ) -> FilmProbe:
     """Demux a film once and decode its first frames.
 
     Args:
-        path: the film.
+        path: the film, or a folder of numbered pictures.
         max_pixels: of one frame.
         max_frames: of the film.
+        fps: of a folder of pictures.
 
     Raises:
         MissingError: there is no such file.
@@ -63,14 +69,15 @@ def probe_film(
         UnsupportedError: without pictures, or with samples this project cannot handle.
         TooLargeError: above a limit.
     """
-    head = _read_head(path)
+    rate = Fraction(fps or 25).limit_denominator(1001)
+    head = _read_head(path, rate)
     pixels = head.frame.width * head.frame.height
     if max_pixels is not None and pixels > max_pixels:
         raise TooLargeError(
             f"{path.name}: {head.frame.width} x {head.frame.height} is above {max_pixels} pixels",
             remedy="raise video.max_pixels",
         )
-    packets = _read_packets(path)
+    packets = _read_packets(path, rate)
     if max_frames is not None and len(packets.times) > max_frames:
         raise TooLargeError(
             f"{path.name}: {len(packets.times)} frames are above {max_frames}",
@@ -103,17 +110,30 @@ def is_film_colored(path: Path, probe: FilmProbe) -> bool:
 
 
 @contextlib.contextmanager
-def open_film(path: Path) -> Iterator[Any]:
-    """Open a container for reading.
+def open_film(path: Path, rate: Fraction | None = None) -> Iterator[Any]:
+    """Open a container, or a folder of numbered pictures, for reading.
+
+    Args:
+        path: file or folder.
+        rate: frames per second; used for a folder only, and needed there.
 
     Raises:
         MissingError: there is no such file.
         UndecodableError: FFmpeg finds no film in it.
+        UnsupportedError: the order of a folder's pictures is not that of their names.
     """
     if not path.exists():
         raise MissingError(f"{path}: no such file", remedy="was it moved during the run?")
+    is_folder = path.is_dir()
+    name = frame_pattern(path) if is_folder else str(path)
+    options = {"pattern_type": "glob", "framerate": str(rate)} if is_folder else {}
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(
+            name,
+            format="image2" if is_folder else None,
+            options=options,
+            metadata_errors="replace",
+        )
     except (av.FFmpegError, ValueError) as error:
         raise UndecodableError(
             f"{path.name}: not a readable film: {_short(error)}",
@@ -172,8 +192,8 @@ class _Head:
     is_timed: bool
 
 
-def _read_head(path: Path) -> _Head:
-    with open_film(path) as container:
+def _read_head(path: Path, rate: Fraction) -> _Head:
+    with open_film(path, rate) as container:
         stream = main_video(container, path)
         times: set[int] = set()
         frames: list[Any] = []
@@ -243,7 +263,10 @@ def _color_tags(frame: Any, context: Any) -> ColorTags:
 
 
 def _hdr(frame: Any) -> tuple[str, ...]:
-    names = {data.type.name for data in frame.side_data} & _HDR.keys()
+    names: set[str] = set()
+    # PyAV fails on kinds of side data that it does not know, such as EXIF.
+    with contextlib.suppress(ValueError):
+        names = {data.type.name for data in frame.side_data} & _HDR.keys()
     return tuple(_HDR[name] for name in sorted(names))
 
 
@@ -265,8 +288,8 @@ class _Packets:
     error: str
 
 
-def _read_packets(path: Path) -> _Packets:
-    with open_film(path) as container:
+def _read_packets(path: Path, rate: Fraction) -> _Packets:
+    with open_film(path, rate) as container:
         stream = main_video(container, path)
         times: list[int | None] = []
         count = 0
@@ -287,9 +310,9 @@ def _read_packets(path: Path) -> _Packets:
         except av.FFmpegError as caught:
             error = _short(caught)
         declared = float(container.duration or 0) / av.time_base
-        rate = float(stream.guessed_rate or 25)
+        declared_rate = float(stream.guessed_rate or 25)
         # A tail of half a second may be rounding or a last long frame; more is missing.
-        lost = max((stream.frames - count) / rate, declared - last_seconds)
+        lost = max((stream.frames - count) / declared_rate, declared - last_seconds)
         is_cut_short = lost > max(0.5, 0.01 * declared)
         return _Packets(times, is_cut_short, max(declared, last_seconds), error)
 
@@ -361,8 +384,8 @@ def _frame_rate(pts: NDArray[np.int64], head: _Head) -> Fraction:
     median = float(np.median(np.diff(pts)))
     mean = float(pts[-1] - pts[0]) / (len(pts) - 1)
     # The mean is free of the rounding of coarse time bases, but one long pause spoils it.
-    step = mean if abs(mean / median - 1) < 0.05 else median
-    measured = 1 / (Fraction(step) * head.time_base)
+    step = Fraction(mean if abs(mean / median - 1) < 0.05 else median)
+    measured = 1 / (step * head.time_base)
     guessed = head.guessed_rate
     if guessed and abs(guessed / measured - 1) < Fraction(1, 20):
         return guessed
@@ -393,7 +416,7 @@ def _damage(pts: NDArray[np.int64], time_base: Fraction, packets: _Packets) -> t
 
 
 def _sample_frames(path: Path, probe: FilmProbe) -> Iterator[Any]:
-    with open_film(path) as container:
+    with open_film(path, probe.frame_rate) as container:
         stream = main_video(container, path)
         for i in range(_COLOR_SAMPLES):
             target = int(probe.pts[(2 * i + 1) * probe.frames // (2 * _COLOR_SAMPLES)])

@@ -188,6 +188,7 @@ class Planner:
         from colorize_core.media import video
         from colorize_core.media.containers import output_name, what_container_keeps
         from colorize_core.media.encoder import choose_encoding
+        from colorize_core.media.frames import frames_name
 
         try:
             local = staged.enter_context(
@@ -218,7 +219,9 @@ class Planner:
             here,
             probe,
             (),
-            output_name(item.path, choice.container),
+            frames_name(item.path)
+            if config.video.frames == "png"
+            else output_name(item.path, choice.container),
             config,
         )
         # A pending film needs all its segments, also one that failed before.

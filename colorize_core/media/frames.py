@@ -1,0 +1,155 @@
+"""Folders of numbered pictures: one taken as a film, or written from one."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from colorize_core.atomic import TEMP_PREFIX, sync_folder
+from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
+from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED, FilmProbe
+
+FRAME_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".dpx", ".exr"})
+_SWS_MATRICES = {"bt709": 1, "bt601": 5, "bt2020nc": 9}
+TIMES_NAME = "times.csv"
+_DIGITS = re.compile(r"\d+")
+
+
+def frames_name(path: str) -> str:
+    """Relative path of the folder that takes the frames of the film `path`."""
+    return f"{path}.frames"
+
+
+def frame_pattern(folder: Path) -> str:
+    """Glob that matches a folder's frames: the pictures of its commonest suffix.
+
+    Raises:
+        UndecodableError: it holds no pictures.
+        UnsupportedError: sorted by name, the pictures are not in the order of their numbers.
+    """
+    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in FRAME_SUFFIXES)
+    if not names:
+        raise UndecodableError(f"{folder.name}: holds no pictures to make a film of")
+    suffix = Counter(Path(name).suffix for name in names).most_common(1)[0][0]
+    names = [name for name in names if name.endswith(suffix)]
+    if names != sorted(names, key=_by_number):
+        raise UnsupportedError(
+            f"{folder.name}: the order of its pictures is unclear",
+            remedy="give all numbers the same count of digits: 0001, 0002, ...",
+        )
+    return f"{_escape(str(folder))}/*{suffix}"
+
+
+def _by_number(name: str) -> tuple[tuple[int, ...], str]:
+    return tuple(int(digits) for digits in _DIGITS.findall(name)), name
+
+
+def _escape(path: str) -> str:
+    # FFmpeg's glob takes a backslash, where Python's takes brackets.
+    return re.sub(r"([][*?{}\\])", r"\\\1", path)
+
+
+@dataclass(frozen=True)
+class FramesResult:
+    """What was published: PNGs, `size` bytes in all. `lost` is what pictures cannot hold."""
+
+    frames: int
+    size: int
+    lost: tuple[str, ...]
+
+
+def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> FramesResult:
+    """Write the frames of finished segments as PNGs, upright, and a table of their times.
+
+    8-bit films give 8-bit pictures, deeper ones 16-bit. The folder appears whole or not at all.
+
+    Args:
+        probe: of the source.
+        segments: lossless files of SegmentEncoder in order, together all frames of the film.
+        folder: final path; what it held before is replaced.
+
+    Raises:
+        VerifyError: the segments do not hold exactly the film's frames.
+    """
+    conversion = {
+        "format": "bgr24" if probe.planar.depth == 8 else "bgr48le",
+        "src_colorspace": _SWS_MATRICES[probe.matrix],
+        "src_color_range": RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
+        "dst_color_range": RANGE_FULL,
+        "interpolation": "BICUBIC",
+    }
+    digits = max(6, len(str(probe.frames)))
+    count = 0
+    with _publish_folder(folder) as temporary:
+        for frame in _decode(segments):
+            picture = frame.reformat(**conversion).to_ndarray()
+            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, probe.rotation)
+            count += 1
+        if count != probe.frames:
+            raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
+        _write_times(temporary / TIMES_NAME, probe, digits)
+        size = sum(path.stat().st_size for path in temporary.iterdir())
+    return FramesResult(count, size, _lost(probe))
+
+
+def _decode(segments: Sequence[Path]) -> Iterator[Any]:
+    for segment in segments:
+        with av.open(str(segment)) as container:
+            yield from container.decode(container.streams.video[0])
+
+
+def _write_png(path: Path, picture: np.ndarray[Any, Any], rotation: int) -> None:
+    upright = np.rot90(picture, round(rotation / 90) % 4)
+    ok, data = cv2.imencode(".png", np.ascontiguousarray(upright))
+    if not ok:
+        raise VerifyError(f"{path.name}: a picture of shape {picture.shape} did not encode")
+    path.write_bytes(data.tobytes())
+
+
+def _write_times(path: Path, probe: FilmProbe, digits: int) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("file", "seconds"))
+        for index, pts in enumerate(probe.pts.tolist(), start=1):
+            table.writerow((f"{index:0{digits}d}.png", f"{float(pts * probe.time_base):.6f}"))
+
+
+def _lost(probe: FilmProbe) -> tuple[str, ...]:
+    lost = [
+        f"{stream.kind} stream {stream.index} ({stream.codec or stream.name or 'unknown'})"
+        for stream in probe.streams
+        if stream.index != probe.video_index and not stream.is_redundant
+    ]
+    if probe.sample_aspect != 1:
+        lost.append(f"the pixels' shape {probe.sample_aspect}")
+    return tuple(lost)
+
+
+@contextmanager
+def _publish_folder(folder: Path) -> Iterator[Path]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
+    replaced = folder.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        sync_folder(temporary)
+        if folder.exists():
+            folder.rename(replaced)
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
