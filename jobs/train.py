@@ -21,13 +21,24 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, default=Path("configs/train/flagship.yaml"), help="a training recipe"
     )
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting, e.g. stages.0.samples=20000; it belongs to the run's identity",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where runs are kept")
     parser.add_argument("--cache", type=Path, help="decoded photos (default: OUT/cache)")
     parser.add_argument("--val", type=Path, help="folder of color photos to validate on")
-    parser.add_argument("--runner", choices=("ray", "local"), default="ray")
+    parser.add_argument(
+        "--runner", choices=("ray", "local"), default="ray", help="local = this process"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes, with --runner ray")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train"
+    )
     parser.add_argument(
         "--export", action="store_true", help="only export the newest checkpoint's generator"
     )

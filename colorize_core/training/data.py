@@ -8,6 +8,7 @@ import json
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -111,7 +112,11 @@ def _key(source: Path, files: list[Path], config: TrainDataConfig) -> str:
 
 
 def read_pictures(source: Path, files: list[Path]) -> Iterator[RawPicture]:
-    """Every picture file of `files`, archives opened, in a fixed order."""
+    """Every picture file of `files`, archives opened, in a fixed order.
+
+    Raises:
+        UsageError: an archive is damaged.
+    """
     for path in files:
         name = path.name if path == source else path.relative_to(source).as_posix()
         if path.name.endswith(".zip"):
@@ -122,9 +127,14 @@ def read_pictures(source: Path, files: list[Path]) -> Iterator[RawPicture]:
             group = name.split("/")[0] if "/" in name else ""
             yield RawPicture(group, name, path.read_bytes())
             continue
-        for member, data in members:
-            group = member.split("/")[0] if "/" in member else path.name.split(".")[0]
-            yield RawPicture(group, f"{name}!{member}", data)
+        try:
+            for member, data in members:
+                group = member.split("/")[0] if "/" in member else path.name.split(".")[0]
+                yield RawPicture(group, f"{name}!{member}", data)
+        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise UsageError(
+                f"{path}: damaged archive: {error}", remedy="replace it or take it out of DATA"
+            ) from error
 
 
 def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
@@ -75,7 +76,7 @@ class PerceptualLoss(nn.Module):
             self.features = (
                 VggFeatures(state) if "features.0.weight" in state else MobileNetFeatures(path)
             )
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, UnpicklingError) as error:
             raise ModelError(
                 f"{path}: perceptual weights cannot be read: {error}",
                 remedy="check perceptual_weights",

@@ -83,12 +83,14 @@ def draw_curves(log: Path, path: Path) -> None:
     skipped = {"step", "epoch", "stage"}
     names = [n for n in rows[0] if n not in skipped and any(row[n] for row in rows)]
     height = -(-len(names) // 3)
-    figure = Figure(figsize=(15, 3 * height), layout="constrained")
+    figure = Figure(figsize=(15, 3 * height))
+    figure.subplots_adjust(0.05, 0.06, 0.98, 0.95, 0.2, 0.4)
     for i, name in enumerate(names):
         axes = figure.add_subplot(height, 3, i + 1)
         points = [(int(row["step"]), float(row[name])) for row in rows if row[name]]
         axes.plot(*zip(*points, strict=True), linewidth=1, marker="." if len(points) < 60 else "")
         axes.set_title(name)
+        axes.locator_params(nbins=4)
         axes.grid(alpha=0.3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=70)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from colorize_core.atomic import append_lines, publish, publish_bytes
 from colorize_core.config import TrainConfig
@@ -25,6 +26,7 @@ from colorize_core.training.schedule import Schedule
 logger = logging.getLogger(__name__)
 
 _BATCH = 8
+_CURVES_SECONDS = 60.0  # drawing takes seconds
 COLUMNS = (
     "step", "epoch", "stage", "lr", "color", "perceptual", "style", "consistency", "adversarial",
     "critic", "penalty", "adversarial_to_l1", "gradient", "photos_per_s", "waiting",
@@ -74,7 +76,8 @@ class Watch(lightning.Callback):
         self.resume = resume
         self.epoch = 0
         self._since = (time.perf_counter(), 0)
-        self._logged = 0.0
+        self._drawn = time.perf_counter()
+        self._board: SummaryWriter | None = None
 
     def on_fit_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -86,7 +89,16 @@ class Watch(lightning.Callback):
         self.epoch = self.schedule.epoch_of(module.steps_done)
         if self.host.rank == 0:
             self._trim_log(module.steps_done)
+            # Events of steps that will be done again are hidden from here on.
+            self._board = SummaryWriter(
+                str(self.folder / "tensorboard"), purge_step=module.steps_done + 1
+            )
         self._since = (time.perf_counter(), module.steps_done)
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Close the log."""
+        if self._board is not None:
+            self._board.close()
 
     def restore(self, module: ColorizeModule, optimizers: list[torch.optim.Optimizer]) -> None:
         """Load the checkpoint found at the start, if any."""
@@ -202,7 +214,9 @@ class Watch(lightning.Callback):
             " ".join(f"{k}={v}" for k, v in row.items() if k not in ("step", "stage")),
             left / rate / 60,
         )  # fmt: skip
-        if metrics:
+        is_last = step == self.schedule.total_steps
+        if is_last or (metrics and now - self._drawn > _CURVES_SECONDS):
+            self._drawn = now
             draw_curves(self.folder / "metrics.csv", self.folder / "curves.png")
 
     def _append(self, row: Mapping[str, object]) -> None:
@@ -211,6 +225,10 @@ class Watch(lightning.Callback):
             append_lines(path, [",".join(COLUMNS)])
         text = io.StringIO()
         csv.DictWriter(text, COLUMNS, lineterminator="").writerow(dict(row))
+        if self._board is not None:
+            for name in [name for name in COLUMNS[3:] if name in row]:
+                self._board.add_scalar(name, float(str(row[name])), int(str(row["step"])))
+            self._board.flush()
         append_lines(path, [text.getvalue()])
 
     def _trim_log(self, step: int) -> None:

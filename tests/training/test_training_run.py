@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorize_core.config import GroupWeight, TrainConfig, load_config
+from colorize_core.errors import ConfigError, ModelError, UsageError
+from colorize_core.model.checkpoint import load_generator
+from colorize_core.training.checkpoint import list_states, load_newest, save_state
+from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit
+
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "configs" / "train" / "tiny.yaml"
+
+
+@pytest.fixture
+def spec(tiny, photos, tmp_path) -> RunSpec:
+    return RunSpec(
+        config=tiny, name="tiny", source=photos, out=tmp_path / "runs", cache=tmp_path / "cache"
+    )
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    return load_generator(path).module.state_dict()
+
+
+def command(spec: RunSpec) -> list[str]:
+    return [
+        sys.executable, "-m", "jobs.train", str(spec.source), "--config", str(TINY),
+        "--out", str(spec.out), "--cache", str(spec.cache), "--runner", "local",
+        "--device", "cpu", "--threads", "1",
+    ]  # fmt: skip
+
+
+def test_killed_runs_go_on_and_end_as_if_nothing_had_happened(spec, tmp_path):
+    job = subprocess.Popen(command(spec), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    checkpoints = spec.folder / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not list_states(checkpoints):
+        assert job.poll() is None, job.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(job.pid, signal.SIGKILL)
+    job.communicate()
+    assert job.returncode == -signal.SIGKILL
+    killed_at = int(list_states(checkpoints)[-1].stem.split("-")[1])
+    assert not spec.exported.exists()
+
+    again = subprocess.run(command(spec), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert f"step {killed_at} of" in again.stderr
+    assert again.stdout.strip() == str(spec.exported)
+
+    whole = replace(spec, out=tmp_path / "whole", threads=1)
+    fit(whole, LocalHost("cpu"))
+    expected = weights_of(whole.exported)
+    for name, tensor in weights_of(spec.exported).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)
+    check_what_a_run_leaves(spec)
+
+
+def check_what_a_run_leaves(spec: RunSpec) -> None:
+    with (spec.folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(set(steps))
+    assert {row["stage"] for row in rows} == {"colors", "critic"}
+    last = rows[-1]
+    assert all(float(last[name]) >= 0 for name in ("val_l1", "waiting", "photos_per_s", "penalty"))
+    assert 0 <= float(last["val_real_above_fake"]) <= 1
+    assert all(np.isfinite(float(v)) for k, v in last.items() if v and k != "stage")
+    states = list_states(spec.folder / "checkpoints")
+    assert len(states) == spec.config.saving.keep
+    pages = sorted((spec.folder / "pages").glob("*.png"))
+    assert len(pages) >= 3
+    with Image.open(pages[-1]) as page:
+        assert page.size == (5 * 3 * 64, 64)
+    with Image.open(spec.folder / "curves.png") as curves:
+        assert curves.width > 500
+    assert list((spec.folder / "tensorboard").glob("events*"))
+    names = {p.name for p in (spec.folder / "exports").iterdir()}
+    assert {"generator.pt", "generator.safetensors", "generator-epoch-0002.pt"} <= names
+    state = torch.load(spec.folder / "exports" / "generator.pt", weights_only=True)
+    for name, tensor in weights_of(spec.exported).items():
+        torch.testing.assert_close(tensor, state[name], rtol=1e-3, atol=1e-6)
+
+
+def test_a_finished_run_is_not_trained_again(spec):
+    short = replace(spec, config=only_first_stage(spec.config, samples=16))
+    fit(short, LocalHost("cpu"))
+    before = weights_of(short.exported)
+    short.exported.unlink()
+    fit(short, LocalHost("cpu"))
+    after = weights_of(short.exported)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def only_first_stage(config: TrainConfig, *, samples: int) -> TrainConfig:
+    return replace(config, stages=(replace(config.stages[0], samples=samples),))
+
+
+def test_another_configuration_never_continues_a_run(spec, tiny):
+    short = replace(spec, config=only_first_stage(tiny, samples=16))
+    fit(short, LocalHost("cpu"))
+    other = replace(short, config=replace(short.config, seed=1))
+    assert other.folder != short.folder
+    before = sorted(p.stat().st_mtime_ns for p in short.folder.rglob("*") if p.is_file())
+    fit(other, LocalHost("cpu"))
+    assert before == sorted(p.stat().st_mtime_ns for p in short.folder.rglob("*") if p.is_file())
+    assert load_newest(other.folder / "checkpoints", device=torch.device("cpu"))["step"] == 2
+    assert not all(
+        torch.equal(a, b)
+        for a, b in zip(
+            weights_of(short.exported).values(), weights_of(other.exported).values(), strict=True
+        )
+    )
+
+
+def test_what_the_hash_sees(tiny):
+    assert config_hash(tiny) == config_hash(load_config(TrainConfig, TINY))
+    assert config_hash(replace(tiny, saving=replace(tiny.saving, keep=9))) == config_hash(tiny)
+    for changed in (
+        replace(tiny, seed=3),
+        replace(tiny, stages=tiny.stages[:1]),
+        replace(tiny, data=replace(tiny.data, min_colorfulness=1.0)),
+    ):
+        assert config_hash(changed) != config_hash(tiny)
+
+
+def test_a_run_can_start_from_another_ones_generator(spec, tiny):
+    short = replace(spec, config=only_first_stage(tiny, samples=16))
+    fit(short, LocalHost("cpu"))
+    later = replace(tiny, init_weights=str(short.exported), skip_stages=1)
+    frozen = replace(later, stages=(later.stages[0], replace(later.stages[1], lr=1e-12, samples=8)))
+    second = replace(spec, config=frozen)
+    fit(second, LocalHost("cpu"))
+    expected = weights_of(short.exported)
+    for name, tensor in weights_of(second.exported).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)
+    unlike = replace(later, generator=replace(later.generator, base_channels=16))
+    with pytest.raises(ConfigError, match="init_weights"):
+        fit(replace(spec, config=unlike), LocalHost("cpu"))
+
+
+def test_the_cache_may_lie_on_the_device(spec, tiny):
+    short = replace(spec, config=only_first_stage(tiny, samples=16))
+    fit(short, LocalHost("cpu"))
+    data = replace(short.config.data, on_device=True)
+    placed = replace(short, config=replace(short.config, data=data))
+    fit(placed, LocalHost("cpu"))
+    expected = weights_of(short.exported)
+    for name, tensor in weights_of(placed.exported).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)
+
+
+def test_validation_photos_may_be_named(spec, tiny, photos):
+    short = replace(spec, config=only_first_stage(tiny, samples=16), val=photos / "one")
+    fit(short, LocalHost("cpu"))
+    assert list((short.folder / "pages").glob("*.png"))
+    with pytest.raises(UsageError, match="--val"):
+        fit(replace(short, val=photos / "missing"), LocalHost("cpu"))
+
+
+def test_the_newest_checkpoint_can_be_exported(spec, tiny):
+    short = replace(spec, config=only_first_stage(tiny, samples=16))
+    with pytest.raises(UsageError, match="no checkpoint"):
+        export_newest(short)
+    fit(short, LocalHost("cpu"))
+    before = weights_of(short.exported)
+    short.exported.unlink()
+    after = weights_of(export_newest(short))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_mistakes_of_a_recipe_are_named(spec, tiny):
+    group = replace(tiny.stages[0], groups=(GroupWeight("cars"),))
+    with pytest.raises(ConfigError, match="cars"):
+        fit(replace(spec, config=replace(tiny, stages=(group,))), LocalHost("cpu"))
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    for step in (5, 20, 100):
+        save_state(tmp_path, {"step": step}, keep=2)
+    assert [p.name for p in list_states(tmp_path)] == ["step-000000020.pt", "step-000000100.pt"]
+    assert load_newest(tmp_path, device=torch.device("cpu")) == {"step": 100}
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / "step-000000005.pt").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="step-000000005"):
+        load_newest(tmp_path, device=torch.device("cpu"))
