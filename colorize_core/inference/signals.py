@@ -18,13 +18,14 @@ from colorize_core.errors import UsageError
 
 UNCOLORED_SHARE: Final = 0.3  # of the archive's median colorfulness
 COLORED_MEDIAN: Final = 4.0  # an archive below this has too little color to compare with
-BLOTCHES_LIMIT: Final = 3.4
-CAST_LIMIT: Final = 11.0
+BLOTCHES_LIMIT: Final = 11.5
+CAST_LIMIT: Final = 13.0
 FLICKER_LIMIT: Final = 0.8
 
 _REDUCE: Final = 4  # blotches are looked for at a quarter of the working size
-_FLAT: Final = 1.5  # luma step (L* per reduced pixel) at which a color step is 1/e suspect
-_CORE: Final = 20  # reduced pixels that make a blotch's border
+_RADIUS: Final = 2  # of the window, in reduced pixels
+_LUMA_NOISE: Final = 4.0  # variance of L* that explains no color
+_CORE: Final = 40  # reduced pixels that make a blotch's border
 _GRID: Final = 8  # blocks per side for cast and flicker
 _EVERY: Final = 8  # films: of so many frames one is looked at as a photo
 
@@ -39,8 +40,7 @@ def photo_signals(L: Tensor, ab: Tensor) -> dict[str, float]:
 
     Returns:
         colorfulness: mean chroma. 0 is gray.
-        blotches: mean size (ab units per reduced pixel) of the 20 strongest color steps that no
-            step in luma explains.
+        blotches: ab units that luma does not explain, in the 40 worst places.
         cast: how far (ab units) nearly all of the picture, its most neutral tenth left out, is
             pulled toward one common hue; 0 where something neutral is left, never negative.
 
@@ -63,18 +63,19 @@ def _check(L: Tensor, ab: Tensor) -> None:
 
 
 def _blotches(L: Tensor, ab: Tensor) -> float:
-    both = F.avg_pool2d(torch.cat([L, ab], 1), _REDUCE, ceil_mode=True)
-    both = F.avg_pool2d(F.pad(both, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    steps_x = F.pad(both, (1, 1, 0, 0), mode="replicate")
-    steps_y = F.pad(both, (0, 0, 1, 1), mode="replicate")
-    squares = (steps_x[..., 2:] - steps_x[..., :-2]).square()
-    squares += (steps_y[..., 2:, :] - steps_y[..., :-2, :]).square()
-    luma_step = squares[:, :1].sqrt() / 2
-    color_step = squares[:, 1:].sum(1, keepdim=True).sqrt() / 2
-    # A color border may lie a pixel beside the luma edge that explains it.
-    luma_step = F.max_pool2d(luma_step, 3, 1, 1)
-    unexplained = (color_step * torch.exp(-luma_step / _FLAT)).flatten()
-    return float(unexplained.topk(min(_CORE, unexplained.numel())).values.mean())
+    """Color that a local linear function of luma does not give (the guided filter's residual)."""
+    luma, color = (F.avg_pool2d(part, _REDUCE, ceil_mode=True) for part in (L, ab))
+    mean_luma, mean_color = _window_mean(luma), _window_mean(color)
+    luma_variance = _window_mean(luma * luma) - mean_luma.square()
+    covariance = _window_mean(luma * color) - mean_luma * mean_color
+    explained = covariance.square() / (luma_variance + _LUMA_NOISE)
+    residual = _window_mean(color * color) - mean_color.square() - explained
+    spread = residual.clamp(min=0).sum(1).sqrt().flatten()
+    return float(spread.topk(min(_CORE, spread.numel())).values.mean())
+
+
+def _window_mean(x: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(x, (_RADIUS,) * 4, mode="replicate"), 2 * _RADIUS + 1, 1)
 
 
 def _cast(ab: Tensor) -> float:
@@ -169,15 +170,19 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
 
     Args:
         signals: of one photo or film.
-        median: of the archive, see `archive_median`. Only "colorfulness" is compared with it.
+        median: of the archive, see `archive_median`; colorfulness and blotches are compared with
+            it.
     """
     reasons = []
     typical = median.get("colorfulness", 0.0)
     found = signals.get("colorfulness", typical)
     if typical >= COLORED_MEDIAN and found < UNCOLORED_SHARE * typical:
         reasons.append(f"uncolored: colorfulness {found:.1f}, typical here {typical:.1f}")
-    if signals.get("blotches", 0.0) > BLOTCHES_LIMIT:
-        reasons.append(f"blotches: color steps of {signals['blotches']:.1f} without a luma edge")
+    # A stronger rendering has stronger borders everywhere.
+    if signals.get("blotches", 0.0) > max(BLOTCHES_LIMIT, 1.5 * median.get("blotches", 0.0)):
+        reasons.append(
+            f"blotches: color patches of {signals['blotches']:.0f} that no edge supports"
+        )
     if signals.get("cast", 0.0) > CAST_LIMIT:
         reasons.append(f"cast: nearly everything is pulled {signals['cast']:.0f} to one hue")
     if signals.get("flicker", 0.0) > FLICKER_LIMIT:
