@@ -24,6 +24,7 @@ from torch import Tensor
 from colorize_core.color.lab import rgb_to_lab
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import (
+    CUT_CHANGE,
     FilmSignals,
     archive_median,
     photo_signals,
@@ -32,7 +33,6 @@ from colorize_core.inference.signals import (
 
 SIZE = 256
 CLIP_FRAMES = 120
-CUT = 18.0  # mean |dL*| between frames that counts as a cut here
 Picture = tuple[Tensor, Tensor]
 Fault = Callable[[Picture, np.random.Generator], Picture]
 
@@ -117,7 +117,7 @@ def clip_signals(frames: list[Tensor], jump: Callable[[], Tensor]) -> dict[str, 
     signals = FilmSignals()
     last: Tensor | None = None
     for lab in frames:
-        is_cut = last is not None and float((lab[:, :1] - last).abs().mean()) > CUT
+        is_cut = last is not None and float((lab[:, :1] - last).abs().mean()) > CUT_CHANGE
         signals.add(lab[:, :1], lab[:, 1:] + jump(), cut=is_cut)
         last = lab[:, :1]
     return signals.result()

@@ -20,6 +20,7 @@ from colorize_core.atomic import publish
 from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.ahead import Ahead
+from colorize_core.inference.signals import CUT_CHANGE, FilmSignals
 from colorize_core.media.encoder import Encoding, SegmentEncoder, choose_encoding
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.planes import Plane, plane, resize_plane, with_chroma
@@ -40,11 +41,15 @@ class SegmentResult:
         frames: written.
         damage: of the source inside the segment, counted.
         seconds: processor time by stage: decode, infer, flow, chroma, encode.
+        signals: of the quality gate, see inference.signals.
+        cuts: frames at which a new shot begins.
     """
 
     frames: int
     damage: Damage
     seconds: dict[str, float]
+    signals: dict[str, float]
+    cuts: tuple[int, ...]
 
 
 def colorize_segment(
@@ -86,6 +91,8 @@ def colorize_segment(
         frames=stop - start,
         damage=segment.damage,
         seconds={name: round(value, 4) for name, value in segment.seconds.items()},
+        signals={name: round(value, 3) for name, value in segment.signals.result().items()},
+        cuts=tuple(segment.cuts),
     )
 
 
@@ -122,6 +129,9 @@ class _Segment:
         self.view = View.of(probe, config.render.size)
         self.damage = Damage()
         self.seconds: dict[str, float] = defaultdict(float)
+        self.signals = FilmSignals()
+        self.cuts: list[int] = []
+        self._last_L: Tensor | None = None
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -139,6 +149,7 @@ class _Segment:
             for frame in steadied:
                 if frame.picture is not None:
                     with self.clock("chroma"):
+                        self._judge(frame)
                         composed = self._compose(frame, frame.picture)
                     yield composed
 
@@ -176,6 +187,15 @@ class _Segment:
                 ab = self.predict_ab(torch.cat([frame.L for frame in batch])) * strength
             for i, frame in enumerate(batch):
                 yield replace(frame, ab=ab[i : i + 1])
+
+    def _judge(self, frame: _Frame) -> None:
+        assert frame.ab is not None
+        L, ab = self.view.inner(frame.L), self.view.inner(frame.ab)
+        last, self._last_L = self._last_L, L
+        is_cut = last is not None and float((L - last).abs().mean()) > CUT_CHANGE
+        if is_cut:
+            self.cuts.append(frame.index)
+        self.signals.add(L, ab, cut=is_cut)
 
     def _compose(self, frame: _Frame, picture: Picture) -> Any:
         assert frame.ab is not None
@@ -235,9 +255,12 @@ class View:
 
     def as_stored(self, x: Tensor) -> Tensor:
         """Undo `upright`."""
+        return torch.rot90(self.inner(x), -self.quarter_turns, (2, 3)).contiguous()
+
+    def inner(self, x: Tensor) -> Tensor:
+        """The upright picture without its padding."""
         left, right, top, bottom = self.padding
-        inner = x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
-        return torch.rot90(inner, -self.quarter_turns, (2, 3)).contiguous()
+        return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
 def _tensor(samples: Plane) -> Tensor:

@@ -14,8 +14,10 @@ from colorize_core.archive.contents import stage_item
 from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
 from colorize_core.atomic import publish
 from colorize_core.inference.colorizer import Colorizer
+from colorize_core.inference.signals import combine
 
 if TYPE_CHECKING:
+    from colorize_core.media.film import FilmProbe
     from colorize_core.media.reader import Damage
 
 
@@ -63,11 +65,13 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
             "damage": asdict(result.damage),
             "notes": notes,
             "stages": result.seconds,
+            "signals": result.signals,
+            "cuts": list(result.cuts),
         },
     )
 
 
-def run_join(unit: Join, out: Path, note: str) -> ItemReport:
+def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False) -> ItemReport:
     """Make the film (or the folder of frames) of its segments, verify and publish it."""
     started = time.monotonic()
     segments = sorted(unit.segments, key=lambda report: report.details["index"])
@@ -77,6 +81,8 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
         report = _export(unit, files, target)
     else:
         report = _join(unit, files, target, note)
+        if write_thumbnails:
+            report = _with_thumbnails(unit, report, out)
     damage, stages, notes = _sum_up(segments)
     reasons = [report.reason, *damage.reasons(), *notes]
     reason = "; ".join(filter(None, reasons))
@@ -90,6 +96,9 @@ def run_join(unit: Join, out: Path, note: str) -> ItemReport:
             "segments": len(segments),
             "damage": asdict(damage),
             "stages": {name: round(seconds, 3) for name, seconds in stages.items()},
+            "signals": combine(segment.details["signals"] for segment in segments),
+            "width": unit.probe.display_size[0],
+            "height": unit.probe.display_size[1],
         },
     )
 
@@ -123,11 +132,41 @@ def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
         details={
             "luma": asdict(result.luma) if result.luma else None,
             "lost": list(result.lost),
+            "kept": _kept(unit.probe, choice.container),
             "notes": [*encoding.notes, *result.notes],
             "codec": encoding.codec,
             "container": choice.container,
         },
     )
+
+
+def _kept(probe: FilmProbe, container: str) -> list[str]:
+    from colorize_core.media.containers import is_kept
+
+    kinds = Counter(
+        stream.kind
+        for stream in probe.streams
+        if stream.index != probe.video_index
+        and not stream.is_redundant
+        and is_kept(stream, container)
+    )
+    return [f"{count} {kind} stream{'s' * (count > 1)}" for kind, count in kinds.items()]
+
+
+def _with_thumbnails(unit: Join, report: ItemReport, out: Path) -> ItemReport:
+    """Add a strip of the film's shots and a preview clip for the run's page."""
+    from colorize_core.media.preview import write_film
+    from colorize_core.media.thumbnails import thumbs_folder
+
+    probe = unit.probe
+    cuts = [cut for segment in unit.segments for cut in segment.details["cuts"]]
+    shots = sorted(float(probe.pts[cut] * probe.time_base) for cut in cuts)
+    target = out / unit.output
+    with stage_item(unit.item, target.parent) as source:
+        if source.is_dir():  # numbered pictures: there is no film to look into
+            return report
+        thumbnails = write_film(source, target, thumbs_folder(out), unit.key, shots=shots)
+    return replace(report, details={**report.details, "thumbnails": thumbnails})
 
 
 def _export(unit: Join, files: list[Path], target: Path) -> ItemReport:

@@ -131,6 +131,7 @@ class Worker:
                 unit,
                 self._out,
                 f"color computed by {self._note.software}, weights {self._note.weights_sha256}",
+                write_thumbnails=self._write_thumbnails,
             )
         return films.run_copy(unit, self._out)
 
