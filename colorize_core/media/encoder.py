@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -183,7 +183,8 @@ class SegmentEncoder:
         """Flush the encoder and finish the file."""
         if self._written:
             self._mux(self._stream.encode(None))
-        self._container.close()
+        with writing(self._path):
+            self._container.close()
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +197,9 @@ class SegmentEncoder:
     ) -> None:
         if kind is None:
             self.close()
-        else:
+            return
+        with suppress(av.FFmpegError):
+            # What it says adds nothing to the error that is on its way.
             self._container.close()
 
     def _add_stream(self, encoding: Encoding) -> Any:
@@ -217,8 +220,16 @@ class SegmentEncoder:
         context.color_primaries, context.color_trc = color.primaries, color.transfer
         if encoding.codec == "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")
-        with writing(self._path):
-            self._container.start_encoding()
+        try:
+            with writing(self._path):
+                self._container.start_encoding()
+        except (av.FFmpegError, ValueError) as error:
+            self._container.close()
+            raise UnsupportedError(
+                f"{encoding.codec} does not take {encoding.planar.name} of "
+                f"{probe.width} x {probe.height}: {error}",
+                remedy="use another --codec",
+            ) from error
         return stream
 
     def _mux(self, packets: list[Any]) -> None:

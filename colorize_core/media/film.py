@@ -74,6 +74,7 @@ class FilmProbe:
         field_order: FFmpeg's AVFieldOrder; above 1 is interlaced.
         time_base: unit of `pts`, in seconds.
         pts: int64 [frames], when each frame is shown, ascending.
+        keyframes: int64, numbers of the frames from which decoding can start, ascending.
         is_timed: decoded frames carry the times in `pts`; otherwise they match in order only.
         is_segmentable: any range of frames can be decoded by itself.
         reason: why not, when it is not.
@@ -97,6 +98,7 @@ class FilmProbe:
     time_base: Fraction
     frame_rate: Fraction
     pts: NDArray[np.int64]
+    keyframes: NDArray[np.int64]
     duration_seconds: float
     is_timed: bool
     is_segmentable: bool

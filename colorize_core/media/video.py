@@ -43,6 +43,8 @@ _HDR = {
 _SAMPLED_PACKETS = 60
 _GAP_FACTOR = 3.0
 _STEADY_SHARE = 0.95
+_RUN_UP = 8  # frames between a keyframe and a border; the filter over time needs some before it
+_PIECES = 4
 _COLOR_SAMPLES = 16
 _COLOR_SPREAD = 2.0  # standard deviation of chroma, in 8-bit steps, above which a frame has color
 _COLORED_SHARE = 0.25
@@ -89,12 +91,29 @@ def probe_film(
 def plan_segments(probe: FilmProbe, segment_frames: int) -> list[tuple[int, int]]:
     """Cut a film into half-open ranges of frame numbers; one range if it cannot be cut.
 
-    Lengths differ by at most one and lie between 2/3 and 4/3 of `segment_frames`, except in films
-    shorter than that.
+    Ranges start a little after a keyframe where one is near, so that little is decoded twice. They
+    are 3/4 to 3/2 of `segment_frames` long (the last one down to 1/2), but longer in films with
+    hardly any keyframes: there, every range is decoded from far before it.
     """
-    count = max(1, round(probe.frames / segment_frames)) if probe.is_segmentable else 1
-    borders = [probe.frames * i // count for i in range(count + 1)]
-    return list(itertools.pairwise(borders))
+    borders = [0]
+    if probe.is_segmentable:
+        starts = probe.keyframes + _RUN_UP
+        while probe.frames - borders[-1] > 1.5 * segment_frames:
+            borders.append(_next_border(borders[-1], starts, probe.frames, segment_frames))
+    return list(itertools.pairwise([*borders, probe.frames]))
+
+
+def _next_border(last: int, starts: NDArray[np.int64], frames: int, length: int) -> int:
+    target = last + length
+    shortest, longest = last + 3 * length // 4, min(last + 3 * length // 2, frames - length // 2)
+    near = starts[(starts >= shortest) & (starts <= longest)]
+    if near.size:
+        return int(near[np.abs(near - target).argmin()])
+    before = int(starts[starts <= target].max(initial=0))
+    after = int(starts[starts > target].min(initial=frames))
+    # A stretch between keyframes is cut into few pieces: each is decoded from its beginning.
+    step = max(length, -(-(after - before) // _PIECES))
+    return min(last + step, after) if after < frames else min(last + step, frames - length // 2)
 
 
 def is_film_colored(path: Path, probe: FilmProbe) -> bool:
@@ -280,9 +299,10 @@ def _field_order(context: Any, frames: list[Any]) -> int:
 
 @dataclass(frozen=True)
 class _Packets:
-    """Outcome of demuxing a film. `times` is in decode order, None where a packet has none."""
+    """A demuxed film. `times` is in decode order, None where a packet has none."""
 
     times: list[int | None]
+    keyframes: list[int]
     is_cut_short: bool
     seconds: float
     error: str
@@ -292,6 +312,7 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
     with open_film(path, rate) as container:
         stream = main_video(container, path)
         times: list[int | None] = []
+        keyframes: list[int] = []
         count = 0
         last_seconds = 0.0
         error = ""
@@ -305,6 +326,8 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
                 count += 1
                 if not packet.is_discard and _is_shown(packet, stream.codec_context.name):
                     times.append(packet.pts)
+                    if packet.is_keyframe and packet.pts is not None:
+                        keyframes.append(packet.pts)
         except MemoryError:
             raise
         except av.FFmpegError as caught:
@@ -314,7 +337,7 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         # A tail of half a second may be rounding or a last long frame; more is missing.
         lost = max((stream.frames - count) / declared_rate, declared - last_seconds)
         is_cut_short = lost > max(0.5, 0.01 * declared)
-        return _Packets(times, is_cut_short, max(declared, last_seconds), error)
+        return _Packets(times, keyframes, is_cut_short, max(declared, last_seconds), error)
 
 
 def _is_shown(packet: Any, codec: str) -> bool:
@@ -346,6 +369,7 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
         time_base=head.time_base,
         frame_rate=_frame_rate(pts, head),
         pts=pts,
+        keyframes=np.searchsorted(pts, np.asarray(sorted(packets.keyframes), np.int64)),
         duration_seconds=packets.seconds,
         is_timed=is_timed,
         is_segmentable=not reason,

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -7,8 +8,9 @@ from film_helpers import decode, make_film, make_frame, packets
 from segment_helpers import CB, CR, color_film, write_segment
 
 from colorize_core.config import VideoSettings
-from colorize_core.errors import UnsupportedError, VerifyError
+from colorize_core.errors import OutOfSpaceError, UnsupportedError, VerifyError
 from colorize_core.media.containers import what_container_keeps
+from colorize_core.media.encoder import is_encoder_available
 from colorize_core.media.join import join_segments
 from colorize_core.media.luma import LumaCheck, compare_luma
 from colorize_core.media.planes import parse_format, plane
@@ -277,3 +279,26 @@ def test_damage_of_the_source_is_in_the_result(tmp_path):
     make_film(path, pts=[512 * i for i in range(60) if not 30 <= i < 40])
     _, result = color_film(path, tmp_path / "out")
     assert result.damage == ("10 frames are missing in 1 gaps, first at 1.16 s",)
+
+
+def test_a_full_disk_is_named(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=30, size=(320, 240))
+    with pytest.raises(OutOfSpaceError, match="is full"):
+        write_segment(path, probe_film(path), 0, 30, Path("/dev/full"), VideoSettings(codec="ffv1"))
+
+
+def test_an_encoder_that_is_not_there(tmp_path):
+    if is_encoder_available("h264_nvenc"):
+        pytest.fail("this test needs a machine without NVENC")
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=3)
+    with pytest.raises(UnsupportedError, match="h264_nvenc does not open"):
+        color_film(path, tmp_path / "out", codec="h264_nvenc")
+
+
+def test_a_picture_no_encoder_takes(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=3, codec="ffv1", size=(2, 2))
+    with pytest.raises(UnsupportedError, match="libsvtav1 does not take yuv420p of 2 x 2"):
+        color_film(path, tmp_path / "out", codec="libsvtav1")

@@ -79,20 +79,41 @@ def test_large_untagged_films_count_as_bt709(tmp_path):
     assert probe_film(path).matrix == "bt709"
 
 
-def test_segments_cover_the_film_once(tmp_path):
+def _check_cover(segments, frames):
+    assert segments[0][0] == 0
+    assert segments[-1][1] == frames
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(segments))
+    return [stop - start for start, stop in segments]
+
+
+@pytest.mark.parametrize("length", [16, 30, 33, 66, 99, 100, 300])
+def test_segments_cover_the_film_once(tmp_path, length):
     path = tmp_path / "a.mp4"
     make_film(path, frames=100)
+    sizes = _check_cover(plan_segments(probe_film(path), length), 100)
+    assert len(sizes) == 1 or max(sizes) <= 1.5 * length
+    assert all(size >= 0.75 * length - 1 for size in sizes[:-1])
+    assert len(sizes) == 1 or sizes[-1] >= length // 2
+
+
+def test_segments_start_after_keyframes(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=200, options={"g": "20", "sc_threshold": "0"})
     probe = probe_film(path)
-    for length in (16, 30, 33, 99, 100, 300):
-        segments = plan_segments(probe, length)
-        assert segments[0][0] == 0
-        assert segments[-1][1] == 100
-        assert all(a[1] == b[0] for a, b in itertools.pairwise(segments))
-        sizes = [stop - start for start, stop in segments]
-        assert max(sizes) - min(sizes) <= 1
-        assert (
-            len(segments) == 1 or 2 / 3 * length <= min(sizes) <= max(sizes) <= 4 / 3 * length + 1
-        )
+    assert probe.keyframes.tolist() == list(range(0, 200, 20))
+    starts = [start for start, _ in plan_segments(probe, 33)]
+    assert len(starts) >= 4
+    # The last border also has to leave enough for the last range.
+    assert all(start % 20 == 8 for start in starts[1:-1])
+
+
+def test_films_with_one_keyframe_are_cut_into_few_pieces(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=400, options={"g": "1000", "sc_threshold": "0", "preset": "ultrafast"})
+    probe = probe_film(path)
+    assert probe.keyframes.tolist() == [0]
+    sizes = _check_cover(plan_segments(probe, 20), 400)
+    assert 3 <= len(sizes) <= 5
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".h264", ".avi"])
