@@ -3,13 +3,6 @@
 Matrices from Kr and Kb of ITU-R BT.601, BT.709 and BT.2020 (non-constant luminance); ranges as in
 ISO/IEC 23091-2 (H.273). The matrix also decides the primaries: BT.2020 streams get BT.2020
 primaries, all others BT.709's (those of BT.601 differ by less than the prediction's error).
-
-Transfers. Camera curves (BT.709, BT.601, SMPTE 170M, BT.2020 10 and 12 bit) are read as sRGB, as
-players on computers show them: what counts is the light on the viewer's screen, not in front of the
-camera, and the generator learned L from sRGB pictures. PQ (SMPTE ST 2084) and HLG (ITU-R BT.2100,
-1000 cd/m2, system gamma 1.2) are turned into display light relative to 203 cd/m2, the diffuse white
-of ITU-R BT.2408; L above 80 passes a shoulder that keeps highlights below 100 and is undone on the
-way back, chromaticity kept.
 """
 
 from __future__ import annotations
@@ -21,21 +14,21 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from colorize_core.color.lab import (
-    L_to_luminance,
-    lab_to_linear,
-    linear_to_srgb,
-    luminance_to_L,
-    srgb_to_linear,
+from colorize_core.color.lab import L_to_luminance, lab_to_linear
+from colorize_core.color.transfer import (
+    HDR,
+    TRANSFERS,
+    L_to_encoded,
+    Transfer,
+    encode,
+    encoded_to_L,
+    without_shoulder,
 )
 from colorize_core.color.upsample import Method, upsample_rows
 
 Matrix = Literal["bt601", "bt709", "bt2020nc"]
-Transfer = Literal["bt1886", "srgb", "gamma22", "gamma28", "linear", "pq", "hlg"]
 
 _KR_KB: Final = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020nc": (0.2627, 0.0593)}
-_POWERS: Final = {"gamma22": 2.2, "gamma28": 2.8, "linear": 1.0}
-_HDR: Final = ("pq", "hlg")
 
 # Linear light, BT.709 primaries to BT.2020 primaries (ITU-R BT.2087, table 2.2).
 _709_TO_2020: Final = (
@@ -43,18 +36,6 @@ _709_TO_2020: Final = (
     (0.069097289358232, 0.919540395075459, 0.011362315566309),
     (0.016391438875150, 0.088013307877226, 0.895595253247624),
 )
-
-_WHITE_NITS: Final = 203.0
-_SHOULDER_FROM: Final = 80.0
-_SHOULDER_ROOM: Final = 100.0 - _SHOULDER_FROM
-
-_PQ_M1, _PQ_M2 = 2610 / 16384, 2523 / 4096 * 128
-_PQ_C1, _PQ_C2, _PQ_C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
-_HLG_A: Final = 0.17883277
-_HLG_B: Final = 1.0 - 4.0 * 0.17883277
-_HLG_C: Final = 0.55991073
-_HLG_GAMMA: Final = 1.2
-_HLG_NITS: Final = 1000.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +57,7 @@ class YCbCrSpec:
     def __post_init__(self) -> None:
         if self.matrix not in _KR_KB:
             raise ValueError(f"matrix {self.matrix!r} is not one of {', '.join(_KR_KB)}")
-        if self.transfer not in ("bt1886", "srgb", *_POWERS, *_HDR):
+        if self.transfer not in TRANSFERS:
             raise ValueError(f"transfer {self.transfer!r} is unknown")
         if not 8 <= self.bit_depth <= 16:
             raise ValueError(f"bit depth {self.bit_depth} is not within 8..16")
@@ -144,14 +125,14 @@ def ab_to_cbcr(L: Tensor, ab: Tensor, spec: YCbCrSpec) -> Tensor:
     """
     lab = torch.cat((L, ab), 1).float()
     linear = lab_to_linear(lab)
-    if spec.transfer in _HDR:
+    if spec.transfer in HDR:
         shown = L_to_luminance(lab[:, :1])
-        linear = linear * (_without_shoulder(lab[:, :1]) / shown.clamp(min=1e-9))
+        linear = linear * (without_shoulder(lab[:, :1]) / shown.clamp(min=1e-9))
     if spec.matrix == "bt2020nc":
         r, g, b = linear.unbind(1)
         linear = torch.stack([r * m[0] + g * m[1] + b * m[2] for m in _709_TO_2020], 1)
-    red, green, blue = _encode(linear, spec).unbind(1)
     kr, kb = _KR_KB[spec.matrix]
+    red, green, blue = encode(linear, spec.transfer, (kr, kb)).unbind(1)
     luma = kr * red + (1.0 - kr - kb) * green + kb * blue
     return torch.stack(((blue - luma) / (2.0 - 2.0 * kb), (red - luma) / (2.0 - 2.0 * kr)), 1)
 
@@ -222,78 +203,3 @@ def _to_codes(chroma: Tensor, spec: YCbCrSpec) -> Tensor:
         lowest, highest = 16 << (spec.bit_depth - 8), 240 << (spec.bit_depth - 8)
     codes = chroma.mul(spec.chroma_span).round_().add_(spec.middle).clamp_(lowest, highest)
     return codes.to(torch.uint8 if spec.bit_depth == 8 else torch.uint16)
-
-
-def encoded_to_L(encoded: Tensor, transfer: Transfer) -> Tensor:
-    """L, 0..100, of gray R' = G' = B' in [0,1], any shape."""
-    if transfer == "pq":
-        return _with_shoulder(_pq_to_nits(encoded) / _WHITE_NITS)
-    if transfer == "hlg":
-        nits = _HLG_NITS * _hlg_to_scene(encoded).pow(_HLG_GAMMA)
-        return _with_shoulder(nits / _WHITE_NITS)
-    if transfer in _POWERS:
-        return luminance_to_L(encoded.pow(_POWERS[transfer]))
-    return luminance_to_L(srgb_to_linear(encoded))
-
-
-def L_to_encoded(L: Tensor, transfer: Transfer) -> Tensor:
-    """Gray R' = G' = B' in [0,1] of L, any shape: the inverse of `encoded_to_L`."""
-    if transfer == "pq":
-        return _nits_to_pq(_without_shoulder(L) * _WHITE_NITS)
-    if transfer == "hlg":
-        scene = (_without_shoulder(L) * (_WHITE_NITS / _HLG_NITS)).pow(1.0 / _HLG_GAMMA)
-        return _scene_to_hlg(scene)
-    if transfer in _POWERS:
-        return L_to_luminance(L).clamp(min=0.0).pow(1.0 / _POWERS[transfer])
-    return linear_to_srgb(L_to_luminance(L))
-
-
-def _encode(linear: Tensor, spec: YCbCrSpec) -> Tensor:
-    """R'G'B' [B,3,h,w] of display light (SDR: white is 1; HDR: 203 cd/m2 is 1), odd below 0."""
-    if spec.transfer == "pq":
-        return torch.copysign(_nits_to_pq(linear.abs() * _WHITE_NITS), linear)
-    if spec.transfer == "hlg":
-        light = linear * (_WHITE_NITS / _HLG_NITS)
-        kr, kb = _KR_KB[spec.matrix]
-        luminance = light[:, :1] * kr + light[:, 1:2] * (1.0 - kr - kb) + light[:, 2:] * kb
-        scene = light * luminance.clamp(min=1e-9).pow((1.0 - _HLG_GAMMA) / _HLG_GAMMA)
-        return torch.copysign(_scene_to_hlg(scene.abs()), linear)
-    if spec.transfer in _POWERS:
-        return torch.copysign(linear.abs().pow(1.0 / _POWERS[spec.transfer]), linear)
-    return linear_to_srgb(linear)
-
-
-def _with_shoulder(luminance: Tensor) -> Tensor:
-    L = luminance_to_L(luminance)
-    above = (L - _SHOULDER_FROM).clamp(min=0.0)
-    return torch.where(
-        L <= _SHOULDER_FROM, L, _SHOULDER_FROM + _SHOULDER_ROOM * above / (above + _SHOULDER_ROOM)
-    )
-
-
-def _without_shoulder(L: Tensor) -> Tensor:
-    # 99.5 is above what 10,000 cd/m2 reach; beyond it the inverse runs off to infinity.
-    above = (L - _SHOULDER_FROM).clamp(0.0, 99.5 - _SHOULDER_FROM)
-    straight = _SHOULDER_FROM + _SHOULDER_ROOM * above / (_SHOULDER_ROOM - above)
-    return L_to_luminance(torch.where(L <= _SHOULDER_FROM, L, straight))
-
-
-def _pq_to_nits(encoded: Tensor) -> Tensor:
-    root = encoded.pow(1.0 / _PQ_M2)
-    base = (root - _PQ_C1).clamp(min=0.0) / (_PQ_C2 - _PQ_C3 * root)
-    return 10000.0 * base.pow(1.0 / _PQ_M1)
-
-
-def _nits_to_pq(nits: Tensor) -> Tensor:
-    power = (nits / 10000.0).clamp(min=0.0).pow(_PQ_M1)
-    return ((_PQ_C1 + _PQ_C2 * power) / (1.0 + _PQ_C3 * power)).pow(_PQ_M2)
-
-
-def _hlg_to_scene(encoded: Tensor) -> Tensor:
-    bright = (torch.exp((encoded - _HLG_C) / _HLG_A) + _HLG_B) / 12.0
-    return torch.where(encoded <= 0.5, encoded * encoded / 3.0, bright)
-
-
-def _scene_to_hlg(scene: Tensor) -> Tensor:
-    bright = _HLG_A * torch.log((12.0 * scene - _HLG_B).clamp(min=1e-6)) + _HLG_C
-    return torch.where(scene <= 1.0 / 12.0, (3.0 * scene.clamp(min=0.0)).sqrt(), bright)

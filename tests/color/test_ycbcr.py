@@ -8,14 +8,13 @@ import torch
 from skimage import color
 
 from colorize_core.color.lab import rgb_to_lab
+from colorize_core.color.transfer import L_to_encoded, encoded_to_L
 from colorize_core.color.upsample import upsample_ab
 from colorize_core.color.ycbcr import (
-    L_to_encoded,
     YCbCrSpec,
     chroma_from_ab,
     chroma_planes,
     codes_to_luma,
-    encoded_to_L,
     luma_to_codes,
     luma_to_L,
 )
@@ -209,3 +208,19 @@ def test_codes_outside_the_nominal_range_are_black_and_white():
 def test_unknown_codings_are_refused(bad):
     with pytest.raises(ValueError, match=r"bt470|log|7"):
         YCbCrSpec(*bad)
+
+
+def test_primaries_are_converted_by_the_matrix_their_chromaticities_give():
+    """BT.709's and BT.2020's xy of R, G, B and D65 (in the recommendations) give the table used."""
+    from colorize_core.color import ycbcr
+
+    def to_xyz(red: list[float], green: list[float], blue: list[float]) -> np.ndarray:
+        columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in (red, green, blue)]).T
+        white = np.array([0.3127 / 0.3290, 1, (1 - 0.3127 - 0.3290) / 0.3290])
+        return columns * np.linalg.solve(columns, white)
+
+    bt709 = to_xyz([0.64, 0.33], [0.30, 0.60], [0.15, 0.06])
+    bt2020 = to_xyz([0.708, 0.292], [0.170, 0.797], [0.131, 0.046])
+    np.testing.assert_allclose(ycbcr._709_TO_2020, np.linalg.inv(bt2020) @ bt709, atol=1e-6)
+    for matrix, xyz in (("bt709", bt709), ("bt2020nc", bt2020)):
+        np.testing.assert_allclose(PRINTED[matrix][0], xyz[1], atol=1e-4)
