@@ -187,3 +187,13 @@ def packets(path: Path, index: int) -> list[tuple[int, bytes]]:
     with av.open(str(path)) as container:
         stream = container.streams[index]
         return [(p.pts, bytes(p)) for p in container.demux(stream) if p.size]
+
+
+def spoil_packet(path: Path, number: int) -> None:
+    """Make the packet with this number in decode order undecodable: its NAL length is absurd."""
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(container.streams.video[0]) if p.size]
+        position, size = packets[number].pos, packets[number].size
+    data = bytearray(path.read_bytes())
+    data[position : position + size] = b"\x7f" * size
+    path.write_bytes(data)

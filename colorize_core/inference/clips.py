@@ -168,13 +168,18 @@ class _Segment:
             min(self.probe.frames, self.stop + halo),
             deinterlace=self.config.video.deinterlace == "bwdif" and self.probe.is_interlaced,
         )
+        last: Any = None
+        L = torch.empty(0)
         while True:
             with self.clock("decode"):
                 picture = next(pictures, None)
                 if picture is None:
                     return
-                luma = self.view.shrink(plane(picture.frame, 0))
-                L = self.view.upright(luma_to_L(_tensor(luma), self.spec))
+                # A frame that is held once more may be in use by a later stage already.
+                if picture.frame is not last:
+                    luma = self.view.shrink(plane(picture.frame, 0))
+                    L = self.view.upright(luma_to_L(_tensor(luma), self.spec))
+                last = picture.frame
             is_inside = self.start <= picture.index < self.stop
             if is_inside:
                 self.damage.count(picture)
@@ -209,7 +214,7 @@ class _Segment:
             method=self.config.render.upsample,
         )
         cb, cr = (code[0].numpy() for code in codes)
-        return with_chroma(picture.frame, self.encoding.planar, cb, cr)
+        return with_chroma(picture.frame, self.encoding.planar, cb, cr, is_shared=picture.is_held)
 
 
 @dataclass(frozen=True)

@@ -161,27 +161,33 @@ def resize_plane(source: Plane, width: int, height: int) -> Plane:
     return np.asarray(resized, source.dtype)
 
 
-def with_chroma(frame: Any, target: PlanarFormat, cb: Plane, cr: Plane) -> Any:
+def with_chroma(
+    frame: Any, target: PlanarFormat, cb: Plane, cr: Plane, *, is_shared: bool = False
+) -> Any:
     """Build the frame to encode: the Y' plane of `frame` untouched, `cb` and `cr` as its chroma.
 
     A deeper target takes Y' shifted left, which loses nothing. Side data (captions, HDR) and
-    interlacing flags of the frame are kept.
+    interlacing flags of the frame are kept, unless it is shared.
 
     Args:
-        frame: in a planar format; its own chroma may be overwritten.
+        frame: in a planar format; its own chroma may be overwritten, unless it is shared.
         target: format of the encoder.
         cb: [h, w] of target.chroma_size, in the depth of `frame`.
         cr: like `cb`.
+        is_shared: others still use `frame`: it is not written to.
     """
     source = parse_format(frame.format.name)
     assert source is not None, frame.format.name
     shift = target.depth - source.depth
-    if frame.format.name == target.name:
+    if frame.format.name == target.name and not is_shared:
         composed = frame
         composed.make_writable()
     else:
-        # reformat is used for what it copies along; all its planes are then overwritten.
-        composed = frame.reformat(format=target.name)
+        if frame.format.name == target.name:
+            composed = av.VideoFrame(frame.width, frame.height, target.name)
+        else:
+            # reformat is used for what it copies along; all its planes are then overwritten.
+            composed = frame.reformat(format=target.name)
         plane(composed, 0)[:] = _deepened(plane(frame, 0), target, shift)
     plane(composed, 1)[:] = _deepened(cb, target, shift)
     plane(composed, 2)[:] = _deepened(cr, target, shift)

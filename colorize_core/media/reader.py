@@ -27,7 +27,7 @@ class Picture:
     """A decoded frame in the film's working format, and its number in the film.
 
     Attributes:
-        is_held: it did not decode and repeats its neighbor's picture.
+        is_held: it did not decode and shares the frame of its neighbor.
         is_corrupt: the decoder marked it as damaged.
         is_converted: its size or pixel format differed from the film's.
     """

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from film_helpers import decode, make_film, make_frame
+from film_helpers import decode, make_film, make_frame, spoil_packet
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
 from colorize_core.inference.clips import View, colorize_segment
@@ -225,6 +225,24 @@ def test_damage_is_counted_inside_the_segment_only(tmp_path):
     assert result.damage.converted == 5
     assert "5 frames had another size" in result.damage.reasons()[0]
     assert len(decode(output)) == 25
+
+
+@pytest.mark.parametrize("spoiled", [[0, 1], [5, 6, 7], [38, 39]])
+def test_held_frames_keep_their_neighbors_luma(tmp_path, spoiled):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=40, options={"bf": "0", "g": "1"})
+    truth = [np.array(plane(frame, 0)) for frame in decode(path)]
+    for number in spoiled:
+        spoil_packet(path, number)
+    output, (result,) = colorize(path, tmp_path / "out")
+    assert result.damage.held == len(spoiled)
+    shown = planes(output)
+    assert len(shown) == 40
+    for index, (luma, *_) in enumerate(shown):
+        source = index
+        while source in spoiled:
+            source += 1 if spoiled[0] == 0 else -1
+        assert np.array_equal(luma, truth[source]), index
 
 
 def test_stages_are_timed(tmp_path):

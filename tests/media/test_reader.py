@@ -1,10 +1,9 @@
 import hashlib
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
-from film_helpers import decode, make_film, make_frame
+from film_helpers import decode, make_film, make_frame, spoil_packet
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.planes import plane
@@ -75,21 +74,11 @@ def test_irregular_times(tmp_path):
     assert _read(path, probe, 20, 45)[0] == truth[20:45]
 
 
-def _spoil_packet(path, number: int) -> None:
-    """Make the packet with this number in decode order undecodable: its NAL length is absurd."""
-    with av.open(str(path)) as container:
-        packets = [p for p in container.demux(container.streams.video[0]) if p.size]
-        position, size = packets[number].pos, packets[number].size
-    data = bytearray(path.read_bytes())
-    data[position : position + size] = b"\x7f" * size
-    path.write_bytes(data)
-
-
 def test_a_frame_that_does_not_decode_is_held(tmp_path):
     path = tmp_path / "a.mp4"
     make_film(path, frames=40, options={"bf": "0", "g": "1"})
     truth = [_hash(frame) for frame in decode(path)]
-    _spoil_packet(path, 25)
+    spoil_packet(path, 25)
     probe = probe_film(path)
     assert probe.frames == 40
     hashes, damage = _read(path, probe)
@@ -126,7 +115,7 @@ def test_nothing_decodes(tmp_path):
     make_film(path, frames=40, options={"bf": "0", "g": "1"})
     probe = probe_film(path)
     for number in range(40):
-        _spoil_packet(path, number)
+        spoil_packet(path, number)
     with pytest.raises(UndecodableError, match="frames 10 to 20"):
         list(read_pictures(path, probe, 10, 20))
 
