@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+# The disk, or the user's share of it, is full.
+FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 EXIT_DONE = 0
 EXIT_CANNOT_RUN = 1
 EXIT_SOME_FAILED = 2

@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--report", action=argparse.BooleanOptionalAction, default=True, help="OUT/report"
     )
+    p.add_argument(
+        "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
+    )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
     return p
@@ -111,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         workers=args.workers,
         drain_seconds=args.drain_seconds,
+        blocked_wait_seconds=args.wait_for_space,
         retry_failed=args.retry_failed,
         limit=args.limit,
         max_units=args.units,

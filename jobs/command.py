@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from colorize_core.errors import EXIT_CANNOT_RUN, ColorizeError
+from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_RESUME, FULL_ERRNOS, ColorizeError
 
 
 def say(text: str) -> None:
@@ -35,3 +35,8 @@ def command(
     except ColorizeError as error:
         say(f"error: {' '.join(str(error).split())}")
         return error.exit_code
+    except OSError as error:
+        if error.errno not in FULL_ERRNOS:
+            raise
+        say(f"error: {error}; free some space and run the same command again")
+        return EXIT_RESUME

@@ -9,13 +9,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from colorize_core.archive.units import ItemReport
-from colorize_core.errors import ColorizeError, InputError, OutOfMemoryError, OutOfSpaceError
+from colorize_core.errors import (
+    FULL_ERRNOS,
+    ColorizeError,
+    InputError,
+    OutOfMemoryError,
+    OutOfSpaceError,
+)
 from colorize_core.inference.colorizer import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
 TRANSIENT_ERRNOS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
-FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Tally:

@@ -27,7 +27,9 @@ POLL_SECONDS = 0.25
 MAX_TRANSIENT_TRIES = 4
 RETRY_SECONDS = 1.0  # doubled with every try
 MAX_DEATHS = 2
+# Below this nothing new is started; small disks keep a twentieth.
 LOW_WATER_BYTES = 256 * 2**20
+LOW_WATER_SHARE = 0.05
 DISK_CHECK_SECONDS = 5.0
 
 
@@ -123,6 +125,7 @@ class Loop:
         self._transients: Counter[str] = Counter()
         self._exhausted = False
         self._blocked = ""
+        self._wanted_free = 0.0
         self._disk_checked = 0.0
 
     def run(self) -> Ending:
@@ -189,7 +192,8 @@ class Loop:
         self._commit(replace(report, items=report.items + given_up))
         self._transients.update(again)
         if report.blocked:
-            self._blocked = report.blocked
+            # What is free was not enough, so it must become more.
+            self._block(report.blocked, more_than_now=True)
             left = _rest(unit, {item.key for item in report.items})
             self._ready.extend(left)
         elif again:
@@ -228,13 +232,21 @@ class Loop:
             return
         self._disk_checked = now
         free = shutil.disk_usage(self._out).free
-        if free < LOW_WATER_BYTES:
-            self._blocked = f"only {free // 2**20} MiB free on the disk of {self._out}"
+        if free < self._low_water():
+            self._block(f"only {free // 2**20} MiB free on the disk of {self._out}")
+
+    def _block(self, reason: str, *, more_than_now: bool = False) -> None:
+        now = shutil.disk_usage(self._out).free if more_than_now else 0
+        self._blocked = reason
+        self._wanted_free = now + self._low_water()
+
+    def _low_water(self) -> float:
+        return min(LOW_WATER_BYTES, shutil.disk_usage(self._out).total * LOW_WATER_SHARE)
 
     def _space_came_back(self) -> bool:
         deadline = time.monotonic() + self._options.blocked_wait_seconds
         while not self._stop.requested:
-            if shutil.disk_usage(self._out).free >= LOW_WATER_BYTES:
+            if shutil.disk_usage(self._out).free >= self._wanted_free:
                 return True
             if time.monotonic() >= deadline:
                 return False

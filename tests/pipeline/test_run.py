@@ -113,12 +113,17 @@ def test_a_full_disk_stops_dispatch_and_asks_to_resume(
     make_pool: MakePool, run: Run, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(loop_module, "LOW_WATER_BYTES", 2**62)
+    monkeypatch.setattr(loop_module, "LOW_WATER_SHARE", 2.0)
     ending = run(make_pool(), [shard("a")], RunOptions(blocked_wait_seconds=0.1))
     assert "free on the disk" in ending.blocked
     assert run.items == []
 
 
-def test_after_a_full_disk_got_space_the_rest_is_done(make_pool: MakePool, run: Run):
+def test_after_a_full_disk_got_space_the_rest_is_done(
+    make_pool: MakePool, run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    # Other programs write to this disk too; a negative reserve makes it look emptied.
+    monkeypatch.setattr(loop_module, "LOW_WATER_BYTES", -(2**30))
     assert run(make_pool(), [shard("a", "full", "b")]) == Ending()
     assert run.statuses == {"a": "done", "full": "done", "b": "done"}
     assert run.started() == {"a": 1, "full": 2, "b": 1}

@@ -1,0 +1,75 @@
+"""Photos per second: the generator alone, and a worker's stages on a made archive.
+
+python -m bench.photos
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from colorize_core.config import ColorizeConfig
+from colorize_core.inference import stills
+from colorize_core.inference.colorizer import Colorizer
+from colorize_core.media.images import decode_photo
+from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.samples import write_sample
+
+SECONDS = 6.0
+
+
+def generator_rate(threads: int, *, batch: int = 8, side: int = 256) -> float:
+    """Pictures per second through the shipped generator."""
+    torch.set_num_threads(threads)
+    colorizer = Colorizer.load(device="cpu", batch_size=batch)
+    L = torch.rand(batch, 1, side, side) * 100
+    colorizer.predict_ab(L)
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < SECONDS:
+        colorizer.predict_ab(L)
+        count += batch
+    return count / (time.perf_counter() - started)
+
+
+def stage_seconds(path: Path) -> dict[str, float]:
+    """Seconds of each stage for one photo, with one thread."""
+    torch.set_num_threads(1)
+    config = ColorizeConfig()
+    colorizer = Colorizer.load(device="cpu", batch_size=1)
+    note = ComputedColorNote("bench", "0" * 64)
+    marks = [time.perf_counter()]
+    photo = decode_photo(path.read_bytes(), name=path.name, max_pixels=10**9)
+    marks.append(time.perf_counter())
+    page = stills.prepare_page(photo.pages[0], config.render.size)
+    marks.append(time.perf_counter())
+    ab = colorizer.predict_ab(page.working)
+    marks.append(time.perf_counter())
+    pixels = stills.finish_page(page, ab, config)
+    marks.append(time.perf_counter())
+    stills.encode(photo, [pixels], config, note)
+    marks.append(time.perf_counter())
+    names = ("decode", "prepare", "generator", "merge", "encode")
+    return dict(zip(names, np.diff(marks).tolist(), strict=True))
+
+
+def main() -> None:
+    """Print the table."""
+    for threads in (1, 2):
+        rate = generator_rate(threads)
+        print(f"generator, 256x256, batch 8, fp32, {threads} threads: {rate:.1f} pictures/s")
+    with tempfile.TemporaryDirectory() as folder:
+        sample = write_sample(Path(folder) / "sample", film=False)
+        for path in sorted(p for p in sample.rglob("*") if p.is_file()):
+            stage_seconds(path)
+            seconds = stage_seconds(path)
+            total = sum(seconds.values())
+            split = ", ".join(f"{name} {value / total:.0%}" for name, value in seconds.items())
+            print(f"{path.relative_to(sample)}: {total * 1000:.0f} ms ({split})")
+
+
+if __name__ == "__main__":
+    main()
