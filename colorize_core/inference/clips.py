@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_core.atomic import publish
@@ -21,6 +22,7 @@ from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, l
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.ahead import Ahead
 from colorize_core.inference.signals import CUT_CHANGE, FilmSignals
+from colorize_core.inference.temporal import stabilize
 from colorize_core.media.encoder import Encoding, SegmentEncoder, choose_encoding
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.planes import Plane, plane, resize_plane, with_chroma
@@ -30,7 +32,7 @@ Predict = Callable[[Tensor], Tensor]
 
 _GRID = 32  # sides of what the generator sees are multiples of this
 # Frames that wait between two stages; they are the larger part of the memory.
-_DEPTH = 4
+_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,15 @@ def colorize_segment(
 class _Frame:
     """A frame on its way: `picture` is None in the halo, whose colors only steady the others.
 
-    L is [1,1,h,w], 0..100, upright and padded to the grid; ab [1,2,h,w] is there after inference.
+    L is [1,1,h,w], 0..100, upright; padded to the grid until the generator has seen it.
     """
 
     index: int
     picture: Picture | None
     L: Tensor
-    ab: Tensor | None = None
+
+
+_Colored = tuple[_Frame, Tensor]  # with ab [1,2,h,w]
 
 
 class _Segment:
@@ -145,16 +149,31 @@ class _Segment:
 
     def frames(self) -> Iterator[Any]:
         """Frames to encode: the source's Y' with computed chroma."""
-        with Ahead(self._steadied(), _DEPTH, "infer") as steadied:
-            for frame in steadied:
+        with Ahead(self._steadied(), _DEPTH, "flow") as steadied:
+            for frame, ab in steadied:
                 if frame.picture is not None:
                     with self.clock("chroma"):
-                        self._judge(frame)
-                        composed = self._compose(frame, frame.picture)
+                        self._judge(frame, ab)
+                        composed = self._compose(frame, frame.picture, ab)
                     yield composed
 
-    def _steadied(self) -> Iterator[_Frame]:
-        with Ahead(self._seen(), self.config.render.batch_size + _DEPTH, "decode") as seen:
+    def _steadied(self) -> Iterator[_Colored]:
+        """Steady the colors over time; frames wait here until their later neighbors are known."""
+        with Ahead(self._colored(), _DEPTH, "infer") as colored:
+            if not self.config.temporal.enabled:
+                yield from colored
+                return
+            waiting: deque[_Frame] = deque()
+            steady = stabilize(_arrays(colored, waiting), self.config.temporal)
+            while True:
+                with self.clock("flow"):
+                    ab = next(steady, None)
+                if ab is None:
+                    return
+                yield waiting.popleft(), torch.from_numpy(ab)[None]
+
+    def _colored(self) -> Iterator[_Colored]:
+        with Ahead(self._seen(), _DEPTH, "decode") as seen:
             yield from self._infer(seen)
 
     def _seen(self) -> Iterator[_Frame]:
@@ -185,31 +204,29 @@ class _Segment:
                 self.damage.count(picture)
             yield _Frame(picture.index, picture if is_inside else None, L)
 
-    def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Frame]:
+    def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Colored]:
         strength = self.config.render.strength
         for batch in _batches(seen, self.config.render.batch_size):
             with self.clock("infer"):
                 ab = self.predict_ab(torch.cat([frame.L for frame in batch])) * strength
             for i, frame in enumerate(batch):
-                yield replace(frame, ab=ab[i : i + 1])
+                inner = replace(frame, L=self.view.inner(frame.L))
+                yield inner, self.view.inner(ab[i : i + 1])
 
-    def _judge(self, frame: _Frame) -> None:
-        assert frame.ab is not None
-        L, ab = self.view.inner(frame.L), self.view.inner(frame.ab)
-        last, self._last_L = self._last_L, L
-        is_cut = last is not None and float((L - last).abs().mean()) > CUT_CHANGE
+    def _judge(self, frame: _Frame, ab: Tensor) -> None:
+        last, self._last_L = self._last_L, frame.L
+        is_cut = last is not None and float((frame.L - last).abs().mean()) > CUT_CHANGE
         if is_cut:
             self.cuts.append(frame.index)
-        self.signals.add(L, ab, cut=is_cut)
+        self.signals.add(frame.L, ab, cut=is_cut)
 
-    def _compose(self, frame: _Frame, picture: Picture) -> Any:
-        assert frame.ab is not None
+    def _compose(self, frame: _Frame, picture: Picture, ab: Tensor) -> Any:
         width, height = self.encoding.planar.chroma_size(self.probe.width, self.probe.height)
         luma = resize_plane(plane(picture.frame, 0), width, height)
         codes = chroma_planes(
             codes_to_luma(_tensor(luma), self.spec),
             self.view.as_stored(frame.L),
-            self.view.as_stored(frame.ab),
+            self.view.as_stored(ab),
             self.spec,
             method=self.config.render.upsample,
         )
@@ -258,14 +275,22 @@ class View:
         fits = max(left, right) < wide and max(top, bottom) < high
         return F.pad(turned, self.padding, mode="reflect" if fits else "replicate")
 
-    def as_stored(self, x: Tensor) -> Tensor:
-        """Undo `upright`."""
-        return torch.rot90(self.inner(x), -self.quarter_turns, (2, 3)).contiguous()
-
     def inner(self, x: Tensor) -> Tensor:
-        """The upright picture without its padding."""
+        """[B,C,h,w] without the padding."""
         left, right, top, bottom = self.padding
         return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
+
+    def as_stored(self, x: Tensor) -> Tensor:
+        """Turn what is upright, without padding, as the source stores it."""
+        return torch.rot90(x, -self.quarter_turns, (2, 3)).contiguous()
+
+
+def _arrays(
+    colored: Iterable[_Colored], waiting: deque[_Frame]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    for frame, ab in colored:
+        waiting.append(frame)
+        yield frame.L[0, 0].contiguous().numpy(), ab[0].contiguous().numpy()
 
 
 def _tensor(samples: Plane) -> Tensor:

@@ -106,12 +106,21 @@ def test_luma_is_untouched_and_color_follows_it(tmp_path, pix_fmt, size, full):
         assert np.ptp(warmth) > 8
 
 
-def test_segment_borders_do_not_show(tmp_path):
+def flickering(L):
+    """Colors that jump from frame to frame, by the picture alone."""
+    jump = torch.sin(L.mean((1, 2, 3), keepdim=True) * 50)
+    return warm_and_cold(L) + 12 * jump
+
+
+@pytest.mark.parametrize("steady", [False, True])
+def test_segment_borders_do_not_show(tmp_path, steady):
     path = tmp_path / "a.mp4"
     make_film(path, frames=50)
-    whole = planes(colorize(path, tmp_path / "1")[0])
+    config = replace(CONFIG, temporal=TemporalSettings(enabled=steady, radius=3))
+    options = {"config": config, "predict_ab": flickering}
+    whole = planes(colorize(path, tmp_path / "1", **options)[0])
     for length in (16, 24):
-        parts = planes(colorize(path, tmp_path / f"{length}", length=length)[0])
+        parts = planes(colorize(path, tmp_path / f"{length}", length=length, **options)[0])
         for a, b in zip(whole, parts, strict=True):
             assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
@@ -225,6 +234,21 @@ def test_damage_is_counted_inside_the_segment_only(tmp_path):
     assert result.damage.converted == 5
     assert "5 frames had another size" in result.damage.reasons()[0]
     assert len(decode(output)) == 25
+
+
+def test_the_stabilizer_calms_the_film(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=30)
+    restless = {}
+    for steady in (False, True):
+        config = replace(CONFIG, temporal=TemporalSettings(enabled=steady))
+        output, (result,) = colorize(
+            path, tmp_path / str(steady), config=config, predict_ab=flickering
+        )
+        means = np.array([cr.mean() for _, _, cr in planes(output)])
+        restless[steady] = np.abs(np.diff(means)).mean()
+        assert ("flow" in result.seconds) is steady
+    assert restless[True] < 0.5 * restless[False]
 
 
 @pytest.mark.parametrize("spoiled", [[0, 1], [5, 6, 7], [38, 39]])
