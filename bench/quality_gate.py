@@ -61,12 +61,29 @@ def patched(picture: Picture, rng: np.random.Generator) -> Picture:
     return picture[0], ab
 
 
+def smeared(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Large, soft clouds of a wrong color, which no signal is made for."""
+    ab = picture[1].clone()
+    y, x = np.mgrid[:SIZE, :SIZE]
+    for _ in range(rng.integers(1, 4)):
+        center_y, center_x = rng.uniform(40, SIZE - 40, 2)
+        width = rng.uniform(18, 40)
+        mask = np.exp(-((y - center_y) ** 2 + (x - center_x) ** 2) / (2 * width**2))
+        ab += vector(rng.uniform(20, 45), rng) * torch.from_numpy(mask).float()
+    return picture[0], ab
+
+
 def cast(picture: Picture, rng: np.random.Generator) -> Picture:
     """One hue over everything."""
     return picture[0], picture[1] * 0.6 + vector(rng.uniform(15, 35), rng)
 
 
-PHOTO_FAULTS: dict[str, Fault] = {"uncolored": dropped, "blotches": patched, "cast": cast}
+PHOTO_FAULTS: dict[str, Fault] = {
+    "uncolored": dropped,
+    "blotches": patched,
+    "soft clouds": smeared,
+    "cast": cast,
+}
 
 
 def load_photos(folder: Path, colorizer: Colorizer | None) -> list[Picture]:
@@ -88,7 +105,7 @@ def measure_photos(pictures: list[Picture], rng: np.random.Generator) -> None:
     good = [photo_signals(*picture) for picture in pictures]
     median = archive_median(good)
     print(f"{len(good)} good photos; median", {k: round(v, 2) for k, v in median.items()})
-    for name in PHOTO_FAULTS:
+    for name in ("uncolored", "blotches", "cast"):
         spread = np.quantile(
             [s[name if name != "uncolored" else "colorfulness"] for s in good],
             [0.01, 0.05, 0.5, 0.9, 0.95, 0.97, 0.99],
@@ -102,7 +119,7 @@ def measure_photos(pictures: list[Picture], rng: np.random.Generator) -> None:
         reasons = [suspicions(signals, median) for signals in bad]
         own = sum(any(r.startswith(name) for r in found) for found in reasons) / len(bad)
         some = sum(map(bool, reasons)) / len(bad)
-        print(f"{name:10} recall {own:.0%} by its own signal, {some:.0%} listed for any reason")
+        print(f"{name:11} recall {own:.0%} by its own signal, {some:.0%} listed for any reason")
 
 
 def clip_frames(path: Path) -> Iterator[Tensor]:

@@ -1,5 +1,8 @@
 """Cheap signs that a result deserves a look, without knowing the true colors.
 
+Found are: no color, patches with a visible border, one hue over everything, flicker. Not found
+are wrong colors that look natural, and clouds of color too soft to have a border.
+
 All signals are computed at working size, where the colors were made. The thresholds were set with
 `bench/quality_gate.py`, which prints recall and false alarms for hand-made faults.
 """
@@ -49,11 +52,12 @@ def photo_signals(L: Tensor, ab: Tensor) -> dict[str, float]:
         UsageError: shapes that do not belong together.
     """
     _check(L, ab)
-    return {
+    signals = {
         "colorfulness": float(ab.square().sum(1).sqrt().mean()),
         "blotches": _blotches(L, ab),
         "cast": _cast(ab),
     }
+    return {name: round(value, 3) for name, value in signals.items()}
 
 
 def _check(L: Tensor, ab: Tensor) -> None:
