@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import lightning
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -236,9 +237,11 @@ def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host
     if spec.config.data.on_device:
         device = trainer.strategy.root_device
         run.module.photos = {
-            side: torch.from_numpy(photos[:]).to(device)
+            side: torch.from_numpy(np.array(photos)).to(device)
             for side, photos in run.cache.arrays.items()
         }
+    # Its advertisements and device lists.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # One core per process: loader workers would take it from the training itself. The moving
         # average is in eval mode on purpose, and the data is divided among workers by rank.
