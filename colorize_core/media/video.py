@@ -46,7 +46,7 @@ _STEADY_SHARE = 0.95
 _RUN_UP = 8  # frames between a keyframe and a border; the filter over time needs some before it
 _PIECES = 4
 _COLOR_SAMPLES = 16
-_COLOR_SPREAD = 2.0  # standard deviation of chroma, in 8-bit steps, above which a frame has color
+_NEUTRAL_RESIDUAL, _TONED_RESIDUAL, _TONED_CONCENTRATION = 1.5, 5.2, 0.75
 _COLORED_SHARE = 0.25
 
 
@@ -119,13 +119,12 @@ def _next_border(last: int, starts: NDArray[np.int64], frames: int, length: int)
 def is_film_colored(path: Path, probe: FilmProbe) -> bool:
     """Tell from frames spread over the film whether it already has color.
 
-    An even tint (sepia, a toned print) is no color: only chroma that varies inside a frame counts.
+    A tint of one hue (sepia, a toned print) is no color.
     """
     if probe.pix_fmt.startswith(("gray", "mono")) or (probe.planar.is_gray and not probe.is_rgb):
         return False
-    spreads = [_chroma_spread(frame) for frame in _sample_frames(path, probe)]
-    colored = sum(spread > _COLOR_SPREAD for spread in spreads)
-    return bool(spreads) and colored >= max(1.0, _COLORED_SHARE * len(spreads))
+    votes = [_is_frame_colored(frame) for frame in _sample_frames(path, probe)]
+    return bool(votes) and sum(votes) >= max(1.0, _COLORED_SHARE * len(votes))
 
 
 @contextlib.contextmanager
@@ -461,10 +460,23 @@ def _next_frame(container: Any, stream: Any) -> Any | None:
     return None
 
 
-def _chroma_spread(frame: Any) -> float:
-    """Larger standard deviation of Cb and Cr inside the frame, in 8-bit steps."""
+def _is_frame_colored(frame: Any) -> bool:
+    """The rule for photos (docs/decisions/0003), on Cb and Cr in 8-bit steps.
+
+    A toned print (sepia) has one hue, and hardly more color than its lightness explains.
+    """
     small = frame.reformat(width=96, height=96, format="yuv444p", interpolation="AREA")
-    return max(float(plane(small, i)[4:-4, 4:-4].std()) for i in (1, 2))
+    # The border may be black and the codec may have smeared color into it.
+    inner = slice(4, -4)
+    bins = plane(small, 0)[inner, inner].ravel() >> 4
+    chroma = np.stack([plane(small, i)[inner, inner].ravel() for i in (1, 2)], 1) - 128.0
+    counts = np.maximum(np.bincount(bins, minlength=16), 1)
+    means = np.stack([np.bincount(bins, c, minlength=16) / counts for c in chroma.T], 1)
+    residual = float(np.sqrt(((chroma - means[bins]) ** 2).sum(1).mean()))
+    size = float(np.hypot(*chroma.T).mean())
+    concentration = float(np.hypot(*chroma.mean(0))) / max(size, 1e-6)
+    is_toned = residual <= _TONED_RESIDUAL and concentration >= _TONED_CONCENTRATION
+    return residual > _NEUTRAL_RESIDUAL and not is_toned
 
 
 def _short(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from colorize_core.errors import (
     UndecodableError,
     UnsupportedError,
 )
+from colorize_core.media.planes import plane
 from colorize_core.media.video import is_film_colored, plan_segments, probe_film
 
 
@@ -198,18 +199,21 @@ def test_a_hole_shows_as_a_gap(tmp_path):
     assert "10 frames are missing in 1 gaps, first at 1.56 s" in note
 
 
-def test_only_chroma_that_varies_is_color(tmp_path):
+def _sepia(index):
+    frame = make_frame(index)
+    small = plane(frame, 0)[::2, ::2].astype(float)
+    # Toning is strongest in the mid-tones.
+    toned = 1.0 - np.abs(small - 128) / 128
+    plane(frame, 1)[:] = np.round(128 - 14 * toned)
+    plane(frame, 2)[:] = np.round(128 + 10 * toned)
+    return frame
+
+
+def test_a_toned_film_counts_as_gray(tmp_path):
     gray, colored, sepia = tmp_path / "g.mp4", tmp_path / "c.mp4", tmp_path / "s.mp4"
     make_film(gray, frames=20)
     make_film(colored, frames=20, colored=True)
-
-    def draw_sepia(index):
-        frame = make_frame(index)
-        np.frombuffer(frame.planes[1], np.uint8)[:] = 110
-        np.frombuffer(frame.planes[2], np.uint8)[:] = 145
-        return frame
-
-    make_film(sepia, frames=20, draw=draw_sepia)
+    make_film(sepia, frames=20, draw=_sepia)
     assert not is_film_colored(gray, probe_film(gray))
     assert is_film_colored(colored, probe_film(colored))
     assert not is_film_colored(sepia, probe_film(sepia))
