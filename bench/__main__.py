@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from bench import photos, upsampling
+from bench import job, photos, upsampling
 
 
 def main() -> int:
     """Run what needs no arguments."""
     photos.main()
+    job.main([])
     upsampling.main()
     return 0
 

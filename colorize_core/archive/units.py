@@ -130,7 +130,8 @@ class UnitReport:
     """What one execution of a unit gave.
 
     `retry` maps item keys to transient reasons; the driver runs those again. `blocked` names a
-    reason outside the inputs (disk full) for which dispatch must stop.
+    reason outside the inputs (disk full) for which dispatch must stop. `seconds` and `cpu_seconds`
+    (all threads) leave out loading the generator.
     """
 
     unit_id: str
@@ -138,6 +139,7 @@ class UnitReport:
     retry: Mapping[str, str] = field(default_factory=dict)
     blocked: str = ""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
 
 

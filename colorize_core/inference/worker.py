@@ -93,7 +93,9 @@ class Worker:
         Raises:
             ModelError: the weights cannot be used, or are not those of the plan.
         """
-        started = time.monotonic()
+        if isinstance(unit, ImageShard | VideoSegment):
+            self._colorizer(unit.config)
+        started, cpu_started = time.monotonic(), time.process_time()
         tally = Tally()
         if isinstance(unit, ImageShard):
             self._run_shard(unit, tally)
@@ -106,6 +108,7 @@ class Worker:
             retry=tally.retry,
             blocked=tally.blocked,
             seconds=time.monotonic() - started,
+            cpu_seconds=time.process_time() - cpu_started,
             peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
 

@@ -135,9 +135,9 @@ def colorize_archive(
         problems = _record_problems(found, manifest)
         total, pending = len(found.items), planner.pending_items
         say(f"{total} items in {job.source}: {len(pending)} to do, {total - len(pending)} before")
-        ending = Ending()
+        ending, work = Ending(), dict[str, float]()
         if pending:
-            ending = _run(job, planner, manifest, make_worker, stop, total - len(pending))
+            ending, work = _run(job, planner, manifest, make_worker, stop, total - len(pending))
         seconds = time.monotonic() - started
         head = {
             "version": __version__,
@@ -146,6 +146,7 @@ def colorize_archive(
             "settings": asdict(job.config),
             "ignored": dict(found.ignored),
             "seconds": round(seconds, 3),
+            **work,
         }
         keys = [*problems, *(planner.key(item) for item in found.items)]
         totals = write_summary(job.out, head, manifest, keys, judge)
@@ -159,7 +160,7 @@ def _run(
     make_worker: Callable[[], Worker],
     stop: StopRequest,
     finished_before: int,
-) -> Ending:
+) -> tuple[Ending, dict[str, float]]:
     state = state_folder(job.out)
     progress = Progress(planner.pending_items, finished_before, state / "progress.json")
 
@@ -187,7 +188,7 @@ def _run(
         pool.close(abandon=abandon)
         progress.close()
         planner.close()
-    return ending
+    return ending, progress.work()
 
 
 def _make_pool(make_worker: Callable[[], Worker], options: RunOptions) -> tuple[Pool, int]:

@@ -40,6 +40,10 @@ class Progress:
         self._started = time.monotonic()
         self._last_line = self._last_file = self._started
         self._photos = self._frames = 0
+        self._cpu_seconds = 0.0
+        self._peak_memory_bytes = 0
+        self._first_start: float | None = None
+        self._last_end = self._started
         self._segment_bytes: dict[str, float] = {}
         self._bar = tqdm(
             total=self._total,
@@ -51,6 +55,11 @@ class Progress:
 
     def update(self, report: UnitReport) -> None:
         """Count what a unit finished."""
+        self._cpu_seconds += report.cpu_seconds
+        self._peak_memory_bytes = max(self._peak_memory_bytes, report.peak_memory_bytes)
+        self._last_end = time.monotonic()
+        if self._first_start is None:
+            self._first_start = self._last_end - report.seconds
         for item in report.items:
             if item.kind == "segment":
                 self._count_segment(item)
@@ -85,6 +94,15 @@ class Progress:
             "frames_per_second": round(self._frames / seconds, 3),
             "eta_seconds": None if eta is None else round(max(0.0, eta), 1),
             "updated": time.time(),
+        }
+
+    def work(self) -> dict[str, float]:
+        """What the units cost: start-up, planning and the summary are not in it."""
+        start = self._last_end if self._first_start is None else self._first_start
+        return {
+            "work_seconds": round(self._last_end - start, 3),
+            "cpu_seconds": round(self._cpu_seconds, 3),
+            "peak_worker_memory_bytes": self._peak_memory_bytes,
         }
 
     def _count_item(self, item: ItemReport) -> None:

@@ -18,8 +18,12 @@ import pytest
 
 from colorize_core.archive.manifest import Manifest
 from jobs import archive_status, colorize_archive
+from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
+# More of both for a long look: COLORIZE_TEST_KILLS=20 COLORIZE_TEST_PHOTOS=300.
+KILLS = int(os.environ.get("COLORIZE_TEST_KILLS", "4"))
+PHOTOS = int(os.environ.get("COLORIZE_TEST_PHOTOS", "32"))
 MakeFolder = Callable[..., Path]
 
 
@@ -332,12 +336,12 @@ SMALL = ("--set", "photo.shard_photos=2", "--set", "render.batch_size=2")
 
 
 def test_kill_9_at_any_moment_and_run_again(job: Job, gray_folder: MakeFolder, tmp_path: Path):
-    source = gray_folder(40)
+    source = gray_folder(PHOTOS)
     whole = Job(job.weights, tmp_path / "whole")
     assert whole(source, *SMALL) == 0
     rng = random.Random(5)
     kills = 0
-    for _ in range(6):
+    for _ in range(KILLS):
         done = len(job.manifest) if (job.out / ".colorize" / "manifest.jsonl").exists() else 0
         process = job.start(source, *SMALL)
         with process:
@@ -346,7 +350,7 @@ def test_kill_9_at_any_moment_and_run_again(job: Job, gray_folder: MakeFolder, t
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
-    assert kills >= 3
+    assert kills >= KILLS // 2
     recorded = {r.key: r for r in job.manifest.reports()}
     times = {r.output: (job.out / str(r.output)).stat().st_mtime_ns for r in recorded.values()}
     assert job(source, *SMALL) == 0
@@ -356,6 +360,30 @@ def test_kill_9_at_any_moment_and_run_again(job: Job, gray_folder: MakeFolder, t
     lines = (job.out / ".colorize" / "manifest.jsonl").read_text().splitlines()
     keys = [json.loads(line).get("key") for line in lines if '"crc"' in line]
     assert len(keys) == len(set(keys)), "something recorded was computed again"
+
+
+def test_kill_9_of_ray_workers_at_any_moment(job: Job, gray_folder: MakeFolder, tmp_path: Path):
+    source = gray_folder(PHOTOS)
+    whole = Job(job.weights, tmp_path / "whole")
+    assert whole(source, *SMALL) == 0
+    process = job.start(source, *SMALL, "--workers", "2", runner="ray")
+    rng = random.Random(6)
+    kills = 0
+    with process:
+        next_kill = 1
+        while process.poll() is None:
+            path = job.out / ".colorize" / "manifest.jsonl"
+            lines = len(path.read_bytes().splitlines()) if path.exists() else 0
+            pids = worker_pids(process.pid)
+            if pids and kills < KILLS and lines >= next_kill:
+                os.kill(rng.choice(pids), signal.SIGKILL)
+                kills += 1
+                next_kill = lines + PHOTOS // (2 * KILLS)
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert kills >= KILLS // 2
+    assert same(whole.pictures(), job.pictures())
+    assert set(job.statuses().values()) == {"done"}
 
 
 def test_ray_gives_the_same_pixels_with_any_number_of_workers(

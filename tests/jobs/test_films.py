@@ -20,6 +20,7 @@ from colorize_core.archive.manifest import Manifest
 from colorize_core.media.planes import plane
 from jobs import colorize_archive
 from tests.film_helpers import decode, make_film, packets
+from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
 QUICK = (
@@ -177,18 +178,6 @@ def test_kill_9_of_the_driver_and_run_again(job: Job, film: Path, tiny_weights: 
     assert planes(job.out / "film.mp4") == planes(whole.out / "film.mp4")
     keys = [r["key"] for r in map(json.loads, job.manifest.read_text().splitlines()) if "key" in r]
     assert len(keys) == len(set(keys)) == 6, "a finished segment was computed again"
-
-
-def worker_pids(driver: int) -> list[int]:
-    """Ray's actor processes of one driver: they carry the class in their title."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if b"_RemoteWorker" in path.read_bytes():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return [pid for pid in found if os.getsid(pid) == os.getsid(driver)]
 
 
 def test_three_workers_one_killed_again_and_again_give_the_same_film(
