@@ -10,9 +10,11 @@ def worker_pids(driver: int) -> list[int]:
     """Ray's actor processes of one driver: they carry the class in their title."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(path.parent.name)
         try:
-            if b"_RemoteWorker" in path.read_bytes():
-                found.append(int(path.parent.name))
+            # Processes come and go while they are looked at.
+            if b"_RemoteWorker" in path.read_bytes() and os.getsid(pid) == os.getsid(driver):
+                found.append(pid)
         except OSError:
             continue
-    return [pid for pid in found if os.getsid(pid) == os.getsid(driver)]
+    return found
