@@ -151,11 +151,13 @@ class _Segment:
         """Frames to encode: the source's Y' with computed chroma."""
         with Ahead(self._steadied(), _DEPTH, "flow") as steadied:
             for frame, ab in steadied:
-                if frame.picture is not None:
-                    with self.clock("chroma"):
-                        self._judge(frame, ab)
-                        composed = self._compose(frame, frame.picture, ab)
-                    yield composed
+                if frame.picture is None:
+                    self._last_L = frame.L  # a shot may begin right at the border
+                    continue
+                with self.clock("chroma"):
+                    self._judge(frame, ab)
+                    composed = self._compose(frame, frame.picture, ab)
+                yield composed
 
     def _steadied(self) -> Iterator[_Colored]:
         """Steady the colors over time; frames wait here until their later neighbors are known."""
