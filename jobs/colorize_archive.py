@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from colorize_core.archive.overrides import Overrides, load_overrides, read_redo_list
 from colorize_core.archive.source import default_out, local_path
 from colorize_core.config import ColorizeConfig, RunOptions, load_config
+from colorize_core.errors import EXIT_RESUME
 from colorize_core.model.files import resolve_weights, sha256_of
 from colorize_core.pipeline.archive_run import Job, Outcome, colorize_archive
 from colorize_core.pipeline.progress import format_seconds
@@ -211,4 +213,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code == EXIT_RESUME:
+        # A unit that was abandoned may still run in this process, in threads that Python would
+        # join at exit. Everything that counts is on the disk.
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

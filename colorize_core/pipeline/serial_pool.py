@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from colorize_core.archive.units import UnitReport, WorkUnit
@@ -28,38 +29,45 @@ class SerialPool:
     def __init__(self, make_worker: Callable[[], Worker]) -> None:
         self._make_worker = make_worker
         self._worker: Worker | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="serial-worker")
-        self._running: tuple[WorkUnit, Future[UnitReport]] | None = None
+        self._unit: WorkUnit | None = None
+        self._answers: queue.Queue[UnitReport | BaseException] = queue.Queue()
 
     @property
     def free(self) -> int:
         """1 when idle."""
-        return 0 if self._running else 1
+        return 0 if self._unit else 1
 
     @property
     def in_flight(self) -> int:
         """1 when busy."""
-        return 1 if self._running else 0
+        return 1 if self._unit else 0
 
     def submit(self, unit: WorkUnit) -> None:
         """Start the unit."""
-        self._running = (unit, self._thread.submit(self._run, unit))
+        self._unit = unit
+        # A daemon: an abandoned unit must not keep the process alive.
+        threading.Thread(target=self._run, args=(unit,), name="serial-worker", daemon=True).start()
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """The running unit's report, if it ends in time. What the worker raises is raised here."""
-        if self._running is None:
+        if self._unit is None:
             return []
-        unit, future = self._running
-        if not wait([future], timeout).done:
+        try:
+            answer = self._answers.get(timeout=timeout)
+        except queue.Empty:
             return []
-        self._running = None
-        return [Finished(unit, future.result())]
+        unit, self._unit = self._unit, None
+        if isinstance(answer, BaseException):
+            raise answer
+        return [Finished(unit, answer)]
 
     def close(self, *, abandon: bool) -> None:
-        """End the thread; with `abandon` it is left running and dies with the process."""
-        self._thread.shutdown(wait=not abandon, cancel_futures=True)
+        """Nothing to give back: the loop has drained what it wanted."""
 
-    def _run(self, unit: WorkUnit) -> UnitReport:
-        if self._worker is None:
-            self._worker = self._make_worker()
-        return self._worker.run(unit)
+    def _run(self, unit: WorkUnit) -> None:
+        try:
+            if self._worker is None:
+                self._worker = self._make_worker()
+            self._answers.put(self._worker.run(unit))
+        except BaseException as error:  # noqa: BLE001 - raised again by wait() in the main thread
+            self._answers.put(error)
