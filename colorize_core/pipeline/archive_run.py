@@ -170,7 +170,6 @@ def _run(
         return planner.unlock(report, record)
 
     pool, workers = _make_pool(make_worker, job.options)
-    abandon = True
     try:
         units = planner.units(record, workers=workers)
         loop = Loop(
@@ -183,9 +182,8 @@ def _run(
             on_tick=progress.tick,
         )
         ending = loop.run()
-        abandon = ending.stopped or bool(ending.blocked)
     finally:
-        pool.close(abandon=abandon)
+        pool.close()
         progress.close()
         planner.close()
     return ending, progress.work()

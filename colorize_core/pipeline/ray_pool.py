@@ -117,7 +117,7 @@ class RayPool:
             outcomes += self._expire(actor)
         return outcomes
 
-    def close(self, *, abandon: bool) -> None:
+    def close(self) -> None:
         """Kill the actors and, if this process started Ray, stop it."""
         for actor in self._actors:
             ray.kill(actor.handle, no_restart=True)

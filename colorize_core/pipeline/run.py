@@ -71,8 +71,8 @@ class Pool(Protocol):
         """Outcomes since the last call; blocks up to `timeout` seconds for the first."""
         ...
 
-    def close(self, *, abandon: bool) -> None:
-        """Give the workers back; with `abandon`, without waiting for what runs."""
+    def close(self) -> None:
+        """Give the workers back, without waiting for what runs."""
         ...
 
 

@@ -61,7 +61,7 @@ class SerialPool:
             raise answer
         return [Finished(unit, answer)]
 
-    def close(self, *, abandon: bool) -> None:
+    def close(self) -> None:
         """Nothing to give back: the loop has drained what it wanted."""
 
     def _run(self, unit: WorkUnit) -> None:

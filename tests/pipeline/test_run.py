@@ -75,7 +75,7 @@ class Run:
             loop = Loop(units, pool, record, stop=self.stop, out=self.out, options=options)
             return loop.run()
         finally:
-            pool.close(abandon=True)
+            pool.close()
 
     @property
     def statuses(self) -> dict[str, str]:
