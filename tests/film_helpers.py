@@ -71,7 +71,7 @@ def make_film(
     chapters: bool = False,
     attachment: bytes = b"",
     metadata: dict[str, str] | None = None,
-    format: str | None = None,
+    movflags: str = "",
     draw: Callable[[int], av.VideoFrame] | None = None,
 ) -> list[av.VideoFrame]:
     """Write a film; returns the frames that went into its encoder.
@@ -85,7 +85,9 @@ def make_film(
     sent = []
     in_mov = path.suffix in (".mp4", ".mov")
     muxing = {"movie_timescale": str(time_base.denominator)} if in_mov else {}
-    with av.open(str(path), "w", format=format, options=muxing) as container:
+    if movflags:
+        muxing["movflags"] = movflags
+    with av.open(str(path), "w", options=muxing) as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height = size

@@ -89,6 +89,8 @@ def colorize_segment(
         for frame in frames:
             with segment.clock("encode"):
                 encoder.write(frame)
+        with segment.clock("encode"):
+            encoder.flush()
     return SegmentResult(
         frames=stop - start,
         damage=segment.damage,

@@ -165,6 +165,7 @@ class SegmentEncoder:
         self._path = output
         self._start = start
         self._written = 0
+        self._is_flushed = False
         self._container: Any = av.open(
             str(output), "w", format="mov" if encoding.codec == "prores_ks" else "nut"
         )
@@ -179,10 +180,15 @@ class SegmentEncoder:
         self._written += 1
         self._mux(self._stream.encode(frame))
 
+    def flush(self) -> None:
+        """Encode what the encoder still holds back; no frame can follow."""
+        if self._written and not self._is_flushed:
+            self._is_flushed = True
+            self._mux(self._stream.encode(None))
+
     def close(self) -> None:
         """Flush the encoder and finish the file."""
-        if self._written:
-            self._mux(self._stream.encode(None))
+        self.flush()
         with writing(self._path):
             self._container.close()
 

@@ -1,0 +1,113 @@
+"""Corrupt films from probe to join: no crash, no silent loss, sound in its place."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from film_helpers import decode, make_film
+from segment_helpers import color_film
+
+from colorize_core.media.reader import Damage, read_pictures
+from colorize_core.media.video import probe_film
+
+
+def _damage(path, probe):
+    damage = Damage()
+    for picture in read_pictures(path, probe, 0, probe.frames):
+        damage.count(picture)
+    return damage
+
+
+def _colored(path, tmp_path):
+    """Color a damaged film; whatever is missing must be said, what is there must be there."""
+    probe = probe_film(path)
+    damage = _damage(path, probe)
+    output, result = color_film(path, tmp_path / "out")
+    assert len(decode(output)) == probe.frames
+    return probe, [*result.damage, *damage.reasons()], output
+
+
+def _sound_lag(path):
+    """Seconds from the first picture to the first sound."""
+    with av.open(str(path)) as container:
+        first = {}
+        for packet in container.demux():
+            if packet.size and packet.pts is not None:
+                time = float(packet.pts * packet.time_base)
+                kind = packet.stream.type
+                first[kind] = min(first.get(kind, time), time)
+    return first["audio"] - first["video"]
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.75])
+def test_truncated_matroska(tmp_path, kept):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=75, audio=["aac"])
+    data = path.read_bytes()
+    path.write_bytes(data[: round(len(data) * kept)])
+    probe, reasons, output = _colored(path, tmp_path)
+    assert probe.frames < 75
+    assert any("cut short" in reason for reason in reasons)
+    assert _sound_lag(output) == pytest.approx(_sound_lag(path), abs=0.002)
+
+
+def test_truncated_mp4_with_its_index_in_front(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=75, audio=["aac"], movflags="faststart")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    _, reasons, output = _colored(path, tmp_path)
+    assert any("frames could not be decoded" in r or "cut short" in r for r in reasons)
+    assert _sound_lag(output) == pytest.approx(_sound_lag(path), abs=0.002)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hole_in_matroska(tmp_path, seed):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=75, audio=["aac"], size=(160, 96), options={"g": "12", "crf": "10"})
+    data = bytearray(path.read_bytes())
+    size = 20_000
+    start = int(np.random.default_rng(seed).integers(len(data) // 4, len(data) // 2))
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    probe, reasons, output = _colored(path, tmp_path)
+    assert probe.frames < 75 or any("decoded" in reason for reason in reasons)
+    assert any("missing" in r or "cut short" in r or "decoded" in r for r in reasons)
+    assert _sound_lag(output) == pytest.approx(_sound_lag(path), abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts", ".avi"])
+@pytest.mark.parametrize("seed", range(2))
+def test_bit_flips(tmp_path, suffix, seed):
+    path = tmp_path / f"a{suffix}"
+    codec = "mpeg4" if suffix == ".avi" else "libx264"
+    base = Fraction(1, 25) if suffix == ".avi" else Fraction(1, 90000)
+    make_film(
+        path,
+        frames=60,
+        codec=codec,
+        options={"g": "24"},
+        audio=["libmp3lame"],
+        time_base=base,
+    )
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    # The index of MP4 lies at the end, headers at the beginning.
+    for position in rng.integers(len(data) // 10, len(data) * 8 // 10, 40):
+        data[position] ^= 1 << int(rng.integers(0, 8))
+    path.write_bytes(data)
+    probe, reasons, output = _colored(path, tmp_path)
+    # Many flips decode without an error and shift a few pixels: only lost frames can be told.
+    assert probe.frames == 60 or reasons
+    assert probe.frames > 30
+    assert len(decode(output)) == probe.frames
+
+
+def test_a_film_that_ends_in_garbage(tmp_path):
+    path = tmp_path / "a.ts"
+    make_film(path, frames=60, time_base=Fraction(1, 90000))
+    rng = np.random.default_rng(0)
+    path.write_bytes(path.read_bytes() + rng.integers(0, 256, 50_000, dtype=np.uint8).tobytes())
+    probe, _, _ = _colored(path, tmp_path)
+    assert probe.frames == 60
