@@ -53,7 +53,7 @@ test: $(STAMP) ## the test suite
 	$(PY) -m pytest -q -m "not browser and not gpu"
 
 test-browser: $(STAMP) ## the report page in headless Chromium (must be installed)
-	$(PY) -m pytest -q -m browser
+	$(PY) -m pytest -q -m browser tests/browser
 
 lint: $(STAMP) ## ruff and mypy
 	$(PY) -m ruff check .
