@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def colorize_archive(
             "settings": asdict(job.config),
             "ignored": dict(found.ignored),
             "seconds": round(seconds, 3),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             **work,
         }
         keys = [*problems, *(planner.key(item) for item in found.items)]
