@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from colorize_core import __version__
+from colorize_core.archive.frame_folders import scan_frame_folders
 from colorize_core.archive.lock import OutputLock
 from colorize_core.archive.manifest import Manifest, state_folder
 from colorize_core.archive.source import Scan, folds_case, local_path, scan
@@ -27,7 +29,7 @@ from colorize_core.errors import (
     UsageError,
 )
 from colorize_core.media.images import PHOTO_SUFFIXES, output_path
-from colorize_core.media.suffixes import FILM_SUFFIXES
+from colorize_core.media.suffixes import FILM_SUFFIXES, FRAME_SUFFIXES
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import Progress
 from colorize_core.pipeline.run import Ending, Loop, Pool
@@ -68,8 +70,10 @@ class Outcome:
     seconds: float
 
 
-def find_items(source: str, out: Path, *, follow_links: bool, staging: Path | None) -> Scan:
-    """Scan SRC, with OUT left out.
+def find_items(
+    source: str, out: Path, *, follow_links: bool, staging: Path | None, as_film: bool = False
+) -> Scan:
+    """Scan SRC, with OUT left out; with `as_film`, each folder of pictures is one film.
 
     Raises:
         UsageError: SRC is not there, holds nothing, or OUT is SRC.
@@ -79,6 +83,13 @@ def find_items(source: str, out: Path, *, follow_links: bool, staging: Path | No
         raise UsageError(
             f"OUT is SRC: {out}", remedy="choose another OUT: originals are never written"
         )
+    if as_film:
+        if local is None or not local.is_dir():
+            raise UsageError(
+                f"{source}: frames are taken from a local folder only",
+                remedy="leave video.as_film out, or unpack it first",
+            )
+        return scan_frame_folders(source, local, suffixes=FRAME_SUFFIXES, out=out)
     return scan(
         source,
         photo_suffixes=PHOTO_SUFFIXES,
@@ -119,7 +130,11 @@ def colorize_archive(
         remove_stale_temporaries(job.out)
         shutil.rmtree(state / "staging" / "films", ignore_errors=True)
         found = find_items(
-            job.source, job.out, follow_links=follow_links, staging=state / "staging"
+            job.source,
+            job.out,
+            follow_links=follow_links,
+            staging=state / "staging",
+            as_film=job.config.video.as_film,
         )
         manifest = Manifest(state / "manifest.jsonl")
         if manifest.damaged_lines:
@@ -136,7 +151,7 @@ def colorize_archive(
         problems = _record_problems(found, manifest)
         total, pending = len(found.items), planner.pending_items
         say(f"{total} items in {job.source}: {len(pending)} to do, {total - len(pending)} before")
-        ending, work = Ending(), dict[str, float]()
+        ending, work = Ending(), dict[str, Any]()
         if pending:
             ending, work = _run(job, planner, manifest, make_worker, stop, total - len(pending))
         seconds = time.monotonic() - started
@@ -162,7 +177,7 @@ def _run(
     make_worker: Callable[[], Worker],
     stop: StopRequest,
     finished_before: int,
-) -> tuple[Ending, dict[str, float]]:
+) -> tuple[Ending, dict[str, Any]]:
     state = state_folder(job.out)
     progress = Progress(planner.pending_items, finished_before, state / "progress.json")
 

@@ -66,7 +66,11 @@ def dry_run(
     """
     with tempfile.TemporaryDirectory(prefix="colorize-dry-run-") as scratch:
         found = find_items(
-            job.source, job.out, follow_links=follow_links, staging=Path(scratch) / "staging"
+            job.source,
+            job.out,
+            follow_links=follow_links,
+            staging=Path(scratch) / "staging",
+            as_film=job.config.video.as_film,
         )
         manifest = Manifest(state_folder(job.out) / "manifest.jsonl")
         planner = Planner(
@@ -111,7 +115,7 @@ def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _F
         films.count += 1
         try:
             with stage_item(item, scratch) as local:
-                probe = probe_film(local, max_pixels=config.max_pixels)
+                probe = probe_film(local, max_pixels=config.max_pixels, fps=config.fps)
             encoding = choose_encoding(probe, config)
             choice = what_container_keeps(probe, config.container, encoding.codec)
         except InputError as error:

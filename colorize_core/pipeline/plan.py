@@ -195,7 +195,10 @@ class Planner:
                 stage_item(item, state_folder(self._out) / "staging" / "films")
             )
             probe = video.probe_film(
-                local, max_pixels=config.video.max_pixels, max_frames=config.video.max_frames
+                local,
+                max_pixels=config.video.max_pixels,
+                max_frames=config.video.max_frames,
+                fps=config.video.fps,
             )
             colored = config.colored != "recolor" and video.is_film_colored(local, probe)
             encoding = choose_encoding(probe, config.video)

@@ -40,7 +40,6 @@ class Progress:
         self._started = time.monotonic()
         self._last_line = self._last_file = self._started
         self._photos = self._frames = 0
-        self._computed = 0
         self._cpu_seconds = 0.0
         self._peak_memory_bytes = 0
         self._first_start: float | None = None
@@ -97,11 +96,11 @@ class Progress:
             "updated": time.time(),
         }
 
-    def work(self) -> dict[str, float]:
+    def work(self) -> dict[str, Any]:
         """What the units cost: start-up, planning and the summary are not in it."""
         start = self._last_end if self._first_start is None else self._first_start
         return {
-            "computed": self._computed,
+            "computed": {"photos": self._photos, "frames": self._frames},
             "work_seconds": round(self._last_end - start, 3),
             "cpu_seconds": round(self._cpu_seconds, 3),
             "peak_worker_memory_bytes": self._peak_memory_bytes,
@@ -113,7 +112,6 @@ class Progress:
             return
         self._done_bytes += size - self._segment_bytes.pop(item.source, 0.0)
         self._photos += item.kind == "photo"
-        self._computed += 1
         self._bar.update(1)
 
     def _count_segment(self, item: ItemReport) -> None:
