@@ -41,6 +41,34 @@ def publish(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def publish_folder(path: Path) -> Iterator[Path]:
+    """Like `publish`, for a folder: yield an empty one, and let it take the place of `path`.
+
+    Args:
+        path: final path; a folder that is there is replaced.
+
+    Yields:
+        An empty folder beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
+    replaced = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            sync_file(file)
+        sync_folder(temporary)
+        if path.exists():
+            path.rename(replaced)
+        temporary.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
 def publish_bytes(path: Path, data: bytes) -> None:
     """Publish `data` as the whole content of `path`."""
     with publish(path) as temporary:

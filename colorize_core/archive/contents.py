@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from colorize_core.archive import remote
+from colorize_core.archive.frame_folders import measure_folder
 from colorize_core.archive.notes import suffix_of
 from colorize_core.archive.opened import cached_container, split_location
 from colorize_core.archive.remote import CHUNK_BYTES
@@ -61,6 +62,14 @@ def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
         ChangedError, MissingError, UndecodableError, UnsupportedError, InputError, OSError: as
             `read_item`.
     """
+    if item.stamp.startswith("frames:"):
+        path = Path(item.location)
+        with _access(item):
+            _same(item, *measure_folder(path))
+        yield path
+        with _access(item):
+            _same(item, *measure_folder(path))
+        return
     if _is_local(item.location):
         path = Path(item.location)
         with _access(item):

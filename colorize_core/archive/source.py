@@ -95,7 +95,7 @@ class Scan:
     """
 
     source: str
-    items: Items
+    items: Sequence[SourceItem]
     ignored: Mapping[str, int]
     problems: Sequence[tuple[str, InputError]]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core.archive.contents import stage_item
 from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
-from colorize_core.atomic import publish
+from colorize_core.atomic import publish, publish_folder
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 
@@ -206,9 +206,13 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         return ItemReport(
             unit.key, "film", unit.item.path, "skipped", reason="already in color: left out"
         )
-    target = out / unit.output
-    with publish(target) as temporary:
-        shutil.copyfile(unit.item.location, temporary)
+    target, source = out / unit.output, Path(unit.item.location)
+    if source.is_dir():
+        with publish_folder(target) as folder:
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+    else:
+        with publish(target) as temporary:
+            shutil.copyfile(source, temporary)
     return ItemReport(
         key=blank.key,
         kind="film",
@@ -216,8 +220,8 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         status="skipped",
         output=unit.output,
         reason="already in color: copied",
-        sha256=file_sha256(target),
-        size=target.stat().st_size,
+        sha256="" if source.is_dir() else file_sha256(target),
+        size=unit.item.size if source.is_dir() else target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
     )
 

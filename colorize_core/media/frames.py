@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +14,11 @@ import av
 import cv2
 import numpy as np
 
-from colorize_core.atomic import TEMP_PREFIX, sync_folder
+from colorize_core.atomic import publish_folder
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
 from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED, FilmProbe
+from colorize_core.media.suffixes import FRAME_SUFFIXES
 
-FRAME_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".dpx", ".exr"})
 _SWS_MATRICES = {"bt709": 1, "bt601": 5, "bt2020nc": 9}
 TIMES_NAME = "times.csv"
 _DIGITS = re.compile(r"\d+")
@@ -92,7 +89,7 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
     }
     digits = max(6, len(str(probe.frames)))
     count = 0
-    with _publish_folder(folder) as temporary:
+    with publish_folder(folder) as temporary:
         for frame in _decode(segments):
             picture = frame.reformat(**conversion).to_ndarray()
             _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, probe.rotation)
@@ -135,21 +132,3 @@ def _lost(probe: FilmProbe) -> tuple[str, ...]:
     if probe.sample_aspect != 1:
         lost.append(f"the pixels' shape {probe.sample_aspect}")
     return tuple(lost)
-
-
-@contextmanager
-def _publish_folder(folder: Path) -> Iterator[Path]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
-    replaced = folder.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
-    temporary.mkdir()
-    try:
-        yield temporary
-        sync_folder(temporary)
-        if folder.exists():
-            folder.rename(replaced)
-        temporary.rename(folder)
-        sync_folder(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)

@@ -10,3 +10,6 @@ FILM_SUFFIXES = frozenset(
         *("mpeg", "mpg", "mts", "mxf", "nut", "ogv", "ts", "vob", "webm", "wmv"),
     )
 )
+
+# What counts as a frame in a folder that is taken as a film.
+FRAME_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".dpx", ".exr"})

@@ -5,7 +5,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from film_helpers import decode, make_film, make_frame, spoil_packet
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
 from colorize_core.inference.clips import View, colorize_segment
@@ -14,6 +13,7 @@ from colorize_core.media.encoder import choose_encoding
 from colorize_core.media.join import join_segments
 from colorize_core.media.planes import parse_format, plane
 from colorize_core.media.video import plan_segments, probe_film
+from tests.film_helpers import decode, make_film, make_frame, spoil_packet
 
 CONFIG = ColorizeConfig(
     render=RenderSettings(size=64, batch_size=4),

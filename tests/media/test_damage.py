@@ -5,11 +5,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from film_helpers import decode, make_film
-from segment_helpers import color_film
 
 from colorize_core.media.reader import Damage, read_pictures
 from colorize_core.media.video import probe_film
+from tests.film_helpers import decode, make_film
+from tests.segment_helpers import color_film
 
 
 def _damage(path, probe):

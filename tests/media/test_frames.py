@@ -4,8 +4,6 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-from film_helpers import make_film
-from segment_helpers import color_film, write_segment
 
 from colorize_core.config import VideoSettings
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
@@ -14,6 +12,8 @@ from colorize_core.media.frames import TIMES_NAME, export_frames, frame_pattern
 from colorize_core.media.planes import plane
 from colorize_core.media.reader import read_pictures
 from colorize_core.media.video import is_film_colored, plan_segments, probe_film
+from tests.film_helpers import make_film
+from tests.segment_helpers import color_film, write_segment
 
 SETTINGS = VideoSettings(frames="png")
 

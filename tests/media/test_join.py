@@ -4,8 +4,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from film_helpers import decode, make_film, make_frame, packets
-from segment_helpers import CB, CR, color_film, write_segment
 
 from colorize_core.config import VideoSettings
 from colorize_core.errors import OutOfSpaceError, UnsupportedError, VerifyError
@@ -15,6 +13,8 @@ from colorize_core.media.join import join_segments
 from colorize_core.media.luma import LumaCheck, compare_luma
 from colorize_core.media.planes import parse_format, plane
 from colorize_core.media.video import probe_film
+from tests.film_helpers import decode, make_film, make_frame, packets
+from tests.segment_helpers import CB, CR, color_film, write_segment
 
 IRREGULAR = np.cumsum([4004, *np.random.default_rng(2).integers(900, 9000, 49)]).tolist()
 

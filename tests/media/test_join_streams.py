@@ -2,8 +2,9 @@ from fractions import Fraction
 
 import av
 import pytest
-from film_helpers import make_film, make_frame, packets
-from segment_helpers import color_film
+
+from tests.film_helpers import make_film, make_frame, packets
+from tests.segment_helpers import color_film
 
 
 def _streams(path):

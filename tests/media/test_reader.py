@@ -3,12 +3,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from film_helpers import decode, make_film, make_frame, spoil_packet
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.planes import plane
 from colorize_core.media.reader import Damage, read_pictures
 from colorize_core.media.video import plan_segments, probe_film
+from tests.film_helpers import decode, make_film, make_frame, spoil_packet
 
 
 def _hash(frame) -> str:

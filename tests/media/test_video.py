@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from film_helpers import HEIGHT, WIDTH, make_film, make_frame
 
 from colorize_core.errors import (
     MissingError,
@@ -14,6 +13,7 @@ from colorize_core.errors import (
 )
 from colorize_core.media.planes import plane
 from colorize_core.media.video import is_film_colored, plan_segments, probe_film
+from tests.film_helpers import HEIGHT, WIDTH, make_film, make_frame
 
 
 def test_probe_of_a_plain_film(tmp_path):

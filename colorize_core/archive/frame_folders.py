@@ -1,0 +1,57 @@
+"""Folders of numbered pictures as films."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from colorize_core.archive.source import Scan, SourceItem
+from colorize_core.errors import UsageError
+
+
+def scan_frame_folders(source: str, root: Path, *, suffixes: frozenset[str], out: Path) -> Scan:
+    """Take every folder of pictures at or below `root` as one film.
+
+    Args:
+        source: as the user gave it.
+        root: local folder.
+        suffixes: of frames, lower case, with the dot.
+        out: left out where it lies inside.
+
+    Raises:
+        UsageError: no folder holds pictures.
+    """
+    items = sorted(_items(root, suffixes, out.resolve()), key=lambda item: item.path)
+    if not items:
+        raise UsageError(
+            f"{source}: no folder of pictures in it",
+            remedy=f"known suffixes: {', '.join(sorted(suffixes))}",
+        )
+    return Scan(source=source, items=items, ignored={}, problems=())
+
+
+def _items(root: Path, suffixes: frozenset[str], out: Path) -> Iterator[SourceItem]:
+    for name, folders, files in os.walk(root):
+        folder = Path(name)
+        folders[:] = sorted(f for f in folders if f[0] != "." and (folder / f).resolve() != out)
+        if any(Path(file).suffix.lower() in suffixes for file in files):
+            size, stamp = measure_folder(folder)
+            below = folder.relative_to(root).as_posix()
+            path = root.resolve().name if below == "." else below
+            yield SourceItem(path, str(folder.absolute()), size, stamp, "film")
+
+
+def measure_folder(folder: Path) -> tuple[int, str]:
+    """Bytes of a folder's files, and a stamp that changes when one of them does."""
+    digest = hashlib.sha256()
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_file():
+                status = entry.stat()
+                size += status.st_size
+                line = f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                digest.update(line.encode(errors="surrogateescape"))
+    return size, f"frames:{digest.hexdigest()[:32]}"

@@ -1,0 +1,72 @@
+"""Frame folders in, frame folders out, through the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from colorize_core.media.luma import compare_luma
+from colorize_core.media.video import probe_film
+from jobs import colorize_archive
+from tests.film_helpers import make_film, picture
+
+FAST = ("--set", "render.size=64", "--set", "video.preset=ultrafast")
+
+
+@pytest.fixture
+def colorize(tiny_weights: Path, tmp_path: Path):
+    def run(source: Path, *more: str) -> Path:
+        out = tmp_path / "out"
+        fixed = ["--out", str(out), "--runner", "serial", "--no-report"]
+        fixed += ["--set", f"model.weights={tiny_weights}", *FAST]
+        assert colorize_archive.main([*fixed, *more, "--", str(source)]) == 0
+        return out
+
+    return run
+
+
+def _write_frames(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for index in range(count):
+        gray = np.round(picture(index) * 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{index:04d}.png"), gray)
+
+
+def test_frame_folders_become_films(tmp_path, colorize):
+    source = tmp_path / "reels"
+    _write_frames(source / "reel 1", 40)
+    _write_frames(source / "reel 2", 12)
+    options = ("--set", "video.as_film=true", "--set", "video.fps=16")
+    options += ("--set", "video.codec=ffv1", "--set", "video.segment_frames=16")
+    out = colorize(source, *options)
+    for name, frames in (("reel 1", 40), ("reel 2", 12)):
+        probe = probe_film(out / f"{name}.mkv")
+        assert (probe.frames, probe.frame_rate) == (frames, 16)
+        assert not probe.planar.is_gray
+        folder = source / name
+        check = compare_luma(folder, probe_film(folder, fps=16), out / f"{name}.mkv")
+        assert (check.frames, check.differing) == (frames, 0)
+    before = (out / "reel 1.mkv").stat().st_mtime_ns
+    # One changed frame redoes its own film only.
+    cv2.imwrite(str(source / "reel 2" / "0003.png"), np.full((64, 96), 90, np.uint8))
+    other = (out / "reel 2.mkv").stat().st_mtime_ns
+    colorize(source, *options)
+    assert (out / "reel 1.mkv").stat().st_mtime_ns == before
+    assert (out / "reel 2.mkv").stat().st_mtime_ns > other
+
+
+def test_a_film_becomes_a_folder_of_frames(tmp_path, colorize):
+    film = tmp_path / "film.mp4"
+    make_film(film, frames=20)
+    out = colorize(film, "--set", "video.frames=png")
+    folder = out / "film.mp4.frames"
+    pictures = [cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in sorted(folder.glob("*.png"))]
+    assert len(pictures) == 20
+    assert pictures[0].shape == (64, 96, 3)
+    assert np.ptp(pictures[0].astype(int), axis=2).mean() > 0.5
+    assert not (out / ".colorize" / "segments").exists() or not list(
+        (out / ".colorize" / "segments").rglob("*.nut")
+    )
