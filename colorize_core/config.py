@@ -51,10 +51,9 @@ class TemporalSettings:
     """The film stabilizer."""
 
     enabled: bool = True
-    radius: int = 6  # frames seen on each side; also the segment halo
-    persistence: float = 0.85  # weight kept per frame of distance where the flow is trusted
-    luma_tolerance: float = 8.0  # L* residual at which a neighbor's weight falls to 1/e
-    cut_threshold: float = 18.0  # mean |dL*| after motion compensation that counts as a cut
+    radius: Literal[1, 3, 7, 15, 31] = 7  # frames seen on each side; also the segment halo
+    luma_tolerance: float = 10.0  # L* residual at which a neighbor's weight falls to 1/e
+    cut_threshold: float = 0.55  # share of structure (0 to 1) below which two frames are a cut
 
 
 @dataclass(frozen=True)
@@ -135,13 +134,16 @@ class ColorizeConfig:
         _require(self.video.threads >= 1, "video.threads", self.video.threads, "at least 1")
         _require(self.video.fps > 0, "video.fps", self.video.fps, "above 0")
         _require(
-            0 <= self.temporal.radius <= 60, "temporal.radius", self.temporal.radius, "0 to 60"
+            self.temporal.luma_tolerance > 0,
+            "temporal.luma_tolerance",
+            self.temporal.luma_tolerance,
+            "above 0",
         )
         _require(
-            0 < self.temporal.persistence < 1,
-            "temporal.persistence",
-            self.temporal.persistence,
-            "between 0 and 1",
+            0 <= self.temporal.cut_threshold <= 1,
+            "temporal.cut_threshold",
+            self.temporal.cut_threshold,
+            "0 to 1",
         )
 
 

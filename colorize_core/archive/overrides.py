@@ -60,7 +60,7 @@ def load_overrides(path: Path) -> Overrides:
 
         "1920s/**": {render.strength: 0.8}
         "*.mp4":
-          temporal: {radius: 10}
+          temporal: {radius: 15}
 
     A glob without "/" fits the file name in any folder; "*" and "?" stay within a folder, "**"
     crosses folders; "[...]" is a set of characters.
