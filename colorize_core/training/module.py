@@ -52,6 +52,9 @@ class ColorizeModule(lightning.LightningModule):
                 load_imagenet(self.generator.encoder, Path(config.encoder_weights))
             if config.frozen_blocks:
                 self.generator.encoder.freeze(config.frozen_blocks)
+            if config.trains == "hints":
+                self.generator.requires_grad_(False)
+                self.generator.hints.requires_grad_(True)
         has_critic = any(stage.n_critic for stage in config.stages)
         self.critic = PatchCritic(config.critic) if has_critic else None
         # In a tuple, so that the fixed network is in no checkpoint and no optimizer.

@@ -222,6 +222,8 @@ def export_newest(spec: RunSpec) -> Path:
 
 
 def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host) -> None:
+    # Lightning's advertisements and device lists.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     workers = 0 if spec.config.data.on_device else spec.config.data.loader_workers
     loader = DataLoader(data, batch_size=None, num_workers=workers)
     trainer = lightning.Trainer(
@@ -240,8 +242,6 @@ def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host
             side: torch.from_numpy(np.array(photos)).to(device)
             for side, photos in run.cache.arrays.items()
         }
-    # Its advertisements and device lists.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         # One core per process: loader workers would take it from the training itself. The moving
         # average is in eval mode on purpose, and the data is divided among workers by rank.

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from colorize_core.config import CriticConfig, GeneratorConfig, LossConfig, StageConfig, TrainConfig
+from colorize_core.errors import ConfigError
 from colorize_core.training.degrade import Dice, Sample
 from colorize_core.training.losses import BINS
 from colorize_core.training.module import ColorizeModule
@@ -114,6 +115,22 @@ def test_the_pretrained_encoder_has_its_own_rate_and_frozen_blocks_none():
     (optimizer,) = [module.optimizers()]
     rates = [group["lr"] for group in optimizer.param_groups]
     assert rates[0] == pytest.approx(rates[1] / 10)
+
+
+def test_training_the_hints_alone_changes_nothing_without_hints():
+    stage = StageConfig(name="h", size=32, batch=2, samples=20, hints=1.0)
+    config = TrainConfig(
+        stages=(stage,), generator=GeneratorConfig(architecture="flagship"), trains="hints"
+    )
+    module = ColorizeModule(config, Schedule(config, 10), torch.ones(BINS, BINS))
+    L, hints = torch.rand(1, 1, 32, 32), torch.ones(1, 3, 32, 32)
+    with torch.no_grad():
+        before = module.predict(L)
+        train(module, 3)
+        torch.testing.assert_close(module.predict(L), before, rtol=0, atol=0)
+        assert (module.predict(L, hints) - before).abs().max() > 0
+    with pytest.raises(ConfigError, match="hints"):
+        TrainConfig(stages=(stage,))
 
 
 def test_consistency_compares_a_picture_with_its_moved_copy():
