@@ -28,7 +28,7 @@ from colorize_core.media.copying import Copies
 from colorize_core.media.encoder import frame_number, writing
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.luma import LumaCheck, compare_luma
-from colorize_core.media.video import open_film
+from colorize_core.media.opening import open_film
 
 # The muxer writes these about the file itself; copied, they would describe the source.
 _OWN_TAGS = {

@@ -9,8 +9,8 @@ import numpy as np
 
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.planes import plane
+from colorize_core.media.probe import probe_film
 from colorize_core.media.reader import read_pictures
-from colorize_core.media.video import probe_film
 
 _LOSSLESS = {"ffv1"}
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.film import FilmProbe
+from colorize_core.media.opening import decode_packet, main_video, open_film
 from colorize_core.media.planes import to_working
-from colorize_core.media.video import decode_packet, main_video, open_film
 
 _STEP_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0, 64.0)
 _SEARCH_FRAMES = 1000

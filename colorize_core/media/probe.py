@@ -1,0 +1,319 @@
+"""Probing: what a film is and when each of its frames is shown, found by demuxing."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.errors import TooLargeError, UndecodableError
+from colorize_core.media.containers import holders
+from colorize_core.media.film import ColorTags, FilmProbe, StreamInfo
+from colorize_core.media.opening import (
+    decode_packet,
+    is_attached_picture,
+    main_video,
+    open_film,
+    short_error,
+)
+from colorize_core.media.planes import working_format
+
+# Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
+# streams not at all.
+_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi", "image2"}
+_UNORDERED_IN_AVI = {"h264", "hevc"}  # AVI has decode times only
+_HDR = {
+    "MASTERING_DISPLAY_METADATA": "mastering display",
+    "CONTENT_LIGHT_LEVEL": "content light level",
+    "DYNAMIC_HDR_PLUS": "HDR10+ data",
+    "DOVI_METADATA": "Dolby Vision data",
+}
+_SAMPLED_PACKETS = 60
+_GAP_FACTOR = 3.0
+_STEADY_SHARE = 0.95
+
+
+def probe_film(
+    path: Path,
+    *,
+    max_pixels: int | None = None,
+    max_frames: int | None = None,
+    fps: float | None = None,
+) -> FilmProbe:
+    """Demux a film once and decode its first frames.
+
+    Args:
+        path: the film, or a folder of numbered pictures.
+        max_pixels: of one frame.
+        max_frames: of the film.
+        fps: of a folder of pictures.
+
+    Raises:
+        MissingError: there is no such file.
+        UndecodableError: not a film, damaged beyond use, or no frame decodes.
+        UnsupportedError: without pictures, or with samples this project cannot handle.
+        TooLargeError: above a limit.
+    """
+    rate = Fraction(fps or 25).limit_denominator(1001)
+    head = _read_head(path, rate)
+    pixels = head.frame.width * head.frame.height
+    if max_pixels is not None and pixels > max_pixels:
+        raise TooLargeError(
+            f"{path.name}: {head.frame.width} x {head.frame.height} is above {max_pixels} pixels",
+            remedy="raise video.max_pixels",
+        )
+    packets = _read_packets(path, rate)
+    if max_frames is not None and len(packets.times) > max_frames:
+        raise TooLargeError(
+            f"{path.name}: {len(packets.times)} frames are above {max_frames}",
+            remedy="raise video.max_frames",
+        )
+    return _assemble(path, head, packets)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The start of a film, decoded. `is_timed`: its frames carry the times of its packets."""
+
+    container: str
+    brand: str
+    streams: tuple[StreamInfo, ...]
+    stream_index: int
+    codec: str
+    frame: Any
+    sample_aspect: Fraction
+    color: ColorTags
+    field_order: int
+    time_base: Fraction
+    guessed_rate: Fraction | None
+    is_timed: bool
+
+
+def _read_head(path: Path, rate: Fraction) -> _Head:
+    with open_film(path, rate) as container:
+        stream = main_video(container, path)
+        times: set[int] = set()
+        frames: list[Any] = []
+        with contextlib.suppress(av.FFmpegError):
+            for count, packet in enumerate(container.demux(stream)):
+                frames += decode_packet(packet)[0]
+                if packet.pts is not None:
+                    times.add(packet.pts)
+                if count >= _SAMPLED_PACKETS and frames:
+                    break
+        if not frames:
+            raise UndecodableError(
+                f"{path.name}: no frame of its {stream.codec_context.name} stream can be decoded",
+                remedy="try to play it; if no player can, the pictures are lost",
+            )
+        shown = [frame.pts for frame in frames]
+        return _Head(
+            container=container.format.name,
+            brand=container.metadata.get("major_brand", "").strip(),
+            streams=tuple(_stream_info(s, container) for s in container.streams),
+            stream_index=stream.index,
+            codec=stream.codec_context.codec.canonical_name,
+            frame=frames[0],
+            sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+            color=_color_tags(frames[0], stream.codec_context),
+            field_order=_field_order(stream.codec_context, frames),
+            time_base=stream.time_base,
+            guessed_rate=stream.guessed_rate,
+            is_timed=shown == sorted(set(shown)) and times.issuperset(shown),
+        )
+
+
+def _stream_info(stream: Any, container: Any) -> StreamInfo:
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context else ""
+    tags = stream.metadata
+    in_mov = container.format.name.startswith("mov,")
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=codec,
+        name=tags.get("handler_name", "") or tags.get("filename", ""),
+        language=tags.get("language", ""),
+        holders=holders(stream),
+        is_attached_picture=stream.type == "video" and is_attached_picture(stream),
+        # QuickTime keeps chapters and the time code in tracks of their own.
+        is_redundant=stream.type == "data"
+        and in_mov
+        and (bool(container.chapters()) or "timecode" in tags),
+    )
+
+
+def _color_tags(frame: Any, context: Any) -> ColorTags:
+    def pick(name: str, unknown: int) -> int:
+        value = int(getattr(frame, name))
+        return value if value != unknown else int(getattr(context, name))
+
+    return ColorTags(
+        range=pick("color_range", 0),
+        matrix=pick("colorspace", 2),
+        primaries=pick("color_primaries", 2),
+        transfer=pick("color_trc", 2),
+    )
+
+
+def _hdr(frame: Any) -> tuple[str, ...]:
+    names: set[str] = set()
+    # PyAV fails on kinds of side data that it does not know, such as EXIF.
+    with contextlib.suppress(ValueError):
+        names = {data.type.name for data in frame.side_data} & _HDR.keys()
+    return tuple(_HDR[name] for name in sorted(names))
+
+
+def _field_order(context: Any, frames: list[Any]) -> int:
+    declared = int(context.field_order)
+    if declared > 1:
+        return declared
+    # Flagged frames without a declared order: top field first is the commoner one.
+    return 2 if any(frame.interlaced_frame for frame in frames) else declared
+
+
+@dataclass(frozen=True)
+class _Packets:
+    """A demuxed film. `times` is in decode order, None where a packet has none."""
+
+    times: list[int | None]
+    keyframes: list[int]
+    is_cut_short: bool
+    seconds: float
+    error: str
+
+
+def _read_packets(path: Path, rate: Fraction) -> _Packets:
+    with open_film(path, rate) as container:
+        stream = main_video(container, path)
+        times: list[int | None] = []
+        keyframes: list[int] = []
+        count = 0
+        last_seconds = 0.0
+        error = ""
+        try:
+            for packet in container.demux():
+                if packet.pts is not None and packet.size:
+                    end = packet.pts + (packet.duration or 0)
+                    last_seconds = max(last_seconds, float(end * packet.time_base))
+                if packet.stream_index != stream.index or packet.size == 0:
+                    continue
+                count += 1
+                if not packet.is_discard and _is_shown(packet, stream.codec_context.name):
+                    times.append(packet.pts)
+                    if packet.is_keyframe and packet.pts is not None:
+                        keyframes.append(packet.pts)
+        except MemoryError:
+            raise
+        except av.FFmpegError as caught:
+            error = short_error(caught)
+        declared = float(container.duration or 0) / av.time_base
+        declared_rate = float(stream.guessed_rate or 25)
+        # A tail of half a second may be rounding or a last long frame; more is missing.
+        lost = max((stream.frames - count) / declared_rate, declared - last_seconds)
+        is_cut_short = lost > max(0.5, 0.01 * declared)
+        return _Packets(times, keyframes, is_cut_short, max(declared, last_seconds), error)
+
+
+def _is_shown(packet: Any, codec: str) -> bool:
+    # VP8 stores pictures that only serve as references as packets of their own.
+    return not codec.startswith(("vp8", "libvpx-vp8")) or bool(bytes(packet)[0] & 0x10)
+
+
+def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
+    known = [t for t in packets.times if t is not None]
+    has_times = len(known) == len(packets.times) and len(set(known)) == len(known)
+    is_timed = has_times and head.is_timed
+    pts = _frame_times(head, packets.times)
+    reason = _why_linear(head, has_times=has_times)
+    return FilmProbe(
+        container=head.container,
+        brand=head.brand,
+        streams=head.streams,
+        video_index=head.stream_index,
+        codec=head.codec,
+        pix_fmt=head.frame.format.name,
+        working=working_format(head.frame.format.name),
+        width=head.frame.width,
+        height=head.frame.height,
+        sample_aspect=head.sample_aspect,
+        rotation=head.frame.rotation,
+        color=head.color,
+        hdr=_hdr(head.frame),
+        field_order=head.field_order,
+        time_base=head.time_base,
+        frame_rate=_frame_rate(pts, head),
+        pts=pts,
+        keyframes=np.searchsorted(pts, np.asarray(sorted(packets.keyframes), np.int64)),
+        duration_seconds=packets.seconds,
+        is_timed=is_timed,
+        is_segmentable=not reason,
+        reason=reason,
+        notes=_damage(pts, head.time_base, packets),
+    )
+
+
+def _why_linear(head: _Head, *, has_times: bool) -> str:
+    if head.container not in _SEEKABLE:
+        return f"seeking in {head.container} loses frames"
+    if head.container == "avi" and head.codec in _UNORDERED_IN_AVI:
+        return f"{head.codec} in AVI has no presentation times"
+    if not has_times:
+        return "some frames have no time or share one"
+    if not head.is_timed:
+        return "decoded frames do not carry the times of their packets"
+    return ""
+
+
+def _frame_times(head: _Head, times: list[int | None]) -> NDArray[np.int64]:
+    known = sorted({t for t in times if t is not None})
+    if len(known) == len(times):
+        return np.asarray(known, np.int64)
+    # Without usable times the frames follow each other at the declared rate.
+    rate = head.guessed_rate or Fraction(25)
+    start = known[0] if known else 0
+    step = 1 / (rate * head.time_base)
+    return np.asarray([start + round(i * step) for i in range(len(times))], np.int64)
+
+
+def _frame_rate(pts: NDArray[np.int64], head: _Head) -> Fraction:
+    """Nominal rate: the declared one where the median distance of frames agrees with it."""
+    if len(pts) < 2:
+        return head.guessed_rate or Fraction(25)
+    median = float(np.median(np.diff(pts)))
+    mean = float(pts[-1] - pts[0]) / (len(pts) - 1)
+    # The mean is free of the rounding of coarse time bases, but one long pause spoils it.
+    step = Fraction(mean if abs(mean / median - 1) < 0.05 else median)
+    measured = 1 / (step * head.time_base)
+    guessed = head.guessed_rate
+    if guessed and abs(guessed / measured - 1) < Fraction(1, 20):
+        return guessed
+    return measured.limit_denominator(1001)
+
+
+def _damage(pts: NDArray[np.int64], time_base: Fraction, packets: _Packets) -> tuple[str, ...]:
+    notes = []
+    if packets.error:
+        notes.append(f"reading stops early: {packets.error}")
+    elif packets.is_cut_short:
+        notes.append(
+            f"the source is cut short: {len(pts)} frames of {packets.seconds:.1f} s are there"
+        )
+    distance = np.diff(pts)
+    if len(distance) >= 4:
+        median = float(np.median(distance))
+        steady = np.abs(distance - median) <= max(1.0, 0.1 * median)
+        gaps = np.flatnonzero(distance > _GAP_FACTOR * median)
+        # Where frames come at irregular times by design, a long wait is no damage.
+        if gaps.size and steady.mean() >= _STEADY_SHARE:
+            missing = int(sum(round(float(distance[g]) / median) - 1 for g in gaps))
+            where = float(pts[gaps[0]] * time_base)
+            notes.append(
+                f"{missing} frames are missing in {gaps.size} gaps, first at {where:.2f} s"
+            )
+    return tuple(notes)
