@@ -67,10 +67,15 @@ def test_shipped_weights_color_a_photo_and_follow_a_hint():
     colorizer = Colorizer.load(device="cpu")
     plain = colorizer.colorize(gray)
     assert (plain.max(axis=2).astype(int) - plain.min(axis=2)).mean() > 8
-    hinted = colorizer.colorize(gray, hints=[Hint(y=400, x=120, a=-60, b=50, radius=20)])
+    hinted = colorizer.colorize(gray, hints=[Hint(y=400, x=120, a=0, b=-50, radius=10)])
     spot = (slice(385, 415), slice(105, 135))
-    greener = hinted[spot][..., 1].astype(int) - hinted[spot][..., 0]
-    assert greener.mean() > (plain[spot][..., 1].astype(int) - plain[spot][..., 0]).mean() + 10
+    bluer = [
+        (picture[spot][..., 2].astype(int) - picture[spot][..., 0]).mean()
+        for picture in (plain, hinted)
+    ]
+    assert bluer[1] > bluer[0] + 60
+    far = (slice(0, 60), slice(300, 360))
+    assert np.abs(hinted[far].astype(int) - plain[far]).mean() < 15
 
 
 @pytest.mark.parametrize(
