@@ -60,7 +60,7 @@ def test_killed_runs_go_on_and_end_as_if_nothing_had_happened(spec, tmp_path, ca
 
     with caplog.at_level("INFO"):
         assert main(arguments(spec)) == EXIT_DONE
-    assert f"step {killed_at} of 48" in caplog.text
+    assert f"step {killed_at} of 44" in caplog.text
     assert capsys.readouterr().out.strip() == str(spec.exported)
 
     whole = replace(spec, out=tmp_path / "whole", threads=1)
