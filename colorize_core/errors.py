@@ -128,7 +128,7 @@ class UnsafePathError(InputError):
 
 
 class CrashError(InputError):
-    """The input killed the worker process twice on its own."""
+    """The input killed the worker process again and again on its own."""
 
     kind = "crash"
 

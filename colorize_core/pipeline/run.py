@@ -26,7 +26,10 @@ from colorize_core.pipeline.stop import StopRequest
 POLL_SECONDS = 0.25
 MAX_TRANSIENT_TRIES = 4
 RETRY_SECONDS = 1.0  # doubled with every try
-MAX_DEATHS = 2
+# A shard is split after two deaths. What stands alone gets a third try: a preempted node or the
+# kernel's memory killer can hit the same unit twice without its being to blame.
+SHARD_DEATHS = 2
+LONE_DEATHS = 3
 # Below this nothing new is started; small disks keep a twentieth.
 LOW_WATER_BYTES = 256 * 2**20
 LOW_WATER_SHARE = 0.05
@@ -87,7 +90,7 @@ class Ending:
 class Loop:
     """Keeps the pool busy until nothing is left, a stop is asked for, or the disk is full.
 
-    The loop owns the retry policy. A unit whose worker dies is tried once more; a shard that kills
+    The loop owns the retry policy. A unit whose worker dies is tried again; a shard that kills
     twice is split in halves until the photo that kills stands alone and is recorded as `crash`.
 
     Args:
@@ -203,21 +206,22 @@ class Loop:
 
     def _died(self, unit: WorkUnit, reason: str) -> None:
         self._deaths[unit.id] += 1
-        if self._deaths[unit.id] < MAX_DEATHS:
+        is_shard = isinstance(unit, ImageShard) and len(unit.photos) > 1
+        if self._deaths[unit.id] < (SHARD_DEATHS if is_shard else LONE_DEATHS):
             self._ready.append(unit)
         elif isinstance(unit, ImageShard) and len(unit.photos) > 1:
             middle = len(unit.photos) // 2
             for part in (unit.photos[:middle], unit.photos[middle:]):
                 half = replace(unit, photos=part)
-                # A half has one death behind it already, but a lone photo gets a fair second try.
-                self._deaths[half.id] = MAX_DEATHS - 1 if len(part) > 1 else 0
+                # A half has one death behind it already, but a lone photo gets its full tries.
+                self._deaths[half.id] = SHARD_DEATHS - 1 if len(part) > 1 else 0
                 self._ready.append(half)
         else:
             key = unit.photos[0].key if isinstance(unit, ImageShard) else unit.key
             failure = _failure(
                 unit,
                 key,
-                f"the worker died twice on it: {reason}",
+                f"the worker died {LONE_DEATHS} times on it: {reason}",
                 CrashError.kind,
                 "look at the file alone; run with --retry-failed after a change",
             )
