@@ -46,6 +46,7 @@ _LIGHT_BLUR: Final = 2.0  # in coarse pixels: exposure that changes from place t
 _COARSE: Final = 8  # small pixels to one coarse pixel
 _FILL_BLUR: Final = 2.0  # in coarse pixels
 _ENOUGH: Final = 1.0  # weight of others, own weight being 1, that needs no help from around
+_COLOR_TOLERANCE: Final = 20.0  # distance in the ab plane at which trust is halved
 _LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
 _TINY: Final = 1e-3
 
@@ -73,13 +74,14 @@ class _Link:
 class _Node:
     """A frame on its way through the passes.
 
-    `sums` [h,w,4] are the ab of all frames averaged so far, times their weights, and the weights,
-    twice, because four channels are fetched faster than three.
+    `sums` [h,w,4] are the ab of all frames averaged so far, times their weights, and the weights
+    twice, because four channels are fetched faster than three. `color` [h,w,2] is their small mean.
     `link` leads to the frame as far ahead as the pass reaches, `half` to half of that.
     """
 
     frame: _Frame
     sums: Array
+    color: Array
     half: _Link | None = None
     link: _Link | None = None
 
@@ -107,7 +109,7 @@ def _node(L: Array, ab: Array) -> _Node:
     luma = small_luma(L)
     sums = np.ones((*L.shape, 4), np.float32)
     sums[..., 0], sums[..., 1] = ab
-    return _Node(_Frame(luma, flow_codes(luma), ab), sums)
+    return _Node(_Frame(luma, flow_codes(luma), ab), sums, _small_color(sums, luma))
 
 
 def _average(nodes: Iterator[_Node], offset: int, tracker: _Tracker) -> Iterator[_Node]:
@@ -119,20 +121,47 @@ def _average(nodes: Iterator[_Node], offset: int, tracker: _Tracker) -> Iterator
             middle = window[offset + offset // 2]
             assert middle is not None
             node.link = tracker.link(node, middle, after, offset)
-        high, wide = node.sums.shape[:2]
-        none: Array = np.zeros((high, wide), np.float32)
         past = None if before is None else before.link
-        trust_past = none if past is None else resize(past.trust_back, high, wide)
-        trust_next = none if node.link is None else resize(node.link.trust, high, wide)
+        trust_past = trust_next = np.zeros_like(node.frame.luma)
+        if before is not None and past is not None:
+            trust_past = past.trust_back * _same_color(node, before, past.back, past.trust_back)
+        if after is not None and node.link is not None:
+            link = node.link
+            trust_next = link.trust * _same_color(node, after, link.there, link.trust)
         # Two neighbors count a half each; where one is missing, the other counts whole.
         sums = node.sums.copy()
         if before is not None and past is not None:
-            fetched = warp(before.sums, resize_flow(past.back, high, wide))
-            sums += (trust_past / (1.0 + trust_next))[..., None] * fetched
+            sums += _fetched(before.sums, past.back, trust_past / (1.0 + trust_next))
         if after is not None and node.link is not None:
-            fetched = warp(after.sums, resize_flow(node.link.there, high, wide))
-            sums += (trust_next / (1.0 + trust_past))[..., None] * fetched
-        yield _Node(node.frame, sums, half=node.link)
+            sums += _fetched(after.sums, node.link.there, trust_next / (1.0 + trust_past))
+        yield _Node(node.frame, sums, _small_color(sums, node.frame.luma), half=node.link)
+
+
+def _fetched(sums: Array, flow: Flow, share: Array) -> Array:
+    high, wide = sums.shape[:2]
+    weighted: Array = (
+        warp(sums, resize_flow(flow, high, wide)) * resize(share, high, wide)[..., None]
+    )
+    return weighted
+
+
+def _small_color(sums: Array, luma: Array) -> Array:
+    """The averaged ab at the size of the small luma, [h,w,2]."""
+    small = resize(sums, *luma.shape)
+    return small[..., :2] / small[..., 2:3]
+
+
+def _same_color(node: _Node, other: _Node, flow: Flow, trust: Array) -> Array:
+    """1 where the colors agree, less where they are far apart: there the motion is wrong.
+
+    Luma cannot tell a thing from a background of its own brightness, and a trail of its color would
+    be worse than flicker. What the whole picture changes by is flicker and does not count.
+    """
+    away = warp(other.color, flow) - node.color
+    total = trust.sum() + _TINY
+    a, b = (x - (x * trust).sum() / total for x in (away[..., 0], away[..., 1]))
+    agreement: Array = 1.0 / (1.0 + (a * a + b * b) / _COLOR_TOLERANCE**2)
+    return agreement
 
 
 def _windows(nodes: Iterator[_Node], size: int) -> Iterator[deque[_Node | None]]:
