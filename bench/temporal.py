@@ -26,10 +26,11 @@ from colorize_core.color.upsample import upsample_ab
 from colorize_core.config import TemporalSettings
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.temporal import stabilize
-from colorize_core.media.flow import blur, resize, warp
+from colorize_core.media.flow import resize, warp
 from colorize_core.media.resize import squeezed
 from colorize_core.metrics.image import colorfulness
 from colorize_core.metrics.temporal import Motion, cdc, color_histograms, motions, warp_dis
+from colorize_core.samples import sample_pictures
 
 Array = NDArray[np.float32]
 
@@ -93,42 +94,36 @@ def read_clip(path: Path, frames: int) -> NDArray[np.uint8]:
 
 
 def made_clip() -> NDArray[np.uint8]:
-    """Two shots of textured shapes that move over a textured ground that moves too."""
-    return np.concatenate([_made_shot(1), _made_shot(2)])
+    """Two shots: a pan over a photo, in front of which discs with parts of other photos move."""
+    photos = sample_pictures()
+    shots = (("astronaut", "coffee", 1), ("coffee", "cat", 2))
+    return np.concatenate([_made_shot(photos[a], photos[b], seed) for a, b, seed in shots])
 
 
-def _made_shot(seed: int) -> NDArray[np.uint8]:
+def _made_shot(ground: NDArray[np.uint8], skins: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
-    high, wide, n = SIZE * 9 // 16, SIZE, 7
+    high, wide, discs = SIZE * 9 // 16, SIZE, 5
+    back, front = _stretched(ground, 1.25, high, wide), _stretched(skins, 1.0, high, wide)
     y, x = np.mgrid[:high, :wide].astype(np.float32)
-    ground, skins = _texture(rng, 2 * high, 2 * wide), _texture(rng, 2 * high, 2 * wide)
-    angles = rng.permutation(n) * 2 * np.pi / n
-    colors = 45 * np.stack([np.cos(angles), np.sin(angles)], 1)
-    places = rng.uniform((0, 0), (wide, high), (n, 2))
-    steps, radii = rng.uniform(-4, 4, (n, 2)), rng.uniform(25, 60, n)
+    centers = rng.uniform((0, 0), (wide, high), (discs, 2))
+    sources = rng.uniform((60, 60), (wide - 60, high - 60), (discs, 2))
+    steps, radii = rng.uniform(-4, 4, (discs, 2)), rng.uniform(25, 60, discs)
     frames = []
     for t in range(SHOT_FRAMES):
-        lab = np.empty((3, high, wide), np.float32)
-        lab[0] = _window(ground, 1.7 * t, 0.6 * t, high, wide)
-        lab[1] = 8 * np.sin((x + 1.7 * t) / 90)
-        lab[2] = 22 + 10 * np.cos((y + 0.6 * t) / 60)
-        for place, step, radius, color in zip(places, steps, radii, colors, strict=True):
-            cx, cy = place + step * t
+        frame = _window(back, 1.7 * t + 5, 0.9 * t + 5, high, wide)
+        for center, source, step, radius in zip(centers, sources, steps, radii, strict=True):
+            cx, cy = center + step * t
             inside = np.hypot(x - cx, y - cy) < radius
-            skin = _window(skins, wide / 2 - cx, high / 2 - cy, high, wide)
-            lab[0][inside] = 0.7 * skin[inside] + 0.3 * (radius - 10)
-            lab[1][inside], lab[2][inside] = color
-        rgb = lab_to_rgb(fit_chroma(torch.from_numpy(lab)[None]))[0].clamp(0, 1)
-        frames.append((rgb * 255).round().byte().permute(1, 2, 0).numpy())
+            frame[inside] = _window(front, source[0] - cx, source[1] - cy, high, wide)[inside]
+        frames.append(np.clip(np.rint(frame), 0, 255).astype(np.uint8))
     return np.stack(frames)
 
 
-def _texture(rng: np.random.Generator, high: int, wide: int) -> Array:
-    total = np.zeros((high, wide), np.float32)
-    for cells in (6, 12, 24, 48, 96):
-        rough = rng.normal(0, 1, (high // cells + 2, wide // cells + 2)).astype(np.float32)
-        total += resize(rough, high, wide) * cells**0.4
-    return np.clip(50 + blur(total, 0.7) * (15 / total.std()), 5, 95)
+def _stretched(picture: NDArray[np.uint8], factor: float, high: int, wide: int) -> Array:
+    """A photo that covers `factor` times the frame."""
+    scale = factor * max(high / picture.shape[0], wide / picture.shape[1])
+    size = (round(picture.shape[0] * scale), round(picture.shape[1] * scale))
+    return resize(picture.astype(np.float32), *size)
 
 
 def _window(picture: Array, dx: float, dy: float, high: int, wide: int) -> Array:

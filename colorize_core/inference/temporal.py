@@ -3,14 +3,17 @@
 Every frame is averaged with the frames 1 before and after it, the result with those 2 before and
 after, then 4, and so on (an a-trous filter). With full trust the weights are a triangle over
 2 x radius + 1 frames; each pass costs two fetches, so a long window is cheap. A neighbor counts as
-far as its luma agrees after motion compensation and the motion leads back to where it began. What
-no neighbor can vouch for (uncovered background) gets the correction of its surroundings, so that a
-cast that flickers over the whole picture is removed there too.
+far as its luma agrees after motion compensation, the motion leads back to where it began, and the
+colors are not of two different things. What no neighbor can vouch for (uncovered background) gets
+the correction of its surroundings, so that a cast that flickers over the whole picture is removed
+there too. All of it happens on a picture of about 128 pixels' width, whose correction is added to
+ab at its own size: flicker is soft, edges are not.
 
 Reach: the color of a frame depends on the `radius` frames before and after it and on nothing else;
 a segment that is read with a halo of `radius` frames on both sides gets the colors that a run over
 the whole film gives, to the bit. The halo is decoded and colored twice: 2 x 7 frames on a segment
-of 300 are 4.7 %. The filter itself takes about 9 ms of one core per frame of 256x144.
+of 300 are 4.7 %. The filter itself takes about 10 ms of one core per frame of
+256x144.
 """
 
 from __future__ import annotations
@@ -32,7 +35,6 @@ from colorize_core.media.flow import (
     compose,
     flow_codes,
     resize,
-    resize_flow,
     return_error,
     stays_inside,
     warp,
@@ -47,17 +49,18 @@ _COARSE: Final = 8  # small pixels to one coarse pixel
 _FILL_BLUR: Final = 2.0  # in coarse pixels
 _ENOUGH: Final = 1.0  # weight of others, own weight being 1, that needs no help from around
 _COLOR_TOLERANCE: Final = 20.0  # distance in the ab plane at which trust is halved
-_LEAST_GAIN, _MOST_GAIN = 0.5, 2.0
+_LEAST_GAIN, _MOST_GAIN = 0.5, 2.0  # of exposure
 _TINY: Final = 1e-3
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """What the motion is found from: the small luma and its codes for the flow; and the colors."""
+    """What came in, and what is derived from it once: all [h,w] are small but those of `ab`."""
 
+    ab: Array  # [2,H,W]
+    small_ab: Array  # [h,w,2]
     luma: Array
-    codes: NDArray[np.uint8]
-    ab: Array  # [2,h,w], as it came
+    codes: NDArray[np.uint8]  # for the flow
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,12 @@ class _Link:
 class _Node:
     """A frame on its way through the passes.
 
-    `sums` [h,w,4] are the ab of all frames averaged so far, times their weights, and the weights
-    twice, because four channels are fetched faster than three. `color` [h,w,2] is their small mean.
+    `sums` [h,w,3] are the ab of all frames averaged so far, times their weights, and the weights.
     `link` leads to the frame as far ahead as the pass reaches, `half` to half of that.
     """
 
     frame: _Frame
     sums: Array
-    color: Array
     half: _Link | None = None
     link: _Link | None = None
 
@@ -90,11 +91,11 @@ def stabilize(frames: Iterable[tuple[Array, Array]], settings: TemporalSettings)
     """Steady the colors of consecutive frames.
 
     Args:
-        frames: L [h,w], 0..100, and ab [2,h,w], float32, all of one size.
+        frames: L [H,W], 0..100, and ab [2,H,W], float32, all of one size.
         settings: radius, tolerance and the threshold for cuts.
 
     Returns:
-        ab [2,h,w] float32 in the order of `frames`, one for each. It reads `radius` frames ahead.
+        ab [2,H,W] float32 in the order of `frames`, one for each. It reads `radius` frames ahead.
     """
     tracker = _Tracker(settings)
     nodes: Iterator[_Node] = (_node(L, ab) for L, ab in frames)
@@ -107,9 +108,9 @@ def stabilize(frames: Iterable[tuple[Array, Array]], settings: TemporalSettings)
 
 def _node(L: Array, ab: Array) -> _Node:
     luma = small_luma(L)
-    sums = np.ones((*L.shape, 4), np.float32)
-    sums[..., 0], sums[..., 1] = ab
-    return _Node(_Frame(luma, flow_codes(luma), ab), sums, _small_color(sums, luma))
+    small = np.stack([resize(plane, *luma.shape) for plane in ab], -1)
+    sums = np.concatenate([small, np.ones_like(small[..., :1])], -1)
+    return _Node(_Frame(ab, small, luma, flow_codes(luma)), sums)
 
 
 def _average(nodes: Iterator[_Node], offset: int, tracker: _Tracker) -> Iterator[_Node]:
@@ -124,44 +125,18 @@ def _average(nodes: Iterator[_Node], offset: int, tracker: _Tracker) -> Iterator
         past = None if before is None else before.link
         trust_past = trust_next = np.zeros_like(node.frame.luma)
         if before is not None and past is not None:
-            trust_past = past.trust_back * _same_color(node, before, past.back, past.trust_back)
+            from_past = warp(before.sums, past.back)
+            trust_past = past.trust_back * _same_color(node.sums, from_past, past.trust_back)
         if after is not None and node.link is not None:
-            link = node.link
-            trust_next = link.trust * _same_color(node, after, link.there, link.trust)
+            from_next = warp(after.sums, node.link.there)
+            trust_next = node.link.trust * _same_color(node.sums, from_next, node.link.trust)
         # Two neighbors count a half each; where one is missing, the other counts whole.
         sums = node.sums.copy()
-        if before is not None and past is not None:
-            sums += _fetched(before.sums, past.back, trust_past / (1.0 + trust_next))
-        if after is not None and node.link is not None:
-            sums += _fetched(after.sums, node.link.there, trust_next / (1.0 + trust_past))
-        yield _Node(node.frame, sums, _small_color(sums, node.frame.luma), half=node.link)
-
-
-def _fetched(sums: Array, flow: Flow, share: Array) -> Array:
-    high, wide = sums.shape[:2]
-    weighted: Array = (
-        warp(sums, resize_flow(flow, high, wide)) * resize(share, high, wide)[..., None]
-    )
-    return weighted
-
-
-def _small_color(sums: Array, luma: Array) -> Array:
-    """The averaged ab at the size of the small luma, [h,w,2]."""
-    small = resize(sums, *luma.shape)
-    return small[..., :2] / small[..., 2:3]
-
-
-def _same_color(node: _Node, other: _Node, flow: Flow, trust: Array) -> Array:
-    """1 where the colors agree, less where they are far apart: there the motion is wrong.
-
-    Luma cannot tell a thing from a background of its own brightness, and a trail of its color would
-    be worse than flicker. What the whole picture changes by is flicker and does not count.
-    """
-    away = warp(other.color, flow) - node.color
-    total = trust.sum() + _TINY
-    a, b = (x - (x * trust).sum() / total for x in (away[..., 0], away[..., 1]))
-    agreement: Array = 1.0 / (1.0 + (a * a + b * b) / _COLOR_TOLERANCE**2)
-    return agreement
+        if past is not None:
+            sums += (trust_past / (1.0 + trust_next))[..., None] * from_past
+        if node.link is not None:
+            sums += (trust_next / (1.0 + trust_past))[..., None] * from_next
+        yield _Node(node.frame, sums, half=node.link)
 
 
 def _windows(nodes: Iterator[_Node], size: int) -> Iterator[deque[_Node | None]]:
@@ -174,24 +149,33 @@ def _windows(nodes: Iterator[_Node], size: int) -> Iterator[deque[_Node | None]]
             yield window
 
 
+def _same_color(sums: Array, fetched: Array, trust: Array) -> Array:
+    """1 where the colors agree, less where they are far apart: there the motion is wrong.
+
+    Luma cannot tell a thing from a background of its own brightness, and a trail of its color would
+    be worse than flicker. What the whole picture changes by is flicker and does not count.
+    """
+    total = trust.sum() + _TINY
+    away = [fetched[..., i] / fetched[..., 2] - sums[..., i] / sums[..., 2] for i in (0, 1)]
+    a, b = (x - (x * trust).sum() / total for x in away)
+    agreement: Array = 1.0 / (1.0 + (a * a + b * b) / _COLOR_TOLERANCE**2)
+    return agreement
+
+
 def _finished(node: _Node) -> Array:
-    """The averaged ab; where it rests on few frames, its surroundings' correction."""
-    ab, weight = node.frame.ab, node.sums[..., 2]
+    """Ab with its correction; where few frames vouch for one, that of its surroundings."""
+    frame, weight = node.frame, node.sums[..., 2]
     high, wide = weight.shape
     sure = np.minimum((weight - 1.0) / _ENOUGH, 1.0)
-    away_a = node.sums[..., 0] / weight - ab[0]
-    away_b = node.sums[..., 1] / weight - ab[1]
-    small_high, small_wide = node.frame.luma.shape
-    coarse = (max(1, small_high // _COARSE), max(1, small_wide // _COARSE))
-    parts = [blur(resize(x, *coarse), _FILL_BLUR) for x in (sure * away_a, sure * away_b, sure)]
-    around = [resize(part / (parts[2] + _TINY), high, wide) for part in parts[:2]]
-    rest = 1.0 - sure
-    return np.stack(
-        [
-            ab[0] + sure * away_a + rest * around[0],
-            ab[1] + sure * away_b + rest * around[1],
-        ]
-    )
+    coarse = (max(1, high // _COARSE), max(1, wide // _COARSE))
+    known = blur(resize(sure, *coarse), _FILL_BLUR) + _TINY
+    filled = []
+    for i in (0, 1):
+        correction = node.sums[..., i] / weight - frame.small_ab[..., i]
+        around = blur(resize(sure * correction, *coarse), _FILL_BLUR) / known
+        whole = sure * correction + (1.0 - sure) * resize(around, high, wide)
+        filled.append(resize(whole, *frame.ab.shape[1:]))
+    return frame.ab + np.stack(filled)
 
 
 class _Tracker:

@@ -122,14 +122,6 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
     return resized
 
 
-def resize_flow(flow: Flow, height: int, width: int) -> Flow:
-    """The same motion for pictures of another size."""
-    high, wide = flow.shape[:2]
-    if (high, wide) == (height, width):
-        return flow
-    return resize(flow * np.array([width / wide, height / high], np.float32), height, width)
-
-
 def blur(picture: Picture, sigma: float) -> Picture:
     """Gaussian blur of [h,w] or [h,w,c]."""
     blurred: Picture = cv2.GaussianBlur(picture, (0, 0), sigma)

@@ -14,6 +14,7 @@ from colorize_core.model.encoder import PYRAMID_CHANNELS, SEMANTIC_CHANNELS, Mob
 
 HINT_CHANNELS = 3  # a/110, b/110, mask
 _HINT_STRIDE = 4
+_HINT_SCALE = 5.0  # ab/110 of a photo is about .15: this brings a hint's color to the mask's size
 
 
 def build_generator(config: GeneratorConfig) -> nn.Module:
@@ -186,7 +187,8 @@ class HintPath(nn.Module):
         mask = hints[:, 2:]
         known = F.avg_pool2d(hints[:, :2] * mask, _HINT_STRIDE)
         share = F.avg_pool2d(mask, _HINT_STRIDE)
-        x = torch.cat([known / share.clamp_min(1e-4), (share > 0).to(known.dtype)], 1)
+        known = _HINT_SCALE * known / share.clamp_min(1e-4)
+        x = torch.cat([known, (share > 0).to(known.dtype)], 1)
         additions = []
         for layer, side in zip(self.layers, self.sides, strict=True):
             x = F.relu(layer(x))

@@ -31,7 +31,8 @@ WINDOW = 2
 WORKER_MEMORY_BYTES = 1_500_000_000
 # A unit may take this many times as long as such units took so far.
 LEASE_FACTOR = 20.0
-MAX_STARTS_WITHOUT_RESULT = 4
+# Per worker. One photo that kills costs up to 6 in a row until the half without it answers.
+MAX_STARTS_WITHOUT_RESULT = 12
 OBJECT_STORE_BYTES = 100 * 2**20
 
 
@@ -41,9 +42,16 @@ class _Actor:
     # Pending until the actor runs; units go only to actors that do, so one that the cluster has
     # no room for delays nothing.
     starting: Any
-    # In order of submission: the actor runs them one after the other, so the first is the suspect.
+    # In order of submission: the actor runs them one after the other.
     queue: deque[tuple[WorkUnit, Any]] = field(default_factory=deque)
     head_since: float = 0.0
+    # Its unit runs alone: a death is that unit's.
+    alone: bool = False
+
+    @property
+    def room(self) -> int:
+        """How many more units it takes."""
+        return 0 if self.starting is not None or self.alone else WINDOW - len(self.queue)
 
 
 class _RemoteWorker:
@@ -63,6 +71,10 @@ class RayPool:
     Ray's own restarts and retries are off: a task that Ray retries by itself could be counted
     twice, or loop for ever on a unit that kills its process.
 
+    An actor that dies with two units queued may have answered the first and died of the second
+    before the answer left the process. So neither is blamed; each runs again on an actor that has
+    nothing else to do, and only a death there counts against it.
+
     Args:
         make_worker: picklable; called once in each actor.
         options: device, workers, lease.
@@ -78,6 +90,8 @@ class RayPool:
         self._gpu = _use_gpu(options)
         self._mean_seconds: dict[str, float] = {}
         self._starts_without_result = 0
+        self._ambiguous: set[str] = set()
+        self._waiting: deque[WorkUnit] = deque()
         self._actors = [self._start() for _ in range(_count(options, gpu=self._gpu))]
 
     @property
@@ -87,18 +101,31 @@ class RayPool:
 
     @property
     def free(self) -> int:
-        """Free places in the queues of actors that run."""
-        return sum(WINDOW - len(actor.queue) for actor in self._actors if actor.starting is None)
+        """Free places in the queues of actors that run; none while a unit waits for an idle one."""
+        return 0 if self._waiting else sum(actor.room for actor in self._actors)
 
     @property
     def in_flight(self) -> int:
         """Units submitted and not answered."""
-        return sum(len(actor.queue) for actor in self._actors)
+        return len(self._waiting) + sum(len(actor.queue) for actor in self._actors)
 
     def submit(self, unit: WorkUnit) -> None:
-        """Queue the unit at the least loaded actor."""
-        running = [actor for actor in self._actors if actor.starting is None]
-        actor = min(running, key=lambda a: len(a.queue))
+        """Queue the unit at the least loaded actor, or let it wait until one is idle."""
+        if unit.id in self._ambiguous:
+            self._waiting.append(unit)
+            self._start_waiting()
+        else:
+            self._send(unit, max(self._actors, key=lambda a: a.room))
+
+    def _start_waiting(self) -> None:
+        idle = (a for a in self._actors if a.room and not a.queue)
+        for actor in idle:
+            if not self._waiting:
+                return
+            actor.alone = True
+            self._send(self._waiting.popleft(), actor)
+
+    def _send(self, unit: WorkUnit, actor: _Actor) -> None:
         if not actor.queue:
             actor.head_since = time.monotonic()
         actor.queue.append((unit, actor.handle.run.remote(unit)))
@@ -115,6 +142,7 @@ class RayPool:
             outcomes += self._answer(pending[reference], reference)
         for actor in list(self._actors):
             outcomes += self._expire(actor)
+        self._start_waiting()
         return outcomes
 
     def close(self) -> None:
@@ -133,11 +161,13 @@ class RayPool:
                 raise cause from error
             raise
         except RayActorError as error:
-            return self._replace(actor, _first_line(error))
+            return self._replace(actor, _first_line(error), known=len(actor.queue) == 1)
         if reference == actor.starting:
             actor.starting = None
             return []
         unit, _ = actor.queue.popleft()
+        actor.alone = False
+        self._ambiguous.discard(unit.id)
         actor.head_since = time.monotonic()
         self._starts_without_result = 0
         kind = type(unit).__name__
@@ -156,9 +186,10 @@ class RayPool:
         if time.monotonic() - actor.head_since < lease:
             return []
         ray.kill(actor.handle, no_restart=True)
-        return self._replace(actor, f"no answer for {lease:.0f} s")
+        return self._replace(actor, f"no answer for {lease:.0f} s", known=True)
 
-    def _replace(self, actor: _Actor, reason: str) -> list[Finished | Lost]:
+    def _replace(self, actor: _Actor, reason: str, *, known: bool) -> list[Finished | Lost]:
+        """Start another actor. `known`: the first unit of the queue is to blame for sure."""
         self._starts_without_result += 1
         if self._starts_without_result > MAX_STARTS_WITHOUT_RESULT * len(self._actors):
             raise ResumableError(
@@ -166,7 +197,10 @@ class RayPool:
                 remedy="try --runner serial to see the cause, or fewer --workers",
             )
         self._actors[self._actors.index(actor)] = self._start()
-        return [Lost(unit, reason, suspect=i == 0) for i, (unit, _) in enumerate(actor.queue)]
+        self._ambiguous.update(unit.id for unit, _ in actor.queue)
+        return [
+            Lost(unit, reason, suspect=known and i == 0) for i, (unit, _) in enumerate(actor.queue)
+        ]
 
     def _start(self) -> _Actor:
         actor: Any = ray.remote(_RemoteWorker)

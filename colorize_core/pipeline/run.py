@@ -46,7 +46,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """The worker of this unit died or hung. `suspect` is False for units that only queued there."""
+    """The worker of this unit died or hung. `suspect`: for sure while it ran this unit."""
 
     unit: WorkUnit
     reason: str

@@ -18,6 +18,7 @@ import pytest
 
 from colorize_core.archive.manifest import Manifest
 from jobs import archive_status, colorize_archive
+from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
 # More of both for a long look: COLORIZE_TEST_KILLS=20 COLORIZE_TEST_PHOTOS=300.
@@ -359,6 +360,30 @@ def test_kill_9_at_any_moment_and_run_again(job: Job, gray_folder: MakeFolder, t
     lines = (job.out / ".colorize" / "manifest.jsonl").read_text().splitlines()
     keys = [json.loads(line).get("key") for line in lines if '"crc"' in line]
     assert len(keys) == len(set(keys)), "something recorded was computed again"
+
+
+def test_kill_9_of_ray_workers_at_any_moment(job: Job, gray_folder: MakeFolder, tmp_path: Path):
+    source = gray_folder(PHOTOS)
+    whole = Job(job.weights, tmp_path / "whole")
+    assert whole(source, *SMALL) == 0
+    process = job.start(source, *SMALL, "--workers", "2", runner="ray")
+    rng = random.Random(6)
+    kills = 0
+    with process:
+        next_kill = 1
+        while process.poll() is None:
+            path = job.out / ".colorize" / "manifest.jsonl"
+            lines = len(path.read_bytes().splitlines()) if path.exists() else 0
+            pids = worker_pids(process.pid)
+            if pids and kills < KILLS and lines >= next_kill:
+                os.kill(rng.choice(pids), signal.SIGKILL)
+                kills += 1
+                next_kill = lines + PHOTOS // (2 * KILLS)
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert kills >= KILLS // 2
+    assert same(whole.pictures(), job.pictures())
+    assert set(job.statuses().values()) == {"done"}
 
 
 def test_ray_gives_the_same_pixels_with_any_number_of_workers(

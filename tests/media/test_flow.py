@@ -8,7 +8,6 @@ from colorize_core.media.flow import (
     compose,
     flow_codes,
     resize,
-    resize_flow,
     return_error,
     stays_inside,
     warp,
@@ -139,14 +138,6 @@ def test_covered_background_does_not_return():
     assert hidden[24:48, 71:79].mean() > 0.7  # covered by the square in the second frame
     assert hidden[24:48, 10:30].mean() < 0.05
     assert hidden[26:46, 46:64].mean() < 0.1
-
-
-def test_a_flow_grows_with_its_picture():
-    grown = resize_flow(constant(2, 3), 2 * HEIGHT, 3 * WIDTH)
-    assert grown.shape == (2 * HEIGHT, 3 * WIDTH, 2)
-    assert np.allclose(grown, (6, 6))
-    same = constant(1, 1)
-    assert resize_flow(same, HEIGHT, WIDTH) is same
 
 
 def test_shrinking_averages():

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive.units import ImageShard, ItemReport, UnitReport
+from colorize_core.archive.units import ImageShard, ItemReport, UnitReport, WorkUnit
 from colorize_core.config import RunOptions
 from colorize_core.errors import ModelError
 from colorize_core.pipeline import run as loop_module
-from colorize_core.pipeline.run import Ending, Loop, Pool
+from colorize_core.pipeline.run import Ending, Finished, Loop, Lost, Pool
 from colorize_core.pipeline.serial_pool import SerialPool
 from colorize_core.pipeline.stop import StopRequest
 from tests.pipeline.workers import Scripted, shard
@@ -163,6 +163,32 @@ def test_the_photo_that_kills_is_found_and_the_others_are_done(make_ray_pool: Ma
     names = [f"p{i}" for i in range(7)]
     assert run(make_ray_pool(), [shard(*names[:5], "kill", *names[5:])]) == Ending()
     assert run.statuses == {**dict.fromkeys(names, "done"), "kill": "crash"}
+
+
+def test_of_two_queued_units_neither_is_blamed_until_it_ran_alone(make_ray_pool: MakePool):
+    # The answer to the first may be lost on its way when the process dies of the second.
+    pool = make_ray_pool(RunOptions(workers=1))
+    try:
+        while not pool.free:
+            pool.wait(0.1)
+        lost = answers(pool, shard("die-once"), shard("kill"))
+        assert [o.suspect for o in lost if isinstance(o, Lost)] == [False, False]
+        first, second = answers(pool, *(o.unit for o in lost))
+        assert isinstance(first, Finished)
+        assert isinstance(second, Lost)
+        assert second.suspect
+    finally:
+        pool.close()
+
+
+def answers(pool: Pool, *units: WorkUnit) -> list[Finished | Lost]:
+    """One outcome of each unit."""
+    for unit in units:
+        pool.submit(unit)
+    outcomes: list[Finished | Lost] = []
+    while len(outcomes) < len(units):
+        outcomes += pool.wait(0.1)
+    return outcomes
 
 
 def test_a_hung_worker_loses_its_lease(make_ray_pool: MakePool, run: Run):
