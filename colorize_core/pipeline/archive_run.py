@@ -150,10 +150,12 @@ def colorize_archive(
         )
         problems = _record_problems(found, manifest)
         total, pending = len(found.items), planner.pending_items
-        say(f"{total} items in {job.source}: {len(pending)} to do, {total - len(pending)} before")
+        before = total - len(pending) - planner.left_over
+        later = f", {planner.left_over} for a later run" if planner.left_over else ""
+        say(f"{total} items in {job.source}: {len(pending)} to do, {before} before{later}")
         ending, work = Ending(), dict[str, Any]()
         if pending:
-            ending, work = _run(job, planner, manifest, make_worker, stop, total - len(pending))
+            ending, work = _run(job, planner, manifest, make_worker, stop, before)
         seconds = time.monotonic() - started
         head = {
             "version": __version__,
@@ -179,7 +181,12 @@ def _run(
     finished_before: int,
 ) -> tuple[Ending, dict[str, Any]]:
     state = state_folder(job.out)
-    progress = Progress(planner.pending_items, finished_before, state / "progress.json")
+    progress = Progress(
+        planner.pending_items,
+        finished_before,
+        state / "progress.json",
+        left_over=planner.left_over,
+    )
 
     def record(report: UnitReport) -> list[WorkUnit]:
         manifest.append(report.items)

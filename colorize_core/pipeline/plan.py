@@ -60,6 +60,9 @@ class Planner:
         weights_sha256: of the generator.
         options: limit and retry_failed are used.
         redo: paths that are pending although they are finished.
+
+    Attributes:
+        left_over: how many pending items the limit leaves to a later run.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Planner:
         self._redo = redo
         self._films: dict[str, _Film] = {}
         self._staged_films: deque[SourceItem] = deque()
-        self._chosen = self._choose()
+        self._chosen, self.left_over = self._choose()
 
     @property
     def pending_items(self) -> list[SourceItem]:
@@ -136,16 +139,19 @@ class Planner:
             film.staged.close()
         self._films.clear()
 
-    def _choose(self) -> list[SourceItem]:
+    def _choose(self) -> tuple[list[SourceItem], int]:
         limit = self._options.limit
         chosen: list[SourceItem] = []
+        left_over = 0
         for item in self._items:
-            if limit is not None and len(chosen) >= limit:
-                break
             pending = self._is_pending(self.key(item), retry_failed=self._options.retry_failed)
-            if pending or item.path in self._redo:
+            if not pending and item.path not in self._redo:
+                continue
+            if limit is None or len(chosen) < limit:
                 chosen.append(item)
-        return chosen
+            else:
+                left_over += 1
+        return chosen, left_over
 
     def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
         status = self._manifest.status(key)

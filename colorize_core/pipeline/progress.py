@@ -26,15 +26,23 @@ class Progress:
         items: what this run has to do.
         finished_before: items of the source that an earlier run finished.
         path: the file that `jobs.archive_status` reads.
+        left_over: pending items that a limit leaves to a later run.
     """
 
-    def __init__(self, items: Sequence[SourceItem], finished_before: int, path: Path) -> None:
+    def __init__(
+        self,
+        items: Sequence[SourceItem],
+        finished_before: int,
+        path: Path,
+        *,
+        left_over: int = 0,
+    ) -> None:
         self._left: dict[tuple[str, str], int] = {
             (item.kind, item.path): max(1, item.size) for item in items
         }
         self._total_bytes = sum(self._left.values())
         self._done_bytes = 0.0
-        self._finished_before = finished_before
+        self._left_over = left_over
         self._total = finished_before + len(self._left)
         self._path = path
         self._started = time.monotonic()
@@ -88,8 +96,8 @@ class Progress:
         rate = self._done_bytes / seconds
         eta = (self._total_bytes - self._done_bytes) / rate if rate > 0 else None
         return {
-            "total": self._total,
-            "left": len(self._left),
+            "total": self._total + self._left_over,
+            "left": len(self._left) + self._left_over,
             "photos_per_second": round(self._photos / seconds, 3),
             "frames_per_second": round(self._frames / seconds, 3),
             "eta_seconds": None if eta is None else round(max(0.0, eta), 1),
@@ -125,11 +133,13 @@ class Progress:
     def _say(self) -> None:
         state = self.state()
         done = state["total"] - state["left"]
-        text = f"{done}/{state['total']} items, {state['photos_per_second']:.2f} photos/s"
+        text = f"{done}/{self._total} items, {state['photos_per_second']:.2f} photos/s"
         if self._frames:
             text += f", {state['frames_per_second']:.1f} frames/s"
         if state["eta_seconds"] is not None:
             text += f", about {format_seconds(state['eta_seconds'])} to go"
+        if self._left_over:
+            text += f", {self._left_over} for a later run"
         tqdm.write(text, file=sys.stderr)
 
     def _publish(self) -> None:

@@ -197,11 +197,18 @@ def test_pictures_in_color_are_copied_left_or_recolored(job: Job, tmp_path: Path
     assert job.statuses() == {"a.png": expected}
 
 
-def test_limit_takes_some_now_and_the_rest_later(job: Job, gray_folder: MakeFolder):
+def test_limit_takes_some_now_and_the_rest_later(
+    job: Job, gray_folder: MakeFolder, capsys: pytest.CaptureFixture[str]
+):
     source = gray_folder(5)
     assert job(source, "--limit", "2") == 0
     assert len(job.pictures()) == 2
     assert job.summary["totals"]["left"] == 3
+    # What is left over was not done before, and is still to do for whoever asks.
+    assert "2 to do, 0 before, 3 for a later run" in capsys.readouterr().err
+    assert archive_status.status(job.out)["left"] == 3
+    assert job(source, "--limit", "1") == 0
+    assert "1 to do, 2 before, 2 for a later run" in capsys.readouterr().err
     assert job(source) == 0
     assert len(job.pictures()) == 5
 
