@@ -66,6 +66,7 @@ def make_film(
     colored: bool = False,
     sample_aspect: Fraction | None = None,
     rotation: int = 0,
+    mirrored: bool = False,
     audio: Sequence[str] = (),
     subtitles: Sequence[str] = (),
     chapters: bool = False,
@@ -97,8 +98,8 @@ def make_film(
             stream.codec_context.sample_aspect_ratio = sample_aspect
         for name, value in (tags or {}).items():
             setattr(stream.codec_context, name, value)
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, hflip=mirrored)
         seconds = float(times[-1] * time_base + 1 / rate)
         write_others = _add_others(container, audio, subtitles, attachment, seconds)
         if chapters:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -246,13 +246,15 @@ class View:
         width: of the picture inside, as stored (before turning it upright).
         height: of the picture inside, as stored.
         quarter_turns: counter-clockwise, from stored to upright.
+        is_mirrored: then left and right change places.
         padding: left, right, top, bottom, of the upright picture.
     """
 
     width: int
     height: int
     quarter_turns: int
-    padding: tuple[int, int, int, int] = field(default=(0, 0, 0, 0))
+    is_mirrored: bool = False
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     @classmethod
     def of(cls, probe: FilmProbe, size: int) -> View:
@@ -264,7 +266,7 @@ class View:
         padding = (pad_x // 2, pad_x - pad_x // 2, pad_y // 2, pad_y - pad_y // 2)
         turns = round(probe.rotation / 90) % 4
         stored = (inner_high, inner_wide) if turns % 2 else (inner_wide, inner_high)
-        return cls(*stored, turns, padding)
+        return cls(*stored, turns, probe.is_mirrored, padding)
 
     def shrink(self, luma: Plane) -> Plane:
         """Y' [H, W] at the inner size, not turned yet."""
@@ -273,6 +275,7 @@ class View:
     def upright(self, x: Tensor) -> Tensor:
         """[1,C,h,w] as stored to upright and padded, without a gap or an edge at the border."""
         turned = torch.rot90(x, self.quarter_turns, (2, 3))
+        turned = turned.flip(3) if self.is_mirrored else turned
         left, right, top, bottom = self.padding
         high, wide = turned.shape[-2:]
         # A mirror is at most as wide as the picture; tiny pictures repeat their border instead.
@@ -286,7 +289,8 @@ class View:
 
     def as_stored(self, x: Tensor) -> Tensor:
         """Turn what is upright, without padding, as the source stores it."""
-        return torch.rot90(x, -self.quarter_turns, (2, 3)).contiguous()
+        shown = x.flip(3) if self.is_mirrored else x
+        return torch.rot90(shown, -self.quarter_turns, (2, 3)).contiguous()
 
 
 def _arrays(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_core.media import orientation
 from colorize_core.media.planes import PlanarFormat, WorkingFormat
 
 # Values of ISO/IEC 23091-2 (H.273).
@@ -69,7 +70,7 @@ class FilmProbe:
         brand: major brand of MP4 and QuickTime files.
         working: planar format in which frames are worked on.
         sample_aspect: width of a pixel through its height.
-        rotation: degrees counter-clockwise by which a player turns the picture.
+        display_matrix: how a player turns and mirrors the picture, see media.orientation.
         hdr: HDR side data of the first frame, which encoders here do not pass on.
         field_order: FFmpeg's AVFieldOrder; above 1 is interlaced.
         time_base: unit of `pts`, in seconds.
@@ -91,7 +92,7 @@ class FilmProbe:
     width: int
     height: int
     sample_aspect: Fraction
-    rotation: int
+    display_matrix: orientation.Matrix
     color: ColorTags
     hdr: tuple[str, ...]
     field_order: int
@@ -125,6 +126,16 @@ class FilmProbe:
     def is_rgb(self) -> bool:
         """The source stores R, G and B (or a palette): its Y' is computed."""
         return self.working.is_computed
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counter-clockwise by which a player turns the picture."""
+        return orientation.rotation(self.display_matrix)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """A player shows the turned picture as in a mirror, left to right."""
+        return orientation.is_mirrored(self.display_matrix)
 
     @property
     def is_interlaced(self) -> bool:

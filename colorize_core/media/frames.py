@@ -17,9 +17,10 @@ import numpy as np
 from colorize_core.atomic import publish_folder
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
 from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED, FilmProbe
+from colorize_core.media.orientation import upright
 from colorize_core.media.suffixes import FRAME_SUFFIXES
 
-_SWS_MATRICES = {"bt709": 1, "bt601": 5, "bt2020nc": 9}
+SWS_MATRICES = {"bt709": 1, "bt601": 5, "bt2020nc": 9}
 TIMES_NAME = "times.csv"
 _DIGITS = re.compile(r"\d+")
 
@@ -82,7 +83,7 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
     """
     conversion = {
         "format": "bgr24" if probe.planar.depth == 8 else "bgr48le",
-        "src_colorspace": _SWS_MATRICES[probe.matrix],
+        "src_colorspace": SWS_MATRICES[probe.matrix],
         "src_color_range": RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
         "dst_color_range": RANGE_FULL,
         "interpolation": "BICUBIC",
@@ -92,7 +93,7 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
     with publish_folder(folder) as temporary:
         for frame in _decode(segments):
             picture = frame.reformat(**conversion).to_ndarray()
-            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, probe.rotation)
+            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, probe)
             count += 1
         if count != probe.frames:
             raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
@@ -107,9 +108,8 @@ def _decode(segments: Sequence[Path]) -> Iterator[Any]:
             yield from container.decode(container.streams.video[0])
 
 
-def _write_png(path: Path, picture: np.ndarray[Any, Any], rotation: int) -> None:
-    upright = np.rot90(picture, round(rotation / 90) % 4)
-    ok, data = cv2.imencode(".png", np.ascontiguousarray(upright))
+def _write_png(path: Path, picture: np.ndarray[Any, Any], probe: FilmProbe) -> None:
+    ok, data = cv2.imencode(".png", upright(picture, probe.display_matrix))
     if not ok:
         raise VerifyError(f"{path.name}: a picture of shape {picture.shape} did not encode")
     path.write_bytes(data.tobytes())

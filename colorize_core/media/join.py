@@ -12,36 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
 from colorize_core.media import matroska
-from colorize_core.media.containers import (
-    CONVERTED_SUBTITLES,
-    MUXERS,
-    ContainerChoice,
-    is_kept,
-)
+from colorize_core.media.checking import Muxed, stream_kind, verify_film
+from colorize_core.media.containers import MUXERS, ContainerChoice
 from colorize_core.media.copying import Copies
 from colorize_core.media.encoder import frame_number, writing
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.luma import LumaCheck, compare_luma
 from colorize_core.media.opening import open_film
+from colorize_core.media.streams import add_streams, file_tags
 
-# The muxer writes these about the file itself; copied, they would describe the source.
-_OWN_TAGS = {
-    "encoder",
-    "major_brand",
-    "minor_version",
-    "compatible_brands",
-    "duration",
-    "number_of_frames",
-    "number_of_bytes",
-    "bps",
-    "vendor_id",
-}
 # Their streams say nothing about the shape of pixels; Matroska has to.
 _WITHOUT_ASPECT = {"ffv1", "av1", "prores"}
 _PROGRESSIVE = 1  # AVFieldOrder
@@ -98,7 +81,7 @@ def join_segments(
         with writing(output):
             shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
             muxed = _mux(path, shown, segments, temporary, depth, choice, note)
-        seconds, offset, lost = _verify(temporary, probe, muxed)
+        seconds, offset, lost = verify_film(temporary, probe, muxed)
         luma = None
         if verify_luma:
             luma = compare_luma(path, probe, temporary, deinterlace=deinterlace)
@@ -146,16 +129,6 @@ def _check_segments(segments: Sequence[Path], probe: FilmProbe) -> int:
     return depth
 
 
-@dataclass(frozen=True)
-class _Muxed:
-    """What went into the file: the index of the color stream, packets per stream, streams."""
-
-    color_index: int
-    packets: Counter[int]
-    kinds: Counter[str]
-    damage: tuple[str, ...]
-
-
 def _mux(
     path: Path,
     probe: FilmProbe,
@@ -164,7 +137,7 @@ def _mux(
     depth: int,
     choice: ContainerChoice,
     note: str,
-) -> _Muxed:
+) -> Muxed:
     with ExitStack() as stack:
         source = stack.enter_context(open_film(path, probe.frame_rate))
         first = stack.enter_context(open_film(segments[0]))
@@ -174,21 +147,21 @@ def _mux(
         options |= matroska.MUXER_OPTIONS if patch_aspect else {}
         result = av.open(str(temporary), "w", format=MUXERS[choice.container], options=options)
         stack.enter_context(result)
-        result.metadata.update(_file_tags(source.metadata, note))
-        targets = _add_streams(path, source, first, result, probe, choice.container)
+        result.metadata.update(file_tags(source.metadata, note))
+        targets = add_streams(path, source, first, result, probe, choice.container)
         result.set_chapters(source.chapters())
         color = targets.pop(probe.video_index)
         if patch_aspect:
             color.set_display_rotation(matroska.PLACEHOLDER_ROTATION)
         result.start_encoding()
-        kinds = Counter(_kind(stream) for stream in result.streams)
+        kinds = Counter(stream_kind(stream) for stream in result.streams)
         copies = Copies(source, targets, choice.container)
         packets: Counter[int] = Counter()
         own = _color_packets(segments, probe, depth, color)
         for packet in heapq.merge(own, copies.packets(), key=_decode_time):
             packets[packet.stream_index] += 1
             result.mux_one(packet)
-        muxed = _Muxed(color.index, packets, kinds, copies.damage())
+        muxed = Muxed(color.index, packets, kinds, copies.damage())
     if patch_aspect:
         matroska.write_sample_aspect(temporary, probe.width, probe.height, probe.sample_aspect)
     return muxed
@@ -200,14 +173,8 @@ def _must_patch_aspect(probe: FilmProbe, container: str, codec: str) -> bool:
         container in ("mkv", "webm")
         and codec in _WITHOUT_ASPECT
         and not is_square
-        and not probe.rotation
+        and not probe.display_matrix
     )
-
-
-def _kind(stream: Any) -> str:
-    """Kind of a stream; covers count as attachments, which they are in Matroska."""
-    is_cover = stream.type == "video" and stream.disposition & type(stream.disposition).attached_pic
-    return "attachment" if is_cover else str(stream.type)
 
 
 def _muxer_options(source: Any, probe: FilmProbe, container: str) -> dict[str, str]:
@@ -221,80 +188,6 @@ def _muxer_options(source: Any, probe: FilmProbe, container: str) -> dict[str, s
         # Reverse-domain keys (Apple, Android) need this kind of tag.
         options["movflags"] = "use_metadata_tags"
     return options
-
-
-def _file_tags(tags: dict[str, str], note: str) -> dict[str, str]:
-    kept = {key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS}
-    name = next((key for key in kept if key.lower() == "comment"), "comment")
-    kept[name] = f"{kept[name]}\n{note}" if kept.get(name) else note
-    return kept
-
-
-def _stream_tags(tags: dict[str, str]) -> dict[str, str]:
-    # mkvmerge writes BPS-eng, NUMBER_OF_FRAMES-eng and so on.
-    return {
-        key: value
-        for key, value in tags.items()
-        if key.lower().split("-")[0] not in _OWN_TAGS and not key.startswith("_STATISTICS")
-    }
-
-
-def _add_streams(
-    path: Path, source: Any, first: Any, result: Any, probe: FilmProbe, container: str
-) -> dict[int, Any]:
-    """Create the result's streams in the source's order; map source index to new stream."""
-    targets: dict[int, Any] = {}
-    for info in probe.streams:
-        stream = source.streams[info.index]
-        is_color = info.index == probe.video_index
-        if not is_color and (info.is_redundant or not is_kept(info, container)):
-            continue
-        if info.kind == "attachment":
-            result.add_attachment(info.name or "attachment", stream.mimetype or "", stream.data)
-            continue
-        if info.is_attached_picture and container == "mkv":
-            _attach_cover(path, info.index, result)
-            continue
-        if is_color:
-            new = _add_color(first.streams.video[0], result, probe)
-        elif container in info.holders:
-            new = result.add_stream_from_template(stream, opaque=True)
-            new.time_base = stream.time_base
-        else:
-            new = result.add_mux_stream(CONVERTED_SUBTITLES[info.codec, container])
-            new.time_base = stream.time_base
-        new.disposition = int(stream.disposition)
-        new.metadata.update(_stream_tags(stream.metadata))
-        targets[info.index] = new
-    return targets
-
-
-def _add_color(template: Any, result: Any, probe: FilmProbe) -> Any:
-    color = probe.output_color
-    new = result.add_stream_from_template(
-        template,
-        opaque=True,
-        sample_aspect_ratio=probe.sample_aspect,
-        color_range=color.range,
-        colorspace=color.matrix,
-        color_primaries=color.primaries,
-        color_trc=color.transfer,
-        field_order=probe.field_order,
-    )
-    new.time_base = probe.time_base
-    if probe.rotation:
-        new.set_display_rotation(probe.rotation)
-    return new
-
-
-def _attach_cover(path: Path, index: int, result: Any) -> None:
-    with open_film(path) as container:
-        stream = container.streams[index]
-        data = next(bytes(p) for p in container.demux(stream) if p.size)
-        is_png = stream.codec_context.codec.canonical_name == "png"
-        name = stream.metadata.get("filename", "cover.png" if is_png else "cover.jpg")
-        kind = stream.metadata.get("mimetype", "image/png" if is_png else "image/jpeg")
-    result.add_attachment(name, kind, data)
 
 
 def _color_packets(
@@ -324,51 +217,3 @@ def _color_packets(
 def _decode_time(packet: Any) -> Fraction:
     seconds: Fraction = packet.dts * packet.time_base
     return seconds
-
-
-def _verify(result: Path, probe: FilmProbe, muxed: _Muxed) -> tuple[float, int, tuple[str, ...]]:
-    """Demux the result and compare it with what went in.
-
-    Returns:
-        Its duration in seconds, by how many milliseconds all its streams were moved, and what of
-        the geometry is lost.
-    """
-    with open_film(result) as container:
-        kinds = Counter(_kind(stream) for stream in container.streams)
-        # MP4 shows chapters as a data track of their own.
-        missing = muxed.kinds - kinds
-        color = container.streams[muxed.color_index]
-        packets: Counter[int] = Counter()
-        shown: list[int] = []
-        for packet in container.demux():
-            if packet.size == 0:
-                continue
-            packets[packet.stream_index] += 1
-            if packet.stream_index == color.index:
-                shown.append(packet.pts)
-        seconds = float(container.duration or 0) / av.time_base
-        is_subtitle = [stream.type == "subtitle" for stream in container.streams]
-        time_base = color.time_base
-        aspect = color.sample_aspect_ratio or Fraction(1)
-    if missing:
-        raise VerifyError(f"the joined film lacks streams: {dict(missing)}")
-    for index, count in muxed.packets.items():
-        # MP4 fills the pauses between subtitles with empty packets.
-        if packets[index] != count and not (is_subtitle[index] and packets[index] > count):
-            raise VerifyError(f"stream {index}: {packets[index]} of {count} packets arrived")
-    is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
-    lost = () if is_near else (f"the pixels' shape {probe.sample_aspect}",)
-    return seconds, _compare_times(np.sort(shown), time_base, probe), lost
-
-
-def _compare_times(shown: NDArray[np.int64], time_base: Fraction, probe: FilmProbe) -> int:
-    """Moved by how many milliseconds; frames must keep their distances within one tick."""
-    wanted = probe.pts * float(probe.time_base)
-    difference = shown * float(time_base) - wanted
-    moved = float(np.median(difference)) if len(difference) else 0.0
-    # Matroska counts milliseconds; elsewhere the tick is the source's own.
-    tolerance = max(float(time_base), 1e-9) if time_base != probe.time_base else 1e-6
-    if np.abs(difference - moved).max(initial=0.0) > tolerance:
-        raise VerifyError("the joined film shows frames at other times than the source")
-    milliseconds = round(moved * 1000)
-    return milliseconds if abs(moved) > tolerance else 0

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
+from colorize_core.media.orientation import display_matrix, upright
 from colorize_core.media.thumbnails import LONG_SIDE, fit, shrink, write_pair
 
 STRIP_FRAMES: Final = 24
@@ -108,8 +109,7 @@ def _picture(frame: av.VideoFrame, aspect: Fraction | None) -> NDArray[np.uint8]
     wide = max(1, round(frame.width * float(aspect or 1)))
     width, height = fit(wide, frame.height, LONG_SIDE)
     picture = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-    upright = np.rot90(picture, round(frame.rotation / 90) % 4)
-    return np.ascontiguousarray(upright, dtype=np.uint8)
+    return upright(picture.astype(np.uint8, copy=False), display_matrix(frame))
 
 
 def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float) -> dict[str, Any]:

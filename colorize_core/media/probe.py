@@ -22,6 +22,7 @@ from colorize_core.media.opening import (
     open_film,
     short_error,
 )
+from colorize_core.media.orientation import display_matrix
 from colorize_core.media.planes import working_format
 
 # Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
@@ -242,7 +243,7 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
         width=head.frame.width,
         height=head.frame.height,
         sample_aspect=head.sample_aspect,
-        rotation=head.frame.rotation,
+        display_matrix=display_matrix(head.frame),
         color=head.color,
         hdr=_hdr(head.frame),
         field_order=head.field_order,

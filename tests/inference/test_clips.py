@@ -135,19 +135,31 @@ def _corner(index):
 
 
 @pytest.mark.parametrize(
-    ("rotation", "aspect", "shape", "bright"),
+    ("rotation", "mirrored", "aspect", "shape", "bright"),
     [
-        (0, 1, (64, 64), "top left"),
-        (-90, 1, (64, 64), "top right"),
-        (90, 1, (64, 64), "bottom left"),
-        (180, 1, (64, 64), "bottom right"),
-        (0, Fraction(2), (32, 64), "top left"),
-        (90, Fraction(2), (64, 32), "bottom left"),
+        (0, False, 1, (64, 64), "top left"),
+        (-90, False, 1, (64, 64), "top right"),
+        (90, False, 1, (64, 64), "bottom left"),
+        (180, False, 1, (64, 64), "bottom right"),
+        (0, True, 1, (64, 64), "top right"),
+        (90, True, 1, (64, 64), "bottom right"),
+        (180, True, 1, (64, 64), "bottom left"),
+        (0, False, Fraction(2), (32, 64), "top left"),
+        (90, False, Fraction(2), (64, 32), "bottom left"),
     ],
 )
-def test_the_generator_sees_upright_square_pixels(tmp_path, rotation, aspect, shape, bright):
+def test_the_generator_sees_upright_square_pixels(
+    tmp_path, rotation, mirrored, aspect, shape, bright
+):
     path = tmp_path / "a.mp4"
-    make_film(path, frames=2, rotation=rotation, sample_aspect=Fraction(aspect), draw=_corner)
+    make_film(
+        path,
+        frames=2,
+        rotation=rotation,
+        mirrored=mirrored,
+        sample_aspect=Fraction(aspect),
+        draw=_corner,
+    )
     seen = []
 
     def predict(L):

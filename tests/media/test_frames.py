@@ -13,6 +13,7 @@ from colorize_core.media.planes import plane
 from colorize_core.media.reader import read_pictures
 from colorize_core.media.video import is_film_colored, plan_segments, probe_film
 from tests.film_helpers import make_film
+from tests.film_helpers import picture as drawn_picture
 from tests.segment_helpers import color_film, write_segment
 
 SETTINGS = VideoSettings(frames="png")
@@ -62,14 +63,18 @@ def test_folders_that_are_no_film(tmp_path):
         probe_film(tmp_path / "mixed", fps=24)
 
 
-@pytest.mark.parametrize(("pix_fmt", "dtype"), [("yuv420p", np.uint8), ("yuv420p10le", np.uint16)])
-def test_frames_of_a_film(tmp_path, pix_fmt, dtype):
+@pytest.mark.parametrize(
+    ("pix_fmt", "dtype", "mirrored"),
+    [("yuv420p", np.uint8, False), ("yuv420p10le", np.uint16, True)],
+)
+def test_frames_of_a_film(tmp_path, pix_fmt, dtype, mirrored):
     path = tmp_path / "a.mkv"
     make_film(
         path,
         frames=12,
         pix_fmt=pix_fmt,
         rotation=90,
+        mirrored=mirrored,
         sample_aspect=Fraction(4, 3),
         audio=["aac"],
         tags={"colorspace": 1, "color_range": 1},
@@ -97,6 +102,9 @@ def test_frames_of_a_film(tmp_path, pix_fmt, dtype):
     picture = cv2.imread(str(folder / names[3]), -1)
     assert picture.dtype == dtype
     assert picture.shape == (96, 64, 3)
+    drawn = np.rot90(drawn_picture(3))
+    shown = picture.mean(2)
+    assert np.corrcoef((drawn[:, ::-1] if mirrored else drawn).ravel(), shown.ravel())[0, 1] > 0.95
     # Cb 100 and Cr 160: red above blue everywhere, by the BT.709 matrix.
     scale = 1 if dtype == np.uint8 else 257
     blue, _, red = np.moveaxis(picture.astype(float) / scale, 2, 0)

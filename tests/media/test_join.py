@@ -148,6 +148,36 @@ def test_geometry_and_color_tags(tmp_path, suffix, codec):
     assert after.display_size == before.display_size
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("rotation", [0, 90, 180])
+def test_a_mirrored_picture_stays_mirrored(tmp_path, suffix, rotation):
+    path = tmp_path / f"a{suffix}"
+    make_film(path, rotation=rotation, mirrored=True, frames=5)
+    output, result = color_film(path, tmp_path / "out")
+    assert result.lost == ()
+    for film in (path, output):
+        shown = next(d for d in decode(film)[0].side_data if d.type.name == "DISPLAYMATRIX")
+        a, b, _, c, d = np.frombuffer(bytes(shown), np.int32)[:5] / 65536
+        assert a * d - b * c == -1
+        assert probe_film(film).is_mirrored
+        assert probe_film(film).rotation % 360 == rotation
+    assert probe_film(output).display_matrix == probe_film(path).display_matrix
+
+
+def test_a_view_that_the_container_cannot_hold_is_lost_by_name(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, rotation=90, frames=5)
+    data = path.read_bytes()
+    turned = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, -65536, 0, 65536, 0, 0))
+    assert data.count(turned) == 1
+    halved = b"".join(n.to_bytes(4, "big", signed=True) for n in (0, -32768, 0, 32768, 0, 0))
+    path.write_bytes(data.replace(turned, halved))
+    _, result = color_film(path, tmp_path / "mp4")
+    assert result.lost == ()
+    _, result = color_film(path, tmp_path / "mkv", container="mkv")
+    assert result.lost == ("how the picture is turned, mirrored or scaled",)
+
+
 @pytest.mark.parametrize("field", ["tff", "bff"])
 def test_interlacing_is_kept(tmp_path, field):
     path = tmp_path / "a.mkv"
