@@ -15,6 +15,7 @@ BASE = {"errors", "atomic", "config"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
+    "memory": set(),
     "config": {"errors"},
     "samples": {"errors", "atomic", "media"},
     "color": {"errors"},
@@ -22,8 +23,8 @@ OURS = {
     "media": {"errors", "atomic"},
     "archive": BASE,
     "metrics": {"color", "media", "errors"},
-    "inference": {"color", "model", "media", "metrics", "archive", *BASE},
-    "training": {"color", "model", "media", "metrics", "archive", *BASE},
+    "inference": {"color", "model", "media", "metrics", "archive", "memory", *BASE},
+    "training": {"color", "model", "media", "metrics", "archive", "memory", *BASE},
     "report": {"media", "archive", "errors", "atomic"},
     "pipeline": {"archive", "media", *BASE},
 }

@@ -32,6 +32,7 @@ from colorize_core.inference.colorizer import Colorizer, Device
 from colorize_core.inference.tally import Tally
 from colorize_core.media.images import Photo, decode_photo
 from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.memory import keep_freed_memory
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.
 BATCH_PIXELS = 64_000_000
@@ -76,6 +77,7 @@ class Worker:
         write_thumbnails: bool = True,
     ) -> None:
         torch.set_num_threads(threads)
+        keep_freed_memory()
         self._out = out
         self._weights = weights
         self._weights_sha256 = weights_sha256

@@ -54,6 +54,13 @@ class Pointwise(nn.Conv2d):
         return y.permute(0, 3, 1, 2)
 
 
+def relu(x: Tensor, *, most: float | None = None) -> Tensor:
+    """max(x, 0), and at most `most`; overwrites x unless autograd would pay for that."""
+    if torch.is_grad_enabled():
+        return F.relu(x) if most is None else F.hardtanh(x, 0.0, most)
+    return x.clamp_(0.0, most)
+
+
 class InvertedResidual(nn.Module):
     """1x1 expansion, 3x3 depthwise, 1x1 projection without activation."""
 
@@ -67,7 +74,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,inputs,H,W] -> [B,outputs,H/stride,W/stride]."""
-        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
+        y: Tensor = x if self.expand is None else relu(self.expand(x), most=6.0)
         y = F.relu6(self.depthwise(y), inplace=True)
         y = self.project(y)
         return x + y if self.is_residual else y

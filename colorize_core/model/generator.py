@@ -10,7 +10,13 @@ from torch import Tensor, nn
 
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ModelError
-from colorize_core.model.encoder import PYRAMID_CHANNELS, SEMANTIC_CHANNELS, MobileNetV2, Pointwise
+from colorize_core.model.encoder import (
+    PYRAMID_CHANNELS,
+    SEMANTIC_CHANNELS,
+    MobileNetV2,
+    Pointwise,
+    relu,
+)
 
 HINT_CHANNELS = 3  # a/110, b/110, mask
 _HINT_STRIDE = 4
@@ -140,7 +146,7 @@ class GlobalBlock(nn.Module):
         )
         mixed = F.scaled_dot_product_attention(q, k, v)
         tokens = tokens + self.attended(mixed.transpose(1, 2).reshape(b, h * w, c))
-        tokens = tokens + self.narrow(F.relu(self.widen(self.norm_mlp(tokens))))
+        tokens = tokens + self.narrow(relu(self.widen(self.norm_mlp(tokens))))
         mapped: Tensor = tokens.reshape(b, h, w, c)
         return mapped.permute(0, 3, 1, 2)
 
@@ -157,7 +163,7 @@ class LocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] -> the same."""
-        return cast(Tensor, x + self.narrow(F.relu(self.widen(self.depthwise(x)))))
+        return cast(Tensor, x + self.narrow(relu(self.widen(self.depthwise(x)))))
 
 
 class HintPath(nn.Module):
@@ -263,8 +269,8 @@ class FlagshipUNet(nn.Module):
         x = self.local8(_add(x, hint8))
         x = _up(self.up4(x) + self.context4(context)[:, :, None, None]) + self.skip4(s4)
         x = self.local4(_add(x, hint4))
-        x = F.relu(_up(self.up2(x)) + self.skip2(s2))
-        x = F.relu(x + self.mix2(x))
+        x = relu(_up(self.up2(x)) + self.skip2(s2))
+        x = relu(x + self.mix2(x))
         return torch.tanh(_up(self.head(x)))
 
 

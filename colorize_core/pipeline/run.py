@@ -124,6 +124,7 @@ class Loop:
         self._ready: deque[WorkUnit] = deque()
         self._later: list[tuple[float, int, WorkUnit]] = []
         self._order = itertools.count()
+        self.lost_a_worker = False
         self._deaths: Counter[str] = Counter()
         self._transients: Counter[str] = Counter()
         self._exhausted = False
@@ -174,10 +175,12 @@ class Loop:
         for outcome in outcomes:
             if isinstance(outcome, Finished):
                 self._finished(outcome.unit, outcome.report)
-            elif not outcome.suspect:
-                self._ready.append(outcome.unit)
-            else:
+                continue
+            self.lost_a_worker = True
+            if outcome.suspect:
                 self._died(outcome.unit, outcome.reason)
+            else:
+                self._ready.append(outcome.unit)
 
     def _finished(self, unit: WorkUnit, report: UnitReport) -> None:
         again = [key for key in report.retry if self._transients[key] + 1 < MAX_TRANSIENT_TRIES]

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import TrainConfig
 from colorize_core.errors import ConfigError, UsageError
+from colorize_core.memory import keep_freed_memory
 from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.generator import build_generator
 from colorize_core.training.checkpoint import load_newest
@@ -171,6 +172,7 @@ def fit(spec: RunSpec, host: Host) -> None:
         KeyboardInterrupt: stopped; calling it again goes on.
     """
     config = spec.config
+    keep_freed_memory()
     if spec.threads:
         torch.set_num_threads(spec.threads)
     run = _load(spec, rank=host.rank, world=host.world)
