@@ -15,12 +15,12 @@ from colorize_core.archive.lock import is_locked
 from colorize_core.archive.manifest import Manifest, state_folder
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.pipeline.progress import format_seconds
-from jobs.command import command
+from jobs.command import Parser, command
 
 
 def parser() -> argparse.ArgumentParser:
     """All options of the job."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m jobs.archive_status", description="Done, failed, left and ETA of a run."
     )
     p.add_argument("out", type=Path, metavar="OUT")

@@ -10,14 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorize_core.archive.manifest import state_folder
 from colorize_core.archive.overrides import Overrides, load_overrides, read_redo_list
 from colorize_core.archive.source import default_out, local_path
+from colorize_core.archive.summary import NAME as SUMMARY
 from colorize_core.config import ColorizeConfig, RunOptions, load_config
 from colorize_core.errors import EXIT_RESUME
 from colorize_core.model.files import resolve_weights, sha256_of
 from colorize_core.pipeline.archive_run import Job, Outcome, colorize_archive
 from colorize_core.pipeline.progress import format_seconds
-from jobs.command import command, say
+from jobs.command import Parser, command, say
+from jobs.shortcuts import add_shortcuts, check_fps, settings_of
 
 if TYPE_CHECKING:
     from colorize_core.inference.worker import Worker
@@ -27,7 +30,7 @@ SAMPLE = Path("sample")
 
 def parser() -> argparse.ArgumentParser:
     """All options of the job."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m jobs.colorize_archive",
         description="Colorize grayscale photos and black-and-white films. "
         "The same command again goes on where the last one stopped.",
@@ -53,7 +56,6 @@ def parser() -> argparse.ArgumentParser:
         "--overrides", type=Path, metavar="YAML", help="settings per file: glob -> settings"
     )
     p.add_argument("--redo-list", type=Path, metavar="TXT", help="do these items again")
-    p.add_argument("--colored", choices=("copy", "leave", "recolor"), help="what already has color")
     p.add_argument("--runner", choices=("ray", "serial"), default="ray")
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     p.add_argument(
@@ -74,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
+    add_shortcuts(p)
     return p
 
 
@@ -108,8 +111,8 @@ def run(args: argparse.Namespace) -> int:
         from colorize_core.pipeline.verify import verify_outputs
 
         return verify_outputs(out, say)
-    settings = [*args.set, *([f"colored={args.colored}"] if args.colored else [])]
-    config = load_config(ColorizeConfig, args.config, settings)
+    config = load_config(ColorizeConfig, args.config, settings_of(args))
+    check_fps(args, config)
     weights = resolve_weights(config.model.weights)
     options = RunOptions(
         runner=args.runner,
@@ -154,8 +157,18 @@ def run(args: argparse.Namespace) -> int:
         from colorize_core.report.build import build
 
         say(f"report: {build(out)}")
+    if config.video.verify_luma:
+        _say_luma(out)
     _say_outcome(outcome, out)
     return outcome.exit_code
+
+
+def _say_luma(out: Path) -> None:
+    from colorize_core.report.stream import read_summary
+
+    for item in read_summary(state_folder(out) / SUMMARY, {}):
+        if luma := item.get("details", {}).get("luma"):
+            say(f"{item['source']}: {luma['words']}")
 
 
 def _say_outcome(outcome: Outcome, out: Path) -> None:
@@ -175,13 +188,9 @@ def _say_outcome(outcome: Outcome, out: Path) -> None:
 
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
     command = ["jobs.colorize_archive", "--device", args.device]
-    for setting in args.set:
+    for setting in settings_of(args):
         command += ["--set", setting]
-    for option, value in (
-        ("--config", args.config),
-        ("--overrides", args.overrides),
-        ("--colored", args.colored),
-    ):
+    for option, value in (("--config", args.config), ("--overrides", args.overrides)):
         command += [option, str(value)] if value else []
     return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
 

@@ -6,8 +6,27 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_RESUME, FULL_ERRNOS, ColorizeError
+from colorize_core.errors import (
+    EXIT_CANNOT_RUN,
+    EXIT_RESUME,
+    FULL_ERRNOS,
+    ColorizeError,
+    UsageError,
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, where argparse alone would print the usage too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(message, remedy="see --help")
 
 
 def say(text: str) -> None:
@@ -27,11 +46,9 @@ def command(
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        args = parser.parse_args(argv)
-    except SystemExit as stop:
+        return run(parser.parse_args(argv))
+    except SystemExit as stop:  # --help
         return EXIT_CANNOT_RUN if stop.code else 0
-    try:
-        return run(args)
     except ColorizeError as error:
         say(f"error: {' '.join(str(error).split())}")
         return error.exit_code

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+import yaml
 
 from colorize_core.config import ColorizeConfig, load_config
 from colorize_core.errors import ConfigError
@@ -23,8 +25,10 @@ def test_every_colorize_yaml_loads(path: Path):
     assert isinstance(load_config(ColorizeConfig, path), ColorizeConfig)
 
 
-def test_default_yaml_states_the_defaults():
-    assert load_config(ColorizeConfig, ROOT / "configs/colorize/default.yaml") == ColorizeConfig()
+def test_default_yaml_states_every_default():
+    path = ROOT / "configs/colorize/default.yaml"
+    assert load_config(ColorizeConfig, path) == ColorizeConfig()
+    assert yaml.safe_load(path.read_text()) == dataclasses.asdict(ColorizeConfig())
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
         size=target.stat().st_size,
         frames=result.frames,
         details={
-            "luma": asdict(result.luma) if result.luma else None,
+            "luma": result.luma and {**asdict(result.luma), "words": result.luma.words()},
             "lost": list(result.lost),
             "kept": _kept(unit.probe, choice.container),
             "notes": [*encoding.notes, *result.notes],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -87,7 +87,11 @@ def what_container_keeps(probe: FilmProbe, container: str, codec: str) -> Contai
     choices = [
         _choice(probe, name, codec) for name in (own if usual else None, home, "mkv") if name
     ]
-    return min(choices, key=lambda choice: len(choice.lost))
+    best = min(choices, key=lambda choice: len(choice.lost))
+    if own is None or best.container == own:
+        return best
+    why = f"{own} holds less of it" if usual else f"{codec} has no place in {own}"
+    return replace(best, notes=(*best.notes, f"goes into {best.container}: {why}"))
 
 
 def source_container(probe: FilmProbe) -> str | None:

@@ -25,6 +25,15 @@ class LumaCheck:
     mean: float
     is_lossless: bool
 
+    def words(self) -> str:
+        """One line for the user."""
+        if not self.differing:
+            return f"luma of all {self.frames} frames equals the source's bit for bit"
+        return (
+            f"luma of {self.differing} of {self.frames} frames differs from the source's, "
+            f"by {self.mean:.2g} steps on average, {self.largest:.4g} at most: the codec is lossy"
+        )
+
 
 def compare_luma(
     source: Path, probe: FilmProbe, result: Path, *, deinterlace: bool = False
