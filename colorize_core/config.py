@@ -380,13 +380,16 @@ class NetworkFile:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """One evaluation on color photos as ground truth."""
+    """One evaluation on color photos and films as ground truth."""
 
     model: ModelSettings = field(default_factory=ModelSettings)
     render: RenderSettings = field(default_factory=RenderSettings)
+    temporal: TemporalSettings = field(default_factory=TemporalSettings)
     crop: Literal["squeeze", "center", "whole"] = "squeeze"  # how a photo becomes the truth
     side: int = 256  # of the square truth; "whole" keeps the photo's own size
     max_pixels: int = 250_000_000
+    clip_side: int = 448  # longest side at which films are judged
+    clip_frames: int = 120  # at most so many frames of a film, from its beginning
     hints: int = 10  # true points given in the row "with N hints"; 0 = no such row
     hint_radius: int = 3  # a point is the mean of, and is written on, 2 * radius + 1 pixels squared
     triples: int = 20  # random pictures on the page
@@ -400,6 +403,8 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         _require(self.side >= 16, "side", self.side, "at least 16")
         _require(self.max_pixels >= 1, "max_pixels", self.max_pixels, "at least 1")
+        _require(self.clip_side >= 64, "clip_side", self.clip_side, "at least 64")
+        _require(5 <= self.clip_frames <= 1000, "clip_frames", self.clip_frames, "5 to 1000")
         _require(0 <= self.hints <= 1000, "hints", self.hints, "0 to 1000")
         _require(0 <= self.hint_radius <= 32, "hint_radius", self.hint_radius, "0 to 32")
         _require(self.triples >= 0, "triples", self.triples, "0 or more")
@@ -416,6 +421,7 @@ class RunOptions:
     drain_seconds: float = 45.0  # for running units after the first SIGINT or SIGTERM
     retry_failed: bool = False
     limit: int | None = None  # at most so many pending items
+    compare: bool = False  # before and after side by side, when all is done
     max_units: int | None = None  # at most so many units: calibration
     blocked_wait_seconds: float = 60.0  # how long a full disk is waited for
     min_lease_seconds: float = 300.0  # a unit may run this long before its worker counts as hung

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorize_core.archive.comparisons import COMPARE_FOLDER
 from colorize_core.archive.manifest import state_folder
 from colorize_core.archive.overrides import Overrides, load_overrides, read_redo_list
 from colorize_core.archive.source import default_out, local_path
@@ -18,6 +19,7 @@ from colorize_core.config import ColorizeConfig, RunOptions, load_config
 from colorize_core.errors import EXIT_RESUME
 from colorize_core.model.files import resolve_weights, sha256_of
 from colorize_core.pipeline.archive_run import Job, Outcome, colorize_archive
+from colorize_core.pipeline.compare import Comparisons
 from colorize_core.pipeline.progress import format_seconds
 from jobs.command import Parser, command, say
 from jobs.shortcuts import add_shortcuts, check_fps, settings_of
@@ -72,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
         "--report", action=argparse.BooleanOptionalAction, default=True, help="OUT/report"
     )
     p.add_argument(
+        "--compare",
+        action="store_true",
+        help="also write before and after side by side into OUT/report/compare "
+        "(photos up to 6000 pixels a side, films up to 1920 x 1080 for both)",
+    )
+    p.add_argument(
         "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
@@ -122,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
         blocked_wait_seconds=args.wait_for_space,
         retry_failed=args.retry_failed,
         limit=args.limit,
+        compare=args.compare,
         max_units=args.units,
     )
     overrides_path = args.overrides or _overrides_beside(source)
@@ -176,6 +185,8 @@ def _say_outcome(outcome: Outcome, out: Path) -> None:
     words = ("done", "degraded", "skipped", "failed", "left")
     counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
     say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
+    if outcome.comparisons is not None:
+        _say_comparisons(outcome.comparisons, out)
     if totals["suspicious"]:
         say(f"{totals['suspicious']} look suspicious: see the report")
     if totals["failed"]:
@@ -184,6 +195,13 @@ def _say_outcome(outcome: Outcome, out: Path) -> None:
         say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
     elif outcome.ending.stopped:
         say("stopped; the same command resumes")
+
+
+def _say_comparisons(found: Comparisons, out: Path) -> None:
+    words = ((found.made, "made"), (found.current, "there before"), (found.failed, "failed"))
+    counts = ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to compare"
+    ended = f"; ended early: {found.ended}" if found.ended else ""
+    say(f"side by side: {counts}{ended}: {out / COMPARE_FOLDER}")
 
 
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:

@@ -29,7 +29,9 @@ from colorize_core.errors import (
     UsageError,
 )
 from colorize_core.media.images import PHOTO_SUFFIXES, output_path
+from colorize_core.media.metadata import ComputedColorNote
 from colorize_core.media.suffixes import FILM_SUFFIXES, FRAME_SUFFIXES
+from colorize_core.pipeline.compare import Comparisons, require_place, write_comparisons
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import Progress
 from colorize_core.pipeline.run import Ending, Loop, Pool
@@ -62,12 +64,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the run ended: exit code, totals by status, and the reason if it must be run again."""
+    """How the run ended: exit code, totals by status, and the reason if it must be run again.
+
+    `comparisons` is None when none were asked for, or the run ended early.
+    """
 
     exit_code: int
     totals: Mapping[str, int]
     ending: Ending
     seconds: float
+    comparisons: Comparisons | None = None
 
 
 def find_items(
@@ -136,6 +142,8 @@ def colorize_archive(
             staging=state / "staging",
             as_film=job.config.video.as_film,
         )
+        if job.options.compare:
+            require_place(found.items)
         manifest = Manifest(state / "manifest.jsonl")
         if manifest.damaged_lines:
             say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
@@ -169,7 +177,20 @@ def colorize_archive(
         }
         keys = [*problems, *(planner.key(item) for item in found.items)]
         totals = write_summary(job.out, head, manifest, keys, judge)
-    return Outcome(_exit_code(ending, totals), totals, ending, seconds)
+        comparisons = None
+        if job.options.compare and not (ending.stopped or ending.blocked):
+            say("before and after side by side ...")
+            reports = ((item, manifest.get(planner.key(item))) for item in found.items)
+            comparisons = write_comparisons(
+                ((i, report, job.config_for(i.path)) for i, report in reports if report),
+                job.out,
+                ComputedColorNote(f"colorize-archive {__version__}", job.weights_sha256),
+                stop=stop,
+                say=say,
+            )
+            if comparisons.ended:
+                ending = Ending(stopped=True)
+    return Outcome(_exit_code(ending, totals), totals, ending, seconds, comparisons)
 
 
 def _run(
@@ -210,6 +231,8 @@ def _run(
         pool.close()
         progress.close()
         planner.close()
+    if loop.lost_a_worker:
+        remove_stale_temporaries(job.out)
     return ending, progress.work()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections import Counter, defaultdict
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import jinja2
 
+from colorize_core.archive.comparisons import comparison_path
 from colorize_core.archive.manifest import state_folder
 from colorize_core.atomic import publish_bytes
 from colorize_core.errors import ManifestError
@@ -22,11 +24,13 @@ from colorize_core.report.records import (
     display,
     duration_text,
     filters_of,
+    output_url,
     page_record,
     rank,
 )
 from colorize_core.report.stream import read_summary
 
+_SUMMARY: Final = "summary.json"
 _CHUNK: Final = 240  # records per data file: four pages of the grid
 _RANKS: Final = 6
 _GROUPS: Final = 100  # kinds of trouble listed on the page
@@ -68,7 +72,7 @@ def build(out: Path) -> Path:
     Raises:
         ManifestError: there is no readable summary.
     """
-    summary = state_folder(out) / "summary.json"
+    summary = state_folder(out) / _SUMMARY
     if not summary.is_file():
         raise ManifestError(
             f"{summary}: not found", remedy="OUT must be the output folder of a run that has ended"
@@ -79,7 +83,7 @@ def build(out: Path) -> Path:
     header: dict[str, Any] = {}
     totals = _Totals()
     try:
-        chunks = _write_chunks(summary, header, data, totals)
+        chunks = _write_chunks(out, header, data, totals)
         index = {
             "chunks": chunks,
             "filters": {name: totals.filters[name] for name in FILTERS},
@@ -100,11 +104,14 @@ def build(out: Path) -> Path:
 
 
 def _write_chunks(
-    summary: Path, header: dict[str, Any], data: Path, totals: _Totals
+    out: Path, header: dict[str, Any], data: Path, totals: _Totals
 ) -> list[dict[str, Any]]:
     buckets = [_Bucket() for _ in range(_RANKS)]
-    for item in read_summary(summary, header):
+    for item in read_summary(state_folder(out) / _SUMMARY, header):
         record = page_record(item)
+        comparison = _comparison(out, item)
+        if comparison:
+            record["side"] = comparison
         _count(item, record, totals)
         place = rank(record)
         buckets[place].waiting.append(record)
@@ -114,6 +121,17 @@ def _write_chunks(
         if bucket.waiting:
             _flush(bucket, data, place)
     return [chunk for bucket in buckets for chunk in bucket.chunks]
+
+
+def _comparison(out: Path, item: Mapping[str, Any]) -> str | None:
+    """Link to what `--compare` made of an item, if it did."""
+    output, kind = item.get("output"), item.get("kind")
+    if not isinstance(output, str) or output_url(output) is None:
+        return None
+    path = comparison_path(output, "film" if kind == "film" else "photo")
+    # pathlib fails where a name has no room for one more suffix.
+    is_there = os.path.isfile(f"{out}/{path}")  # noqa: PTH113
+    return output_url(path) if is_there else None
 
 
 def _flush(bucket: _Bucket, data: Path, place: int) -> None:

@@ -328,14 +328,19 @@ const colorizeReport = (() => {
       return row;
     }));
     byId("viewer-tick").checked = ticks.has(record.source);
-    const open = byId("viewer-open");
-    open.hidden = !record.href;
-    if (record.href) open.href = record.href;
-    else open.removeAttribute("href");
+    setLink("viewer-open", record.href);
+    setLink("viewer-side", record.side);
     byId("viewer-previous").disabled = position === 0 && state.page === 1;
     byId("viewer-next").disabled = position === state.shown.length - 1 && state.page >= pages();
     if (!byId("viewer").open) byId("viewer").showModal();
     (record.thumbs ? byId("slider") : byId("viewer-close")).focus();
+  }
+
+  function setLink(id, url) {
+    const link = byId(id);
+    link.hidden = !url;
+    if (url) link.href = url;
+    else link.removeAttribute("href");
   }
 
   async function step(by) {

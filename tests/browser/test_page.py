@@ -178,6 +178,20 @@ def test_the_link_opens_the_result(make_run, open_page):
     assert page.locator("#viewer-open").evaluate("a => a.href") == result.as_uri()
 
 
+def test_the_comparison_is_linked_where_there_is_one(make_run, open_page):
+    out = make_run(0)
+    both = out / "report" / "compare" / "box" / "scan 00000.png.jpg"
+    both.parent.mkdir(parents=True)
+    both.write_bytes(b"not empty")
+    # The page is written after the comparisons.
+    page = open_page(index_of(make_run(3)))
+    page.locator("[aria-label^='Compare box/scan 00002.png']").click()
+    assert page.locator("#viewer-side").is_hidden()
+    page.keyboard.press("Escape")
+    page.locator("[aria-label^='Compare box/scan 00000.png']").click()
+    assert page.locator("#viewer-side").evaluate("a => a.href") == both.as_uri()
+
+
 def test_keyboard_alone_is_enough(make_run, open_page):
     page = open_page(index_of(make_run(200)))
     page.keyboard.press("Tab")

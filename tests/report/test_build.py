@@ -90,6 +90,23 @@ def test_hostile_names_are_text_everywhere(make_run, photo):
         assert "<" not in file.read_text()
 
 
+def test_comparisons_are_linked_where_they_are(make_run, photo):
+    outputs = ["box/a b.png", "c.jpg", "n" * 252 + ".png", "../../etc/passwd"]
+    items = [photo(n, source=name, output=name) for n, name in enumerate(outputs)]
+    out = make_run([*items, photo(9, kind="film", source="f.webm", output="f.webm")])
+    for name in ("box/a b.png.jpg", "f.webm.mkv"):
+        path = out / "report" / "compare" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    build(out)
+    _, data = chunks(out)
+    linked = {r["source"]: r["side"] for chunk in data for r in chunk if "side" in r}
+    assert linked == {
+        "box/a b.png": "../report/compare/box/a%20b.png.jpg",
+        "f.webm": "../report/compare/f.webm.mkv",
+    }
+
+
 def test_nothing_points_to_a_network(make_run, thumbnails, photo):
     out = make_run([photo(0, details={"thumbnails": thumbnails})])
     build(out)

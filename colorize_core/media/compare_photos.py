@@ -1,0 +1,63 @@
+"""A photo before and after, side by side in one picture."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.media.images import Page, Photo, encode_photo
+from colorize_core.media.metadata import ComputedColorNote, PhotoMetadata
+from colorize_core.media.raster import Samples
+from colorize_core.media.thumbnails import fit, shrink
+
+# A picture of 24 megapixels is shown in full; both halves fit into what JPEG can hold.
+LONGEST_SIDE: Final = 6000
+DIVIDER: Final = 4  # pixels; even, as the chroma of films wants it
+DIVIDER_GRAY: Final = 255
+_JPEG_QUALITY: Final = 92
+
+
+def panel_of(pixels: Samples) -> NDArray[np.uint8]:
+    """A decoded page [H, W] or [H, W, 3] as RGB uint8, long side at most `LONGEST_SIDE`."""
+    if pixels.dtype == np.uint16:
+        narrow = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    else:
+        narrow = pixels.astype(np.uint8, copy=False)
+    size = fit(narrow.shape[1], narrow.shape[0], LONGEST_SIDE)
+    small = shrink(narrow, *size)
+    return np.repeat(small[..., None], 3, axis=2) if small.ndim == 2 else small
+
+
+def compare_photos(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], note: ComputedColorNote
+) -> bytes:
+    """Encode two panels of `panel_of`, before on the left, as one JPEG (quality 92, 4:4:4).
+
+    Args:
+        before: [H, W, 3].
+        after: likewise, of the same size.
+        note: says that the color is computed.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    picture = side_by_side(before, after)
+    like = Photo("jpeg", "jpeg", (Page(picture),), 8, PhotoMetadata(), lossless=False)
+    return encode_photo([picture], like=like, jpeg_quality=_JPEG_QUALITY, note=note)
+
+
+def side_by_side(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Two pictures [H, W, 3] of one size beside each other, with a thin divider between them.
+
+    Returns:
+        [H, 2 W + DIVIDER, 3].
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+    if before.shape != after.shape:
+        raise ValueError(f"before is {before.shape}, after {after.shape}")
+    divider = np.full((before.shape[0], DIVIDER, 3), DIVIDER_GRAY, np.uint8)
+    return np.concatenate([before, divider, after], axis=1)
