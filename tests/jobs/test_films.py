@@ -23,6 +23,9 @@ from tests.film_helpers import decode, make_film, packets
 from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
+# More for a long look: COLORIZE_TEST_KILLS=20 COLORIZE_TEST_WORKERS=1,2,3.
+KILLS = int(os.environ.get("COLORIZE_TEST_KILLS", "3"))
+WORKERS = os.environ.get("COLORIZE_TEST_WORKERS", "2").split(",")
 QUICK = (
     "render.size=64",
     "render.batch_size=4",
@@ -149,54 +152,95 @@ def start(job: Job, source: Path, *more: str, runner: str) -> subprocess.Popen[b
     )
 
 
-def lines_of(job: Job) -> int:
-    return len(job.manifest.read_bytes().splitlines()) if job.manifest.exists() else 0
+def recorded(job: Job) -> list[str]:
+    """Keys in the manifest, in order: of segments, and of the film at the end."""
+    if not job.manifest.exists():
+        return []
+    lines = job.manifest.read_bytes().splitlines(keepends=True)
+    # The last line may be torn by a kill.
+    entries = (json.loads(line) for line in lines if line.endswith(b"\n"))
+    return [entry["key"] for entry in entries if "key" in entry]
 
 
-def wait_for_line(job: Job, count: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_recorded(job: Job, count: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 180
-    while process.poll() is None and lines_of(job) < count:
+    while process.poll() is None and len(recorded(job)) < count:
         assert time.monotonic() < deadline, "no progress"
         time.sleep(0.005)
 
 
-def test_kill_9_of_the_driver_and_run_again(job: Job, film: Path, tiny_weights: Path):
-    whole = Job(tiny_weights, job.out.with_name("whole"))
-    assert whole(film) == 0
+@pytest.fixture
+def long_film(tmp_path: Path) -> Path:
+    """A gray film with more segments than there are kills."""
+    folder = tmp_path / "long"
+    folder.mkdir()
+    make_film(folder / "film.mp4", frames=16 * (2 * KILLS + 2), audio=["aac"])
+    return folder / "film.mp4"
+
+
+@pytest.fixture
+def whole(tiny_weights: Path, tmp_path: Path, long_film: Path) -> Job:
+    """A run that nothing disturbed."""
+    job = Job(tiny_weights, tmp_path / "whole")
+    assert job(long_film) == 0
+    assert len(recorded(job)) > 2 * KILLS
+    return job
+
+
+def assert_same_film(job: Job, whole: Job) -> None:
+    """The same frames, and nothing that was recorded is recorded again."""
+    assert planes(job.out / "film.mp4") == planes(whole.out / "film.mp4")
+    assert {r.status for r in Manifest(job.manifest).reports()} == {"done"}
+    keys, wanted = recorded(job), recorded(whole)
+    assert len(keys) == len(set(keys)), "a finished segment was computed again"
+    assert set(keys) == set(wanted)
+    assert not list(job.out.rglob(".colorize-tmp-*"))
+
+
+def test_kill_9_of_the_driver_at_any_moment(job: Job, long_film: Path, whole: Job):
     rng = random.Random(1)
     kills = 0
-    for count in (2, 3, 5):
-        process = start(job, film, runner="serial")
+    for number in range(KILLS):
+        process = start(job, long_film, runner="serial")
+        # One in the start, one in the join, the others while segments are made.
+        steps = 0 if number == 0 else rng.randrange(1, 3)
+        segments = len(recorded(whole)) - 1
+        goal = segments if number == KILLS - 1 else len(recorded(job)) + steps
         with process:
-            wait_for_line(job, count, process)
+            wait_until_recorded(job, goal, process)
             time.sleep(rng.random() * 0.2)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
-    assert kills >= 2
-    assert job(film) == 0
-    assert planes(job.out / "film.mp4") == planes(whole.out / "film.mp4")
-    keys = [r["key"] for r in map(json.loads, job.manifest.read_text().splitlines()) if "key" in r]
-    assert len(keys) == len(set(keys)) == 6, "a finished segment was computed again"
+    assert kills >= KILLS - 1
+    assert job(long_film) == 0
+    assert_same_film(job, whole)
 
 
-def test_three_workers_one_killed_again_and_again_give_the_same_film(
-    job: Job, film: Path, tiny_weights: Path
-):
-    whole = Job(tiny_weights, job.out.with_name("whole"))
-    assert whole(film) == 0
-    process = start(job, film, "--workers", "3", runner="ray")
+def test_kill_9_of_workers_at_any_moment(job: Job, long_film: Path, whole: Job):
+    rng = random.Random(2)
+    process = start(job, long_film, "--workers", "3", runner="ray")
     kills = 0
     with process:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 240 + 20 * KILLS
+        goal = 1
         while process.poll() is None:
             assert time.monotonic() < deadline
             pids = worker_pids(process.pid)
-            if pids and kills < 2 and lines_of(job) > kills:
-                os.kill(pids[0], signal.SIGKILL)
+            if pids and kills < KILLS and len(recorded(job)) >= goal:
+                time.sleep(rng.random() * 0.1)
+                os.kill(rng.choice(pids), signal.SIGKILL)
                 kills += 1
-            time.sleep(0.2)
+                goal = len(recorded(job)) + 1
+            time.sleep(0.02)
     assert process.returncode == 0
-    assert kills >= 1
-    assert planes(job.out / "film.mp4") == planes(whole.out / "film.mp4")
-    assert {r.status for r in Manifest(job.manifest).reports()} == {"done"}
+    assert kills >= KILLS // 2
+    assert_same_film(job, whole)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_any_number_of_workers_gives_the_same_film(
+    job: Job, long_film: Path, whole: Job, workers: str
+):
+    assert job(long_film, "--workers", workers, runner="ray") == 0
+    assert_same_film(job, whole)
