@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from colorize_core.inference.evaluation import GRAY, TRUTH, Evaluation, Measured
+from colorize_core.inference.steadiness import ClipEvaluation
 from colorize_core.metrics import distribution, image
 from colorize_core.metrics.bootstrap import Bootstrap, Figure, means_of
 
@@ -44,6 +45,32 @@ def figures(evaluation: Evaluation, *, resamples: int, seed: int) -> dict[str, R
             gray = table[GRAY].get(metric)
             if metric in row and gray is not None and gray.value > 0:
                 row[f"{metric}_to_gray"] = Figure(row[metric].value / gray.value)
+    return table
+
+
+def clip_figures(evaluation: ClipEvaluation, *, resamples: int, seed: int) -> dict[str, Row]:
+    """Means over clips by row and metric; intervals are of the clips drawn, if there are several.
+
+    Args:
+        evaluation: of at least one clip.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    clips = list(evaluation.clips.values())
+    bootstrap = Bootstrap(len(clips), resamples, seed)
+
+    def mean(name: str, metric: str) -> Figure:
+        values = torch.tensor([clip[name].figures()[metric] for clip in clips]).double()
+        return bootstrap.mean(values) if len(clips) > 1 else Figure(float(values[0]))
+
+    table = {
+        name: {metric: mean(name, metric) for metric in row.figures()}
+        for name, row in clips[0].items()
+    }
+    true_color = table[TRUTH]["colorfulness"].value
+    del table[TRUTH]["ciede2000"]
+    for row in table.values():
+        row["colorfulness_to_truth"] = Figure(row["colorfulness"].value / max(true_color, 1e-9))
     return table
 
 

@@ -43,13 +43,21 @@ _COLUMNS: Final = (
     ("inception_score", "IS", 3),
     ("inception_score_deviation", "IS sd", 3),
     ("delta_L", "dL", 3),
+    ("cdc", "CDC", 5),
+    ("warp_dis", "warp_dis", 6),
+    ("warp_dis_ab", "warp_dis ab", 2),
 )
 _SHEET_COLUMNS: Final = 2
 _SHEET_SIDE: Final = 256
 _LEGEND: Final = (
-    "value ± half of the 95 % interval (bootstrap over pictures). CF: colorfulness with |rg|, |yb| "
-    "as in colorization papers; CF signed: Hasler and Suesstrunk. PSNR and SSIM cannot rank "
-    "colorizers: read them beside CF and dE00, and against the gray copy."
+    "value ± half of the 95 % interval (bootstrap over pictures or films). CF: colorfulness with "
+    "|rg|, |yb| as in colorization papers; CF signed: Hasler and Suesstrunk. PSNR and SSIM cannot "
+    "rank colorizers: read them beside CF and dE00, and against the gray copy."
+)
+_CLIP_LEGEND: Final = (
+    "CDC: color distribution consistency; warp_dis: mean square of what changes along the motion "
+    "(DIS flow on the gray clip), of RGB in 0..1 and of ab. Lower is steadier, but no color is "
+    "steadiest of all: read them beside CF and against the ground truth."
 )
 
 
@@ -70,20 +78,30 @@ def _cell(cell: Cell | None, digits: int) -> str:
     return text if low is None or high is None else f"{text} ±{(high - low) / 2:.{digits}f}"
 
 
-def as_text(rows: Rows, facts: Mapping[str, Any]) -> str:
-    """The table in Markdown, the facts of the run above it."""
-    lines = table(rows)
+def as_text(tables: Mapping[str, Rows], facts: Mapping[str, Any]) -> str:
+    """The tables in Markdown, the facts of the run above them."""
+    lines = [f"{name}: {value}" for name, value in facts.items()]
+    for title, rows in tables.items():
+        lines += ["", f"{title}:", "", *_drawn(table(rows))]
+    return "\n".join([*lines, "", *_legends(tables), ""])
+
+
+def _drawn(lines: list[list[str]]) -> list[str]:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     padded = [[c.ljust(width) for c, width in zip(line, widths, strict=True)] for line in lines]
     drawn = [f"| {' | '.join(line)} |" for line in padded]
     drawn.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    said = [f"{name}: {value}" for name, value in facts.items()]
-    return "\n".join([*said, "", *drawn, "", _LEGEND, ""])
+    return drawn
+
+
+def _legends(tables: Mapping[str, Rows]) -> list[str]:
+    has_clips = any("cdc" in row for rows in tables.values() for row in rows.values())
+    return [_LEGEND, _CLIP_LEGEND] if has_clips else [_LEGEND]
 
 
 def write_evaluation(
     out: Path,
-    rows: Rows,
+    tables: Mapping[str, Rows],
     facts: Mapping[str, Any],
     details: Mapping[str, Any],
     examples: Sequence[Example],
@@ -93,7 +111,7 @@ def write_evaluation(
 
     Args:
         out: folder.
-        rows: figures by row and metric, each with "value", "low" and "high".
+        tables: by title, figures by row and metric, each with "value", "low" and "high".
         facts: what the table says about the run, by name.
         details: further entries of the JSON.
         examples: pictures of the page.
@@ -102,11 +120,11 @@ def write_evaluation(
     Returns:
         The files.
     """
-    files = {"evaluation.md": as_text(rows, facts).encode()}
-    body = {**details, "facts": dict(facts), "rows": rows}
+    files = {"evaluation.md": as_text(tables, facts).encode()}
+    body = {**details, "facts": dict(facts), **tables}
     files["evaluation.json"] = (json.dumps(body, indent=1) + "\n").encode()
     if examples:
-        page = _page(rows, facts, examples, example_rows)
+        page = _page(tables, facts, examples, example_rows)
         files["examples.html"] = page.encode("utf-8", "surrogateescape")
     for name, data in files.items():
         publish_bytes(out / name, data)
@@ -120,17 +138,18 @@ def write_evaluation(
 
 
 def _page(
-    rows: Rows, facts: Mapping[str, Any], examples: Sequence[Example], shown: Sequence[str]
+    tables: Mapping[str, Rows],
+    facts: Mapping[str, Any],
+    examples: Sequence[Example],
+    shown: Sequence[str],
 ) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True
     )
-    head, *body = table(rows)
     return environment.get_template("evaluation.html").render(
-        head=head,
-        body=body,
+        tables={title: table(rows) for title, rows in tables.items()},
         facts=facts,
-        legend=_LEGEND,
+        legends=_legends(tables),
         shown=shown,
         examples=[
             {"name": name, "pictures": [_data_url(pictures[row]) for row in shown]}

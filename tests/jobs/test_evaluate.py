@@ -92,7 +92,7 @@ def test_figures_are_those_of_the_saved_pictures(job, photos, tmp_path, hinted_w
     saved = tmp_path / "out" / "pictures"
     truths = read(saved / "ground-truth")
     assert len(truths) == PHOTOS
-    rows = result(tmp_path)["rows"]
+    rows = result(tmp_path)["photos"]
     for name in ("gray copy", "generator", "with 5 hints"):
         outputs = read(saved / name.replace(" ", "-"))
         value = {metric: cell["value"] for metric, cell in rows[name].items()}
@@ -139,7 +139,7 @@ def test_intervals_table_and_page(job, photos, tmp_path, capsys):
     assert job(photos, settings=("triples=4",)) == 0
     found = result(tmp_path)
     for metric in ("psnr_mean", "psnr_median", "ciede2000", "ssim", "colorfulness_to_truth"):
-        cell = found["rows"]["generator"][metric]
+        cell = found["photos"]["generator"][metric]
         assert cell["low"] <= cell["value"] <= cell["high"]
         assert cell["low"] < cell["high"]
     printed = capsys.readouterr().out
@@ -205,7 +205,7 @@ def test_networks_of_the_user_add_their_columns(job, photos, tmp_path, capsys):
 
     path, _ = squeezenet_file(tmp_path)
     assert job(photos, settings=(f"squeezenet.file={path}",)) == 0
-    rows = result(tmp_path)["rows"]
+    rows = result(tmp_path)["photos"]
     assert rows["gray copy"]["squeezenet_frechet_to_gray"]["value"] == 1
     assert rows["generator"]["squeezenet_frechet"]["value"] > 0
     assert "squeezenet Frechet" in capsys.readouterr().out
