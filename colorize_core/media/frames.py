@@ -99,7 +99,7 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
             raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
         _write_times(temporary / TIMES_NAME, probe, digits)
         size = sum(path.stat().st_size for path in temporary.iterdir())
-    return FramesResult(count, size, _lost(probe))
+    return FramesResult(count, size, lost_in_frames(probe))
 
 
 def _decode(segments: Sequence[Path]) -> Iterator[Any]:
@@ -123,7 +123,8 @@ def _write_times(path: Path, probe: FilmProbe, digits: int) -> None:
             table.writerow((f"{index:0{digits}d}.png", f"{float(pts * probe.time_base):.6f}"))
 
 
-def _lost(probe: FilmProbe) -> tuple[str, ...]:
+def lost_in_frames(probe: FilmProbe) -> tuple[str, ...]:
+    """What of a film a folder of pictures cannot hold."""
     lost = [
         f"{stream.kind} stream {stream.index} ({stream.codec or stream.name or 'unknown'})"
         for stream in probe.streams

@@ -14,6 +14,7 @@ from colorize_core.archive.contents import stage_item
 from colorize_core.archive.manifest import Manifest, state_folder
 from colorize_core.archive.source import SourceItem
 from colorize_core.archive.units import ItemReport
+from colorize_core.config import ColorizeConfig
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, ColorizeError, InputError
 from colorize_core.pipeline.archive_run import Job, find_items
 from colorize_core.pipeline.plan import Planner
@@ -27,12 +28,15 @@ CALIBRATION_SECONDS = 600
 
 @dataclass
 class _Films:
-    """What the films of an archive come to."""
+    """What the films of an archive come to. `frames` and `size` are of those to be colored."""
 
     count: int = 0
     frames: int = 0
+    size: int = 0
+    colored: int = 0
+    copied_size: int = 0
     problems: list[str] = field(default_factory=list)
-    losses: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Rates:
     basis: str
     seconds_per_photo: float | None
     seconds_per_frame: float | None
-    growth: float  # bytes out per byte in
+    bytes_per_frame: float | None
+    growth: float  # bytes of photos out per byte in
 
 
 def dry_run(
@@ -84,10 +89,10 @@ def dry_run(
         )
         pending = planner.pending_items
         films = _look_at_films(job, pending, Path(scratch))
+        photos = sum(item.kind == "photo" for item in pending)
         rates = _earlier_rates(manifest)
-        if rates is None and pending:
+        if rates is None and (photos or films.frames):
             rates = _calibrate(calibration_command, Path(scratch) / "calibration")
-    photos = sum(item.kind == "photo" for item in pending)
     say(
         f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
     )
@@ -96,34 +101,53 @@ def dry_run(
         say(f"left out: {count} {reason}")
     for path, error in found.problems:
         say(f"will fail: {path}: {error}")
-    for line in (*films.problems, *films.losses):
+    if films.colored:
+        what = "left out" if job.config.colored == "leave" else "copied"
+        say(f"{films.colored} films have color already: {what}")
+    for line in (*films.problems, *films.lines):
         say(line)
     if rates is not None:
-        _say_estimate(job, pending, photos, films.frames, rates, say)
+        _say_time(job, photos, films.frames, rates, say)
+        _say_disk(job, pending, films, rates, say)
     return EXIT_SOME_FAILED if found.problems or films.problems else EXIT_DONE
 
 
 def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _Films:
     films = _Films()
     for item in (item for item in pending if item.kind == "film"):
-        # av is loaded only when there is a film.
-        from colorize_core.media.containers import what_container_keeps
-        from colorize_core.media.encoder import choose_encoding
-        from colorize_core.media.video import probe_film
-
-        config = job.config_for(item.path).video
         films.count += 1
         try:
             with stage_item(item, scratch) as local:
-                probe = probe_film(local, max_pixels=config.max_pixels, fps=config.fps)
-            encoding = choose_encoding(probe, config)
-            choice = what_container_keeps(probe, config.container, encoding.codec)
+                _look_at_film(item, local, job.config_for(item.path), films)
         except InputError as error:
             films.problems.append(f"will fail: {item.path}: {error}")
-            continue
-        films.frames += probe.frames
-        films.losses += [f"will be lost: {item.path}: {what}" for what in choice.lost]
     return films
+
+
+def _look_at_film(item: SourceItem, local: Path, config: ColorizeConfig, films: _Films) -> None:
+    # av is loaded only when there is a film.
+    from colorize_core.media.containers import what_container_keeps
+    from colorize_core.media.encoder import choose_encoding
+    from colorize_core.media.frames import lost_in_frames
+    from colorize_core.media.video import is_film_colored, probe_film
+
+    video = config.video
+    probe = probe_film(
+        local, max_pixels=video.max_pixels, max_frames=video.max_frames, fps=video.fps
+    )
+    encoding = choose_encoding(probe, video)
+    choice = what_container_keeps(probe, video.container, encoding.codec)
+    if config.colored != "recolor" and is_film_colored(local, probe):
+        films.colored += 1
+        films.copied_size += item.size if config.colored == "copy" else 0
+        return
+    films.frames += probe.frames
+    films.size += item.size
+    has_pictures = video.frames == "png"
+    lost = lost_in_frames(probe) if has_pictures else choice.lost
+    notes = encoding.notes if has_pictures else (*encoding.notes, *choice.notes)
+    for word, texts in (("damaged", probe.notes), ("will be lost", lost), ("note", notes)):
+        films.lines += [f"{word}: {item.path}: {text}" for text in texts]
 
 
 def _earlier_rates(manifest: Manifest) -> Rates | None:
@@ -146,6 +170,7 @@ def _rates(reports: Sequence[ItemReport], basis: str) -> Rates:
         basis,
         sum(r.seconds for r in photos) / len(photos) if photos else None,
         sum(r.seconds for r in segments) / frames if frames else None,
+        sum(r.size for r in segments) / frames if frames else None,
         sum(growths) / len(growths) if growths else 1.5,
     )
 
@@ -172,14 +197,7 @@ def _calibrate(command: Sequence[str], out: Path) -> Rates | None:
     return _rates(reports, f"a calibration with {CALIBRATION_UNITS} units") if reports else None
 
 
-def _say_estimate(
-    job: Job,
-    pending: Sequence[SourceItem],
-    photos: int,
-    frames: int,
-    rates: Rates,
-    say: Callable[[str], None],
-) -> None:
+def _say_time(job: Job, photos: int, frames: int, rates: Rates, say: Callable[[str], None]) -> None:
     workers = job.options.workers or (os.cpu_count() or 1)
     seconds = photos * (rates.seconds_per_photo or 0) + frames * (rates.seconds_per_frame or 0)
     unknown = []
@@ -190,8 +208,24 @@ def _say_estimate(
     time = f"time: about {format_seconds(seconds / workers)} with {workers} workers"
     missing = f"; {' and '.join(unknown)} not measured" if unknown else ""
     say(f"{time}, from {rates.basis}{missing}")
-    size = sum(item.size for item in pending)
+
+
+def _say_disk(
+    job: Job,
+    pending: Sequence[SourceItem],
+    films: _Films,
+    rates: Rates,
+    say: Callable[[str], None],
+) -> None:
+    photos = sum(item.size for item in pending if item.kind == "photo")
+    per_frame = rates.bytes_per_frame
+    made = films.size * rates.growth if per_frame is None else films.frames * per_frame
+    kept = photos * rates.growth + films.copied_size + made
+    source = sum(item.size for item in pending)
     # A film is there twice for a moment: as segments and as the joined file.
-    film_size = sum(item.size for item in pending if item.kind == "film")
-    disk = size * rates.growth + film_size
-    say(f"disk: about {disk / 2**20:.0f} MiB in {job.out}, source {size / 2**20:.0f} MiB")
+    more = f", {_mib(made)} more while films are joined" if films.frames else ""
+    say(f"disk: about {_mib(kept)} in {job.out}{more}; source {_mib(source)}")
+
+
+def _mib(size: float) -> str:
+    return f"{size / 2**20:.{1 if size < 10 * 2**20 else 0}f} MiB"

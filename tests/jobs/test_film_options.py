@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -183,6 +186,68 @@ def test_a_short_form_is_the_setting(job: Job, film: Path, capsys: pytest.Captur
     # Where both are given, the short form wins.
     assert job(film, "--codec", "ffv1", "--set", "video.codec=libx265") == 0
     assert "0 to do" in capsys.readouterr().err
+
+
+def dry_run(job: Job, source: Path, *more: str) -> str:
+    """What a dry run says. It loads neither torch nor ray; what it calibrates with, may."""
+    code = (
+        "import sys; from jobs.colorize_archive import main; code = main(sys.argv[1:]); "
+        "heavy = {'torch', 'ray'} & set(sys.modules); assert not heavy, heavy; sys.exit(code)"
+    )
+    arguments = [*job.fixed, "--dry-run", *more, "--", str(source)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not job.out.exists()
+    return done.stderr
+
+
+def test_dry_run_of_films(job: Job, film: Path):
+    folder = film.parent / "in"
+    folder.mkdir()
+    film.rename(folder / "gray.mp4")
+    make_film(folder / "color.mp4", frames=10, colored=True)
+    options = ("--codec", "ffv1", "--container", "mp4")
+    said = dry_run(job, folder, *options).splitlines()
+    assert f"to do: 0 photos, 2 films with {FRAMES} frames" in said
+    assert "1 films have color already: copied" in said
+    assert "will be lost: gray.mp4: color tags" in said
+    time, disk = said[-2:]
+    assert time.startswith("time: about ")
+    assert "from a calibration" in time
+    assert "not measured" not in time
+    estimated = [float(x) for x in re.findall(r"([0-9.]+) MiB", disk)]
+    assert job(folder, *options) == 0
+    kept = sum(p.stat().st_size for p in job.out.glob("*")) / 2**20
+    assert estimated[0] == pytest.approx(kept, rel=0.3, abs=0.06)
+    assert "more while films are joined" in disk
+
+
+def test_dry_run_of_frames_out(job: Job, film: Path, capsys: pytest.CaptureFixture[str]):
+    assert job(film) == 0
+    capsys.readouterr()
+    assert job(film, "--frames", "png", "--dry-run") == 0
+    said = capsys.readouterr().err
+    assert f"1 films with {FRAMES} frames" in said
+    assert "from the earlier run" in said
+    assert "will be lost: film.mp4: audio stream 1 (aac)" in said
+
+
+def test_dry_run_of_frames_in(job: Job, reel: Path, capsys: pytest.CaptureFixture[str]):
+    said = dry_run(job, reel, "--as-film", "--fps", "24")
+    assert f"to do: 0 photos, 1 films with {FRAMES} frames" in said
+    assert "from a calibration" in said
+    assert "lost" not in said
+    (reel / "more.txt").write_text("no picture")
+    (reel / "10.png").write_bytes((reel / "0001.png").read_bytes())
+    capsys.readouterr()
+    assert job(reel, "--as-film", "--fps", "24", "--dry-run") == 2
+    assert "will fail: reel" in capsys.readouterr().err
 
 
 def test_the_readme_lists_them():
