@@ -15,7 +15,7 @@ from colorize_core.archive.lock import is_locked
 from colorize_core.archive.manifest import Manifest, state_folder
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.pipeline.progress import format_seconds
-from jobs.command import Parser, command
+from jobs.command import Parser, command, user_path
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(
         prog="python -m jobs.archive_status", description="Done, failed, left and ETA of a run."
     )
-    p.add_argument("out", type=Path, metavar="OUT")
+    p.add_argument("out", type=user_path, metavar="OUT")
     p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     return p
 

@@ -21,7 +21,7 @@ from colorize_core.model.files import resolve_weights, sha256_of
 from colorize_core.pipeline.archive_run import Job, Outcome, colorize_archive
 from colorize_core.pipeline.compare import Comparisons
 from colorize_core.pipeline.progress import format_seconds
-from jobs.command import Parser, command, say
+from jobs.command import Parser, command, say, user_path
 from jobs.shortcuts import add_shortcuts, check_fps, settings_of
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="SRC",
         help="folder, file, quoted glob, @list.txt, zip, tar or URL; without it a built-in sample",
     )
-    p.add_argument("--out", type=Path, metavar="OUT", help="default: SRC-color beside SRC")
-    p.add_argument("--config", type=Path, metavar="YAML", help="settings (configs/colorize)")
+    p.add_argument("--out", type=user_path, metavar="OUT", help="default: SRC-color beside SRC")
+    p.add_argument("--config", type=user_path, metavar="YAML", help="settings (configs/colorize)")
     p.add_argument(
         "--set",
         action="append",
@@ -55,9 +55,9 @@ def parser() -> argparse.ArgumentParser:
         help="one setting: render.size=320",
     )
     p.add_argument(
-        "--overrides", type=Path, metavar="YAML", help="settings per file: glob -> settings"
+        "--overrides", type=user_path, metavar="YAML", help="settings per file: glob -> settings"
     )
-    p.add_argument("--redo-list", type=Path, metavar="TXT", help="do these items again")
+    p.add_argument("--redo-list", type=user_path, metavar="TXT", help="do these items again")
     p.add_argument("--runner", choices=("ray", "serial"), default="ray")
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     p.add_argument(

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from colorize_core.errors import (
@@ -27,6 +28,14 @@ class Parser(argparse.ArgumentParser):
             UsageError: always.
         """
         raise UsageError(message, remedy="see --help")
+
+
+def user_path(text: str) -> Path:
+    """A path as typed; zsh and make pass a `~` after a `=` on as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # no such user: a name that only looks like a home folder
+        return Path(text)
 
 
 def say(text: str) -> None:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from colorize_core.errors import EXIT_DONE, ColorizeError
+from colorize_core.errors import EXIT_DONE
+from jobs.command import Parser, command, user_path
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the page, print its path; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m jobs.report", description=__doc__)
-    parser.add_argument("out", type=Path, metavar="OUT", help="output folder of a run")
-    options = parser.parse_args(arguments)
+def parser() -> argparse.ArgumentParser:
+    """All options of the job."""
+    p = Parser(prog="python -m jobs.report", description=__doc__)
+    p.add_argument("out", type=user_path, metavar="OUT", help="output folder of a run")
+    return p
 
+
+def run(args: argparse.Namespace) -> int:
+    """Build the page and print its path."""
     from colorize_core.report.build import build
 
-    try:
-        print(build(options.out))
-    except ColorizeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    print(build(args.out))
     return EXIT_DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return command(parser(), run, argv)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from colorize_core.errors import EXIT_DONE, EXIT_RESUME, ColorizeError
+from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_DONE, EXIT_RESUME, ColorizeError
+from jobs.command import Parser, user_path
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m jobs.train", description=__doc__)
-    parser.add_argument("data", type=Path, help="folder, tar or zip of color photos")
+    parser = Parser(prog="python -m jobs.train", description=__doc__)
+    parser.add_argument("data", type=user_path, help="folder, tar or zip of color photos")
     parser.add_argument(
-        "--config", type=Path, default=Path("configs/train/flagship.yaml"), help="a training recipe"
+        "--config",
+        type=user_path,
+        default=Path("configs/train/flagship.yaml"),
+        help="a training recipe",
     )
     parser.add_argument(
         "--set",
@@ -29,9 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="change one setting, e.g. stages.0.samples=20000; it belongs to the run's identity",
     )
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="where runs are kept")
-    parser.add_argument("--cache", type=Path, help="decoded photos (default: OUT/cache)")
-    parser.add_argument("--val", type=Path, help="folder of color photos to validate on")
+    parser.add_argument("--out", type=user_path, default=Path("runs"), help="where runs are kept")
+    parser.add_argument("--cache", type=user_path, help="decoded photos (default: OUT/cache)")
+    parser.add_argument("--val", type=user_path, help="folder of color photos to validate on")
     parser.add_argument(
         "--runner", choices=("ray", "local"), default="ray", help="local = this process"
     )
@@ -48,12 +52,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    args = build_parser().parse_args(argv)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
     )
     try:
-        return _run(args)
+        return _run(build_parser().parse_args(argv))
+    except SystemExit as stop:  # --help
+        return EXIT_CANNOT_RUN if stop.code else EXIT_DONE
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return EXIT_RESUME

@@ -90,6 +90,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         report,
         status="degraded" if reason else "done",
         reason=reason,
+        remedy=_remedy(report, damage),
         seconds=round(time.monotonic() - started + sum(r.seconds for r in segments), 3),
         details={
             **report.details,
@@ -101,6 +102,18 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
             "height": unit.probe.display_size[1],
         },
     )
+
+
+def _remedy(report: ItemReport, damage: Damage) -> str:
+    """What can be done about a film that is less than its source, or a source that is damaged."""
+    remedies = []
+    container = report.details["container"]
+    if report.details["lost"] and container != "mkv":
+        is_film = container != "png"
+        remedies.append("--container mkv can hold more" if is_film else "a film can hold more")
+    if damage.reasons():
+        remedies.append("look at these places, and in the source too: a better copy may help")
+    return "; ".join(remedies)
 
 
 def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:

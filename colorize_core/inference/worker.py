@@ -202,8 +202,12 @@ class Worker:
         if self._write_thumbnails:
             details["thumbnails"] = stills.write_thumbnails(first, pixels[0], self._out, task.key)
         notes = [*opened.photo.warnings, *self._colorizer(config).take_notes()]
+        remedy = "nothing to do: only time was lost" if notes else ""
+        if opened.photo.warnings:
+            remedy = "compare it with the original; a better copy of that may help"
         if stills.is_gray_result(details, first):
             notes.append("the generator found hardly any color in it")
+            remedy = "look at it; another render.size may find some"
         return ItemReport(
             key=task.key,
             kind="photo",
@@ -211,6 +215,7 @@ class Worker:
             status="degraded" if notes else "done",
             output=task.output,
             reason="; ".join(notes),
+            remedy=remedy,
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
             seconds=round(opened.seconds + time.monotonic() - started, 4),

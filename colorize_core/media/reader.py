@@ -62,11 +62,11 @@ class Damage:
     def reasons(self) -> tuple[str, ...]:
         """In words, for the report."""
         texts = (
-            (self.held, "could not be decoded and repeat their neighbor"),
-            (self.corrupt, "are damaged"),
-            (self.converted, "had another size or pixel format and were converted"),
+            (self.held, "not decoded, shown as a neighbor instead"),
+            (self.corrupt, "damaged"),
+            (self.converted, "of another size or pixel format, converted"),
         )
-        return tuple(f"{count} frames {text}" for count, text in texts if count)
+        return tuple(f"{n} frame{'s' * (n > 1)} {text}" for n, text in texts if n)
 
 
 def read_pictures(

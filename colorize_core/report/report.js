@@ -99,9 +99,12 @@ const colorizeReport = (() => {
 
   function notesOf(record) {
     const notes = (record.suspicious || []).map((text) => ["Look", text]);
-    if (record.reason) notes.push(["Reason", record.reason]);
-    if (record.remedy) notes.push(["Remedy", record.remedy]);
+    // What is lost has a line of its own.
+    const lost = (record.lost || []).map((what) => "lost: " + what);
+    const reason = (record.reason || "").split("; ").filter((part) => !lost.includes(part)).join("; ");
+    if (reason) notes.push(["Reason", reason]);
     if (record.lost) notes.push(["Lost", record.lost.join(", ")]);
+    if (record.remedy) notes.push(["Remedy", record.remedy]);
     if (record.kept) notes.push(["Kept", record.kept.join(", ")]);
     return notes;
   }
@@ -133,7 +136,7 @@ const colorizeReport = (() => {
     if (slash > 1) text.append(make("span", "folder", record.name.slice(0, slash - 1)));
     const notes = notesOf(record);
     const note = notes.find(([kind]) => kind !== "Kept");
-    if (note) text.append(make("span", "note", note[1]));
+    if (note) text.append(make("span", "note", (note[0] === "Lost" ? "lost: " : "") + note[1]));
     const row = make("div", "row");
     if (record.suspicious) row.append(make("span", "badge suspicious", "look"));
     if (record.status !== "done") row.append(make("span", "badge " + record.status, record.status));

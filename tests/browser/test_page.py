@@ -3,6 +3,8 @@ import time
 import pytest
 
 from colorize_core.archive.overrides import read_redo_list
+from colorize_core.media.thumbnails import thumbs_folder, write_pair
+from tests.browser.conftest import colored, item
 
 pytestmark = pytest.mark.browser
 
@@ -244,6 +246,35 @@ def test_everything_has_a_name_for_a_screen_reader(make_run, open_page):
     assert unnamed == []
     assert page.locator("#compare-after").get_attribute("alt") == "After: reel.mkv"
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_narrow_pictures_keep_their_labels_apart(make_run, open_page):
+    pair = write_pair(*(p[:, :9] for p in colored(0)), thumbs_folder(make_run(0)), "narrow")
+    page = open_page(index_of(make_run(1, [item(7, pair, source="narrow.png")])), width=390)
+    page.locator("[aria-label^='Compare narrow.png']").click()
+    left, right = (page.locator(f".tag.{side}").bounding_box() for side in ("left", "right"))
+    assert left["x"] + left["width"] < right["x"]
+    # The picture is not stretched to the room that the labels take.
+    fits = page.locator("#compare-after").evaluate("e => getComputedStyle(e).objectFit")
+    assert fits == "contain"
+
+
+def test_a_degraded_film_says_what_is_lost_once_and_what_to_do(make_run, open_page):
+    film = {
+        "source": "lost.mkv",
+        "kind": "film",
+        "status": "degraded",
+        "reason": "lost: chapters; 3 frames damaged",
+        "remedy": "--container mkv can hold more",
+        "details": {"lost": ["chapters"]},
+    }
+    page = open_page(index_of(make_run(1, [film])))
+    page.locator("[aria-label^='Compare lost.mkv']").click()
+    assert page.locator("#viewer-notes li").all_inner_texts() == [
+        "Reason: 3 frames damaged",
+        "Lost: chapters",
+        "Remedy: --container mkv can hold more",
+    ]
 
 
 def test_film_strip_changes_the_compared_frame(make_run, open_page):

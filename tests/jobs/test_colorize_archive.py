@@ -159,9 +159,10 @@ def test_bad_inputs_are_results(job: Job, gray_folder: MakeFolder):
     assert statuses.pop("torn.png") in ("failed", "degraded")
     assert set(statuses.values()) == {"done"}
     for item in job.summary["items"]:
-        if item["status"] == "failed":
+        if item["status"] in ("failed", "degraded"):
             assert item["reason"]
             assert item["remedy"]
+        if item["status"] == "failed":
             assert "output" not in item
     assert sum(job.summary["ignored"].values()) >= 1
 
@@ -221,6 +222,17 @@ def test_redo_list(job: Job, gray_folder: MakeFolder, tmp_path: Path):
     assert job(source, "--redo-list", str(tmp_path / "redo.txt")) == 0
     redone = {p.name for p in before if p.stat().st_mtime_ns != before[p]}
     assert redone == {"scan 000.png"}
+
+
+def test_a_tilde_is_home_where_the_shell_left_it(
+    job: Job, gray_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    source = gray_folder(2)
+    job.out = Path("~/out")
+    (tmp_path / "redo.txt").write_text("box 0/scan 000.png\n")
+    assert job(f"~/{source.name}", "--redo-list", "~/redo.txt") == 0
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 2
 
 
 def test_verify_finds_a_changed_output(
