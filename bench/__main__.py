@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 
-from bench import job, photos, upsampling
+from bench import film, job, photos, upsampling
 
 
 def main() -> int:
     """Run what needs no arguments."""
     photos.main()
     job.main([])
+    film.main([])
     upsampling.main()
     return 0
 

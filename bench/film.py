@@ -1,6 +1,6 @@
 """Film at 1080p: the job against a bare transcode with the same encoder, on the same cores.
 
-python -m bench.film [--frames 96] [--workers 2] [--side 1080]
+python -m bench.film [--frames 192] [--workers 2] [--side 1080]
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def color(path: Path, probe: FilmProbe, start: int, stop: int, output: Path) -> 
 def main(arguments: list[str] | None = None) -> None:
     """Print frames per second of both, their ratio and the job's stages."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=96)
+    parser.add_argument("--frames", type=int, default=192)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--side", type=int, default=1080, help="height of the picture")
     options = parser.parse_args(arguments)

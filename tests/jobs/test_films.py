@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -19,7 +20,7 @@ import pytest
 from colorize_core.archive.manifest import Manifest
 from colorize_core.media.planes import plane
 from jobs import colorize_archive
-from tests.film_helpers import decode, make_film, packets
+from tests.film_helpers import decode, make_film, packets, spoil_packet
 from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
@@ -140,6 +141,68 @@ def test_bad_films_are_results(job: Job, film: Path):
     assert statuses.pop("film.mp4") == "done"
     assert set(statuses.values()) == {"failed"}
     assert all(item["reason"] for item in job.items.values() if item["status"] == "failed")
+
+
+def change_size(path: Path) -> None:
+    """A film of 24 frames whose pictures become larger after half of them."""
+    parts = [path.with_suffix(f".{n}.h264") for n in (1, 2)]
+    for part, size in zip(parts, ((96, 64), (128, 96)), strict=True):
+        make_film(part, frames=12, size=size, time_base=Fraction(1, 25), options={"bf": "0"})
+    with av.open(str(path), "w") as container:
+        stream = None
+        for number, part in enumerate(parts):
+            with av.open(str(part)) as source:
+                if stream is None:
+                    stream = container.add_stream_from_template(source.streams.video[0])
+                packets = [p for p in source.demux() if p.size]
+                for index, packet in enumerate(packets, 12 * number):
+                    packet.stream, packet.time_base = stream, Fraction(1, 25)
+                    packet.pts = packet.dts = index
+                    container.mux(packet)
+            part.unlink()
+
+
+def test_damaged_films_say_what_is_missing(job: Job, tmp_path: Path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    whole = tmp_path / "whole.mkv"
+    make_film(whole, frames=75, options={"g": "12", "crf": "10"}, audio=["aac"])
+    data = whole.read_bytes()
+    third = len(data) // 3
+    rng = np.random.default_rng(1)
+    (folder / "truncated.mkv").write_bytes(data[: 2 * third])
+    (folder / "hole.mkv").write_bytes(data[:third] + bytes(20_000) + data[third + 20_000 :])
+    flipped = bytearray(data)
+    for position in rng.integers(len(data) // 10, len(data) * 8 // 10, 60):
+        flipped[position] ^= 1 << int(rng.integers(8))
+    (folder / "flipped.mkv").write_bytes(flipped)
+    make_film(folder / "spoiled.mp4", frames=24, options={"bf": "0", "g": "4"})
+    spoil_packet(folder / "spoiled.mp4", 9)
+    change_size(folder / "size.mkv")
+    (folder / "no frames.mkv").write_bytes(data[: data.index(bytes.fromhex("1F43B675"))])
+    assert job(folder) == 2
+    items = job.items
+    assert {name: item["status"] for name, item in items.items()} == {
+        "truncated.mkv": "degraded",
+        "hole.mkv": "degraded",
+        "flipped.mkv": "degraded",
+        "spoiled.mp4": "degraded",
+        "size.mkv": "degraded",
+        "no frames.mkv": "failed",
+    }
+    for name, reason in (
+        ("truncated.mkv", "cut short"),
+        ("hole.mkv", "missing"),
+        ("spoiled.mp4", "decoded"),
+        ("size.mkv", "another size"),
+        ("no frames.mkv", "frame"),
+    ):
+        assert reason in items[name]["reason"], name
+    for name, item in items.items():
+        if item["status"] != "failed":
+            result = decode(job.out / item["output"])
+            assert len(result) == item["frames"], name
+            assert len({(f.width, f.height) for f in result}) == 1, name
 
 
 def start(job: Job, source: Path, *more: str, runner: str) -> subprocess.Popen[bytes]:
