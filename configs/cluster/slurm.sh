@@ -7,8 +7,8 @@
 # be on a file system which all nodes see. PYTHON names another interpreter than .venv's, ARGS more
 # options of the job.
 #
-# Checked: with stand-ins for srun and scontrol that run a Ray head, a worker and the job on one
-# machine. Not run under Slurm itself: no cluster was at hand.
+# Checked: with shellcheck, and with stand-ins for srun and scontrol that run a Ray head, a worker and
+# the job on one machine. Not run under Slurm itself: no cluster was at hand.
 #SBATCH --job-name=colorize
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=1
