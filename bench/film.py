@@ -20,7 +20,8 @@ import torch
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.clips import colorize_segment
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.media.encoder import SegmentEncoder, choose_encoding
+from colorize_core.media.encoder import SegmentEncoder
+from colorize_core.media.encoding import choose_encoding
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.planes import plane
 from colorize_core.media.reader import read_pictures

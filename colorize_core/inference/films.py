@@ -118,7 +118,7 @@ def _remedy(report: ItemReport, damage: Damage) -> str:
 
 def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
     from colorize_core.media.containers import what_container_keeps
-    from colorize_core.media.encoder import choose_encoding
+    from colorize_core.media.encoding import choose_encoding
     from colorize_core.media.join import join_segments
 
     video = unit.config.video

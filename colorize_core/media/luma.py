@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from colorize_core.media.encoding import LOSSLESS
 from colorize_core.media.film import FilmProbe
 from colorize_core.media.planes import plane
 from colorize_core.media.probe import probe_film
 from colorize_core.media.reader import read_pictures
-
-_LOSSLESS = {"ffv1"}
 
 
 @dataclass(frozen=True)
@@ -62,4 +61,4 @@ def compare_luma(
         differing += bool(error.any())
         largest = max(largest, float(error.max()))
         total += float(error.mean())
-    return LumaCheck(count, differing, largest, total / count, joined.codec in _LOSSLESS)
+    return LumaCheck(count, differing, largest, total / count, joined.codec in LOSSLESS)

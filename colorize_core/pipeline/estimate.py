@@ -127,7 +127,7 @@ def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _F
 def _look_at_film(item: SourceItem, local: Path, config: ColorizeConfig, films: _Films) -> None:
     # av is loaded only when there is a film.
     from colorize_core.media.containers import what_container_keeps
-    from colorize_core.media.encoder import choose_encoding
+    from colorize_core.media.encoding import choose_encoding
     from colorize_core.media.frames import lost_in_frames
     from colorize_core.media.video import is_film_colored, probe_film
 

@@ -193,7 +193,7 @@ class Planner:
         # Imported here: photos are colorized also where av is not installed.
         from colorize_core.media import video
         from colorize_core.media.containers import output_name, what_container_keeps
-        from colorize_core.media.encoder import choose_encoding
+        from colorize_core.media.encoding import choose_encoding
         from colorize_core.media.frames import frames_name
 
         try:

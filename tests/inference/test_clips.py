@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
-from colorize_core.inference.clips import View, colorize_segment
+from colorize_core.inference.clips import colorize_segment
+from colorize_core.inference.view import View
 from colorize_core.media.containers import output_name, what_container_keeps
-from colorize_core.media.encoder import choose_encoding
+from colorize_core.media.encoding import choose_encoding
 from colorize_core.media.join import join_segments
 from colorize_core.media.planes import parse_format, plane
 from colorize_core.media.video import plan_segments, probe_film
@@ -244,7 +245,7 @@ def test_damage_is_counted_inside_the_segment_only(tmp_path):
     path.write_bytes(first.read_bytes() + second.read_bytes())
     output, (result,) = colorize(path, tmp_path / "out")
     assert result.damage.converted == 5
-    assert "5 frames had another size" in result.damage.reasons()[0]
+    assert "5 frames of another size" in result.damage.reasons()[0]
     assert len(decode(output)) == 25
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from colorize_core.config import VideoSettings
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
-from colorize_core.media.encoder import choose_encoding
+from colorize_core.media.encoding import choose_encoding
 from colorize_core.media.frames import TIMES_NAME, export_frames, frame_pattern
 from colorize_core.media.planes import plane
 from colorize_core.media.reader import read_pictures

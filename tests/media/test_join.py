@@ -103,7 +103,7 @@ def test_lossless_luma_equals_the_source(tmp_path, pix_fmt, size, coded):
     ],
 )
 def test_codecs_that_cannot_take_the_format(tmp_path, pix_fmt, size, codec, coded, note):
-    from colorize_core.media.encoder import choose_encoding
+    from colorize_core.media.encoding import choose_encoding
 
     path = tmp_path / "a.mkv"
     make_film(path, codec="ffv1", pix_fmt=pix_fmt, size=size, frames=5)
