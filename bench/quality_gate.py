@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,6 +95,8 @@ def load_photos(folder: Path, colorizer: Colorizer | None) -> list[Picture]:
         lab = to_lab(rgb)
         ab = colorizer.predict_ab(lab[:, :1]) if colorizer else lab[:, 1:]
         pictures.append((lab[:, :1], ab))
+    if not pictures:
+        sys.exit(f"{folder}: no .jpg, .png or .webp in it")
     return pictures
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
+from colorize_core.media.opening import decode_packet
 from colorize_core.media.orientation import display_matrix, upright
 from colorize_core.media.thumbnails import LONG_SIDE, fit, shrink, write_pair
 
@@ -21,6 +22,7 @@ _CLIP_SECONDS: Final = 6.0
 _CLIP_FRAMES: Final = 180
 _PANEL: Final = 320  # long side of each half of the clip
 _MAX_SKIPPED: Final = 1500  # frames decoded after a seek before a point is given up
+_MOST_MOVED: Final = 0.05  # seconds
 _TICKS: Final = 90_000
 
 
@@ -29,8 +31,8 @@ def write_film(
 ) -> dict[str, Any]:
     """Write thumbnails of a film's shots and a silent clip, before on the left, after on the right.
 
-    Decodes at most one group of pictures per shown frame. Points where one of the films does not
-    decode are left out: a damaged film has its own entry in the report, the strip only shows it.
+    Decodes at most one group of pictures per shown frame. Where a film is damaged, the next frame
+    that decodes is shown; a point behind which nothing decodes is left out.
 
     Args:
         source: the film before; both keep their timestamps, so frames are paired by time.
@@ -93,16 +95,45 @@ def _frames(path: Path, start: float) -> Iterator[tuple[float, NDArray[np.uint8]
         base = stream.time_base or Fraction(1, _TICKS)
         container.seek(max(0, int(start / base)), stream=stream, backward=True)
         skipped = 0
+        for frame in _decoded(container, stream):
+            if frame.time is None or frame.time < start - 1e-3:
+                skipped += 1
+                if skipped > _MAX_SKIPPED:
+                    return
+                continue
+            yield frame.time, _picture(frame, stream.sample_aspect_ratio)
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """What decodes, also behind damage."""
+    packets = container.demux(stream)
+    while True:
         try:
-            for frame in container.decode(stream):
-                if frame.time is None or frame.time < start - 1e-3:
-                    skipped += 1
-                    if skipped > _MAX_SKIPPED:
-                        return
-                    continue
-                yield frame.time, _picture(frame, stream.sample_aspect_ratio)
-        except av.error.InvalidDataError:
-            return  # what was decoded before the damage is still shown
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None:
+            return
+        yield from decode_packet(packet)[0]
+
+
+def _pairs(
+    source: Path, output: Path, start: float
+) -> Iterator[tuple[float, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Time in the output, before and after; where the source is damaged, its frame before that."""
+    befores = _frames(source, start)
+    upcoming = next(befores, None)
+    before: NDArray[np.uint8] | None = None
+    moved: float | None = None
+    for time, after in _frames(output, start):
+        if moved is None and upcoming is not None:
+            # Muxers may move all times a little later, to keep early sound.
+            later = time - upcoming[0]
+            moved = later if 0 < later < _MOST_MOVED else 0.0
+        while upcoming is not None and upcoming[0] + (moved or 0.0) <= time + 1e-3:
+            before, upcoming = upcoming[1], next(befores, None)
+        if before is not None:
+            yield time, before, after
 
 
 def _picture(frame: av.VideoFrame, aspect: Fraction | None) -> NDArray[np.uint8]:
@@ -120,8 +151,7 @@ def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float
         av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
         stream: Any = None
-        pairs = zip(_frames(source, start), _frames(output, start), strict=False)
-        for number, ((time, before), (_, after)) in enumerate(pairs):
+        for number, (time, before, after) in enumerate(_pairs(source, output, start)):
             if time > start + _CLIP_SECONDS or number == _CLIP_FRAMES:
                 break
             if time - start <= seconds:

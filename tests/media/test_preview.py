@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from colorize_core.media.preview import STRIP_FRAMES, write_film
+from tests.film_helpers import spoil_packet
 
 LEFT_GRAY = 60
 
@@ -56,6 +57,21 @@ def test_one_frame_per_shot_paired_by_time_and_a_clip_of_both_halves(tmp_path):
     assert picture.shape == (48, 128, 3)
     assert picture[24, 112, 0] - picture[24, 48, 0] > 25
     assert list(tmp_path.rglob(".colorize-tmp-*")) == []
+
+
+def test_behind_damage_the_strip_and_the_clip_go_on_in_step(tmp_path):
+    before = make_film(tmp_path / "before.mp4")
+    after = make_film(tmp_path / "after.mp4", tint=60)
+    for number in (14, 22, 23):  # in the second of four shots
+        spoil_packet(before, number)
+    details = write_film(before, after, tmp_path, "f", shots=[0, 0.5, 1.0, 1.5])
+    assert len(details["strip"]) == 4
+    with av.open(str(tmp_path / details["preview"]["file"])) as clip:
+        frames = [f.to_ndarray(format="rgb24").astype(int) for f in clip.decode(video=0)]
+    assert len(frames) > 45
+    # The last shot stands beside the last shot, although the source lost frames on the way.
+    for frame in frames[-10:]:
+        assert abs(frame[24, 48, 1] - frame[24, 112, 1]) < 12
 
 
 def test_many_shots_are_thinned_over_the_whole_film(tmp_path):
