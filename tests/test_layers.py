@@ -38,6 +38,8 @@ ONLY_IN = {
     "fsspec": {"archive"},
     "yaml": {"config", "archive"},
     "safetensors": {"model"},
+    "onnx": {"inference"},
+    "onnxruntime": {"inference"},
 }
 
 
@@ -78,7 +80,7 @@ def test_the_check_sees_every_room():
 
 
 @pytest.mark.parametrize(
-    "job", ["colorize_archive", "train", "evaluate", "archive_status", "report"]
+    "job", ["colorize_archive", "train", "evaluate", "archive_status", "report", "export_onnx"]
 )
 def test_help_loads_neither_torch_nor_ray(job: str):
     code = (

@@ -1,0 +1,80 @@
+"""Generators as ONNX: another program gets the same colors."""
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from colorize_core.color.merge import to_working
+from colorize_core.config import GeneratorConfig
+from colorize_core.inference.colorizer import Colorizer
+from colorize_core.model.checkpoint import save_generator
+from colorize_core.model.files import sha256_of
+from colorize_core.model.generator import build_generator
+from colorize_core.samples import gray_sample
+from jobs import export_onnx
+
+
+@pytest.fixture(scope="module", params=["paper", "flagship"])
+def weights(request, tmp_path_factory):
+    torch.manual_seed(2)
+    config = GeneratorConfig(
+        architecture=request.param, base_channels=8, max_channels=32, depth=3,
+        decoder_channels=(32, 32, 16, 16, 8), hint_channels=(8, 8, 8, 8),
+    )  # fmt: skip
+    module = build_generator(config)
+    if request.param == "flagship":
+        with torch.no_grad():  # a new head is close to gray
+            module.head.weight.mul_(100)
+    path = tmp_path_factory.mktemp("weights") / f"{request.param}.safetensors"
+    save_generator(path, module, config, extra={})
+    return path
+
+
+def session(path):
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def test_onnx_runtime_gives_what_torch_gives(weights, tmp_path, capsys):
+    out = tmp_path / "generator.onnx"
+    assert export_onnx.main([str(out), "--weights", str(weights)]) == 0
+    assert "of torch's" in capsys.readouterr().out
+    run = session(out)
+    for batch, height, width in ((1, 64, 64), (3, 96, 32), (2, 160, 224)):
+        L = torch.rand(batch, 1, height, width) * 100
+        # predict_ab's own batching plays no part: the same numbers per picture either way.
+        expected = Colorizer.load(weights, device="cpu", batch_size=batch).predict_ab(L)
+        (found,) = run.run(["ab"], {"L": L.numpy()})
+        assert found.shape == (batch, 2, height, width)
+        assert found.dtype == np.float32
+        assert np.abs(found).max() > 1
+        np.testing.assert_allclose(found, expected.numpy(), atol=0.02)
+    model = onnx.load(str(out))
+    assert {p.key: p.value for p in model.metadata_props}["weights_sha256"] == sha256_of(weights)
+
+
+def test_the_shipped_generator_with_a_real_picture(tmp_path):
+    out = tmp_path / "shipped.onnx"
+    assert export_onnx.main([str(out)]) == 0
+    gray = torch.from_numpy(gray_sample("cat") * 100).float()[None, None]
+    working, _ = to_working(gray, 128)
+    expected = Colorizer.load(device="cpu").predict_ab(working)
+    (found,) = session(out).run(["ab"], {"L": working.numpy()})
+    assert expected.abs().max() > 5
+    np.testing.assert_allclose(found, expected.numpy(), atol=0.02)
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, capsys, monkeypatch):
+    assert export_onnx.main([str(tmp_path / "a.pt")]) == 1
+    assert export_onnx.main([str(tmp_path / "a.onnx"), "--weights", "/none"]) == 1
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
+    assert export_onnx.main([str(tmp_path / "a.onnx")]) == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 3
+    assert all(line.startswith("error: ") for line in errors)
+    assert "onnxruntime" in errors[2]
+    assert "[onnx]" in errors[2]
+    assert not list(tmp_path.iterdir())
