@@ -26,10 +26,12 @@ from colorize_core.pipeline.stop import StopRequest
 POLL_SECONDS = 0.25
 MAX_TRANSIENT_TRIES = 4
 RETRY_SECONDS = 1.0  # doubled with every try
-# A shard is split after two deaths. What stands alone gets a third try: a preempted node or the
-# kernel's memory killer can hit the same unit twice without its being to blame.
+# A shard is split after two deaths. What stands alone gets more tries: preempted nodes or the
+# kernel's memory killer can hit the same unit again without its being to blame. Where they have
+# hit units that were then finished, they are about, and it takes more to convict.
 SHARD_DEATHS = 2
-LONE_DEATHS = 3
+LONE_DEATHS = 4
+MOST_DEATHS = 10
 # Below this nothing new is started; small disks keep a twentieth.
 LOW_WATER_BYTES = 256 * 2**20
 LOW_WATER_SHARE = 0.05
@@ -126,6 +128,8 @@ class Loop:
         self._order = itertools.count()
         self.lost_a_worker = False
         self._deaths: Counter[str] = Counter()
+        self._shared_deaths: Counter[str] = Counter()
+        self._innocent_deaths = 0.0
         self._transients: Counter[str] = Counter()
         self._exhausted = False
         self._blocked = ""
@@ -180,9 +184,13 @@ class Loop:
             if outcome.suspect:
                 self._died(outcome.unit, outcome.reason)
             else:
+                self._shared_deaths[outcome.unit.id] += 1
                 self._ready.append(outcome.unit)
 
     def _finished(self, unit: WorkUnit, report: UnitReport) -> None:
+        # A death of two queued units counts in full when both turn out to be innocent.
+        shared = self._shared_deaths.pop(unit.id, 0)
+        self._innocent_deaths += self._deaths.pop(unit.id, 0) + shared / 2
         again = [key for key in report.retry if self._transients[key] + 1 < MAX_TRANSIENT_TRIES]
         given_up = tuple(
             _failure(
@@ -210,7 +218,8 @@ class Loop:
     def _died(self, unit: WorkUnit, reason: str) -> None:
         self._deaths[unit.id] += 1
         is_shard = isinstance(unit, ImageShard) and len(unit.photos) > 1
-        if self._deaths[unit.id] < (SHARD_DEATHS if is_shard else LONE_DEATHS):
+        lone = min(LONE_DEATHS + int(self._innocent_deaths), MOST_DEATHS)
+        if self._deaths[unit.id] < (SHARD_DEATHS if is_shard else lone):
             self._ready.append(unit)
         elif isinstance(unit, ImageShard) and len(unit.photos) > 1:
             middle = len(unit.photos) // 2
@@ -224,7 +233,7 @@ class Loop:
             failure = _failure(
                 unit,
                 key,
-                f"the worker died {LONE_DEATHS} times on it: {reason}",
+                f"the worker died {self._deaths[unit.id]} times on it: {reason}",
                 CrashError.kind,
                 "look at the file alone; run with --retry-failed after a change",
             )

@@ -191,6 +191,61 @@ def answers(pool: Pool, *units: WorkUnit) -> list[Finished | Lost]:
     return outcomes
 
 
+class Killing:
+    """A pool of one worker that dies as often as is said on each unit, and then finishes it."""
+
+    def __init__(self, deaths: dict[str, int]) -> None:
+        self.deaths = Counter(deaths)
+        self.unit: ImageShard | None = None
+
+    @property
+    def free(self) -> int:
+        return 0 if self.unit else 1
+
+    @property
+    def in_flight(self) -> int:
+        return 1 if self.unit else 0
+
+    def submit(self, unit: WorkUnit) -> None:
+        assert isinstance(unit, ImageShard)
+        self.unit = unit
+
+    def wait(self, timeout: float) -> list[Finished | Lost]:
+        unit, self.unit = self.unit, None
+        if unit is None:
+            return []
+        (task,) = unit.photos
+        if self.deaths[task.item.path]:
+            self.deaths[task.item.path] -= 1
+            return [Lost(unit, "killed", suspect=True)]
+        report = ItemReport(task.key, "photo", task.item.path, "done")
+        return [Finished(unit, UnitReport(unit.id, (report,)))]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("deaths", "crashed", "tries"),
+    [
+        ({"a": 3}, set(), 0),
+        ({"a": 4}, {"a"}, 4),
+        # Three deaths of what was finished later: workers die of something else here.
+        ({"a": 1, "b": 2, "c": 6}, set(), 0),
+        ({"a": 1, "b": 2, "c": 99}, {"c"}, 7),
+        ({"a": 3, "b": 3, "c": 3, "d": 99}, {"d"}, 10),
+        # What was not finished proves nothing.
+        ({"a": 99, "b": 4}, {"a", "b"}, 4),
+    ],
+)
+def test_where_innocents_die_it_takes_more_to_convict(
+    run: Run, deaths: dict[str, int], crashed: set[str], tries: int
+):
+    run(Killing(deaths), [shard(name) for name in deaths])
+    assert {name for name, status in run.statuses.items() if status == "crash"} == crashed
+    assert all(f"died {tries} times" in i.reason for i in run.items if i.status == "failed")
+
+
 def test_a_hung_worker_loses_its_lease(make_ray_pool: MakePool, run: Run):
     options = RunOptions(workers=2, min_lease_seconds=0.5)
     units = [shard("a"), shard("hang"), shard("b")]
