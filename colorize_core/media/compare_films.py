@@ -20,7 +20,7 @@ from colorize_core.media.copying import Copies
 from colorize_core.media.encoder import writing
 from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED, FilmProbe
 from colorize_core.media.frames import SWS_MATRICES
-from colorize_core.media.opening import open_film
+from colorize_core.media.opening import main_video, open_film
 from colorize_core.media.orientation import upright
 from colorize_core.media.probe import probe_film
 from colorize_core.media.reader import read_pictures
@@ -42,8 +42,9 @@ def compare_films(
 ) -> bool:
     """Publish a film with the source on the left and the result on the right, upright.
 
-    Each frame is shown when the output shows it, and the output's sound is copied. Pictures are
-    never enlarged; both together are at most 1920 x 1080. Two frames are held at a time.
+    Each frame is shown when the output shows it, and the output's sound is copied; where that is a
+    folder of pictures, the source's count. Pictures are never enlarged; both together are at most
+    1920 x 1080. Two frames are held at a time.
 
     Args:
         source: the film (or folder of frames) before.
@@ -64,15 +65,16 @@ def compare_films(
     before, after = (probe_film(path, fps=fps) for path in (source, output))
     if before.frames != after.frames:
         raise VerifyError(f"{before.frames} frames before, {after.frames} after")
-    is_whole = False
+    # Pictures in a folder have neither times nor sound: the source's count.
+    timed, shown = (source, before) if output.is_dir() else (output, after)
+    size = panel_size(*shown.display_size)
     try:
         with publish(target) as temporary, writing(target):
-            pairs = _pairs(source, before, output, after, is_stopped)
-            _write(temporary, output, after, pairs, note)
-            is_whole = True
+            pairs = _pairs(source, before, output, after, size, is_stopped)
+            _write(temporary, timed, shown, pairs, size, note)
     except _StoppedError:
         return False
-    return is_whole
+    return True
 
 
 class _StoppedError(Exception):
@@ -84,19 +86,18 @@ def _pairs(
     before: FilmProbe,
     output: Path,
     after: FilmProbe,
+    size: tuple[int, int],
     is_stopped: Callable[[], bool],
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames of both beside each other, [H, W, 3]."""
-    size = panel_size(*after.display_size)
-    pictures = zip(
-        read_pictures(source, before, 0, before.frames),
-        read_pictures(output, after, 0, after.frames),
-        strict=True,
-    )
-    for left, right in pictures:
-        if is_stopped():
-            raise _StoppedError
-        yield side_by_side(_rgb(left.frame, before, size), _rgb(right.frame, after, size))
+    pictures = read_pictures(source, before, 0, before.frames)
+    with open_film(output, after.frame_rate) as container:
+        # Not as a source is read: of RGB, that would take the luma alone.
+        frames = container.decode(main_video(container, output))
+        for left, right in zip(pictures, frames, strict=True):
+            if is_stopped():
+                raise _StoppedError
+            yield side_by_side(_rgb(left.frame, before, size), _rgb(right, after, size))
 
 
 def panel_size(width: int, height: int) -> tuple[int, int]:
@@ -109,33 +110,35 @@ def _rgb(frame: Any, probe: FilmProbe, size: tuple[int, int]) -> NDArray[np.uint
     """An upright picture of the panel's size, [H, W, 3]."""
     is_turned = round(probe.rotation / 90) % 2 == 1
     width, height = size[::-1] if is_turned else size
+    tags: dict[str, Any] = {
+        "src_colorspace": SWS_MATRICES[probe.matrix],
+        "src_color_range": RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
+    }
+    if frame.format.is_rgb:
+        tags = {}
     scaled = frame.reformat(
-        width=width,
-        height=height,
-        format="rgb24",
-        src_colorspace=SWS_MATRICES[probe.matrix],
-        src_color_range=RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
-        interpolation="AREA",
+        width=width, height=height, format="rgb24", interpolation="AREA", **tags
     )
     return upright(scaled.to_ndarray().astype(np.uint8, copy=False), probe.display_matrix)
 
 
 def _write(
     temporary: Path,
-    output: Path,
+    timed: Path,
     probe: FilmProbe,
     pictures: Iterator[NDArray[np.uint8]],
+    size: tuple[int, int],
     note: str,
 ) -> None:
     suffix = temporary.suffix.lower()
     kind = {".mkv": "mkv", ".mov": "mov", ".qt": "mov"}.get(suffix, "mp4")
     options = {} if kind == "mkv" else {"movie_timescale": str(probe.time_base.denominator)}
     with (
-        open_film(output, probe.frame_rate) as sound,
+        open_film(timed, probe.frame_rate) as sound,
         av.open(str(temporary), "w", format=MUXERS[kind], options=options) as result,
     ):
         result.metadata["comment"] = note
-        color = _add_color(result, probe)
+        color = _add_color(result, probe, size)
         copied = {}
         for stream in sound.streams.audio:
             new = copied[stream.index] = result.add_stream_from_template(stream, opaque=True)
@@ -147,8 +150,8 @@ def _write(
             result.mux_one(packet)
 
 
-def _add_color(result: Any, probe: FilmProbe) -> Any:
-    width, height = panel_size(*probe.display_size)
+def _add_color(result: Any, probe: FilmProbe, size: tuple[int, int]) -> Any:
+    width, height = size
     stream = result.add_stream("libx264", rate=probe.frame_rate, options=_OPTIONS)
     stream.width, stream.height, stream.pix_fmt = 2 * width + DIVIDER, height, "yuv420p"
     stream.time_base = stream.codec_context.time_base = probe.time_base

@@ -134,6 +134,22 @@ def test_films_are_compared_upright(
     assert np.ptp(right, axis=2).mean() > np.ptp(left, axis=2).mean() + 2
 
 
+def test_a_folder_of_frames_is_compared_at_the_times_of_its_film(job: Job, tmp_path: Path):
+    times = [0, 512, 1500, 4000, 4512]
+    (tmp_path / "in").mkdir()
+    make_film(tmp_path / "in" / "film.mp4", frames=5, pts=times, audio=["aac"])
+    assert job(tmp_path / "in", "--compare", "--frames", "png") == 0
+    assert (job.out / "film.mp4.frames").is_dir()
+    compared = decode(job.comparison("film.mp4.frames.mkv"))
+    # Matroska counts milliseconds, and starts with the sound.
+    found = np.array([float(f.pts * f.time_base) for f in compared])
+    assert np.diff(found) == pytest.approx(np.diff(times) / 12800, abs=0.0011)
+    left, right = halves(compared[2].to_ndarray(format="rgb24"))
+    assert np.ptp(right, axis=2).mean() > np.ptp(left, axis=2).mean() + 2
+    with av.open(str(job.comparison("film.mp4.frames.mkv"))) as container:
+        assert len(container.streams.audio) == 1
+
+
 def test_only_what_is_missing_or_old_is_made(
     job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
