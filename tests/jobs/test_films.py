@@ -25,7 +25,7 @@ from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
 # More for a long look: COLORIZE_TEST_KILLS=20 COLORIZE_TEST_WORKERS=1,2,3.
-KILLS = int(os.environ.get("COLORIZE_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("COLORIZE_TEST_KILLS", "2"))
 WORKERS = os.environ.get("COLORIZE_TEST_WORKERS", "2").split(",")
 QUICK = (
     "render.size=64",
@@ -54,6 +54,11 @@ class Job:
     def items(self) -> dict[str, dict]:
         summary = json.loads((self.out / ".colorize" / "summary.json").read_text())
         return {item["source"]: item for item in summary["items"]}
+
+    @property
+    def said(self) -> Path:
+        """What started processes wrote, to look at when they fail."""
+        return self.out.with_suffix(".log")
 
     @property
     def manifest(self) -> Path:
@@ -207,12 +212,14 @@ def test_damaged_films_say_what_is_missing(job: Job, tmp_path: Path):
 
 def start(job: Job, source: Path, *more: str, runner: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "jobs.colorize_archive"]
-    return subprocess.Popen(
-        [*command, *job.arguments(source, *more, runner=runner)],
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with job.said.open("ab") as said:
+        return subprocess.Popen(
+            [*command, *job.arguments(source, *more, runner=runner)],
+            cwd=ROOT,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
 
 
 def recorded(job: Job) -> list[str]:
@@ -298,7 +305,7 @@ def test_kill_9_of_workers_at_any_moment(job: Job, long_film: Path, whole: Job):
                 kills += 1
                 goal = len(recorded(job)) + 1
             time.sleep(0.02)
-    assert process.returncode == 0
+    assert process.returncode == 0, job.said.read_text()
     assert kills >= KILLS // 2
     assert_same_film(job, whole)
 
