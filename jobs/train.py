@@ -100,6 +100,7 @@ def _run(args: argparse.Namespace) -> int:
             storage=spec.out / "ray",
             workers=args.workers,
             device=args.device,
+            threads=args.threads,
         )
     print(spec.exported)
     return EXIT_DONE

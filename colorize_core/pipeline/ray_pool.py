@@ -26,6 +26,7 @@ from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError
 from colorize_core.pipeline.run import Finished, Lost
 from colorize_core.pipeline.serial_pool import Worker
+from colorize_core.pipeline.sharing import allowed_units
 
 WINDOW = 2
 WORKER_MEMORY_BYTES = 1_500_000_000
@@ -33,6 +34,8 @@ WORKER_MEMORY_BYTES = 1_500_000_000
 LEASE_FACTOR = 20.0
 # Per worker. One photo that kills costs up to 6 in a row until the half without it answers.
 MAX_STARTS_WITHOUT_RESULT = 12
+# How often the pool looks whether other jobs of the cluster wait for room.
+SHARE_SECONDS = 5.0
 OBJECT_STORE_BYTES = 100 * 2**20
 
 
@@ -47,11 +50,14 @@ class _Actor:
     head_since: float = 0.0
     # Its unit runs alone: a death is that unit's.
     alone: bool = False
+    # It ends with its last unit, for others wait for its place.
+    is_leaving: bool = False
 
     @property
     def room(self) -> int:
         """How many more units it takes."""
-        return 0 if self.starting is not None or self.alone else WINDOW - len(self.queue)
+        is_closed = self.starting is not None or self.alone or self.is_leaving
+        return 0 if is_closed else WINDOW - len(self.queue)
 
 
 class _RemoteWorker:
@@ -75,6 +81,9 @@ class RayPool:
     before the answer left the process. So neither is blamed; each runs again on an actor that has
     nothing else to do, and only a death there counts against it.
 
+    When a training or another group of workers waits for room on the cluster, as many actors as it
+    needs end after their units, down to one; they come back when nothing waits.
+
     Args:
         make_worker: picklable; called once in each actor.
         options: device, workers, lease.
@@ -92,7 +101,9 @@ class RayPool:
         self._starts_without_result = 0
         self._ambiguous: set[str] = set()
         self._waiting: deque[WorkUnit] = deque()
-        self._actors = [self._start() for _ in range(_count(options, gpu=self._gpu))]
+        self._next_look = time.monotonic() + SHARE_SECONDS
+        self._wanted = _count(options, gpu=self._gpu)
+        self._actors = [self._start() for _ in range(self._wanted)]
 
     @property
     def workers(self) -> int:
@@ -142,8 +153,35 @@ class RayPool:
             outcomes += self._answer(pending[reference], reference)
         for actor in list(self._actors):
             outcomes += self._expire(actor)
+        self._share()
         self._start_waiting()
         return outcomes
+
+    def _share(self) -> None:
+        """Make room for groups of workers that wait, or take back what nobody waits for."""
+        for actor in [a for a in self._actors if a.is_leaving and not a.queue]:
+            self._end(actor)
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + SHARE_SECONDS
+        kind = "GPU" if self._gpu else "CPU"
+        allowed = allowed_units(kind)
+        if allowed is None:
+            self._actors += [self._start() for _ in range(self._wanted - len(self._actors))]
+            return
+        # Those without a place first: they would take the one that is made free.
+        staying = sorted(
+            (a for a in self._actors if not a.is_leaving),
+            key=lambda a: (a.starting is None, len(a.queue)),
+        )
+        for actor in staying[: max(0, len(staying) - max(1, allowed))]:
+            actor.is_leaving = True
+            if not actor.queue:
+                self._end(actor)
+
+    def _end(self, actor: _Actor) -> None:
+        self._actors.remove(actor)
+        ray.kill(actor.handle, no_restart=True)
 
     def close(self) -> None:
         """Kill the actors and, if this process started Ray, stop it."""
@@ -254,14 +292,25 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
     # A token for a Ray that only this machine reaches is no news for the user.
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel("ERROR")
     paths = [str(root), os.environ.get("PYTHONPATH", "")]
-    ray.init(
-        address="local",
-        num_cpus=max(os.cpu_count() or 1, options.workers or 1),
-        include_dashboard=False,
-        object_store_memory=OBJECT_STORE_BYTES,
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
-        **common,
-    )
+    local: dict[str, Any] = {
+        "address": "local",
+        "num_cpus": max(os.cpu_count() or 1, options.workers or 1),
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
+    }
+    for tries_left in (1, 0):
+        try:
+            ray.init(**local, **common)
+            break
+        # A node that is not up after 30 s, on a busy machine, is a bare Exception of Ray's.
+        except Exception as error:
+            ray.shutdown()
+            if not tries_left:
+                raise ResumableError(
+                    f"Ray did not start: {_first_line(error)}",
+                    remedy="run again when the machine is less busy, or use --runner serial",
+                ) from error
     return True
 
 

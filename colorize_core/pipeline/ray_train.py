@@ -49,6 +49,7 @@ def train_on_ray(
     storage: Path,
     workers: int,
     device: str,
+    threads: int = 0,
     max_failures: int = 3,
 ) -> None:
     """Run `loop(spec, host)` on `workers` workers and wait for its end.
@@ -61,28 +62,33 @@ def train_on_ray(
         spec: its first argument; must pickle.
         name: of the run; carries the configuration's hash.
         storage: where Ray keeps its own small state.
-        workers: processes; each asks for one GPU, or for one CPU.
+        workers: processes; each asks for one CPU and, where it uses one, a GPU.
         device: "auto", "cpu" or "cuda".
+        threads: CPUs that each worker asks for and uses; 0 is one.
         max_failures: how many times the group is started again.
 
     Raises:
         UsageError: the cluster can never give what the run asks for.
         ResumableError: the group failed more often than allowed.
     """
-    start_ray(RunOptions(workers=workers), show_logs=True)
+    cpus = max(1, threads)
+    start_ray(RunOptions(workers=workers * cpus), show_logs=True)
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     use_gpu = device == "cuda" or (device == "auto" and resources.get("GPU", 0) >= workers)
-    kind = "GPU" if use_gpu else "CPU"
-    if resources.get(kind, 0) < workers:
-        raise UsageError(
-            f"{workers} workers need {workers} {kind}s, there are {resources.get(kind, 0):.0f}",
-            remedy="lower --workers or change --device",
-        )
+    # What a worker uses, so that colorizing on the same cluster gets what is left, and no more.
+    each = {"CPU": cpus, "GPU": 1} if use_gpu else {"CPU": cpus}
+    for kind, count in each.items():
+        if resources.get(kind, 0) < workers * count:
+            raise UsageError(
+                f"{workers} workers need {workers * count} {kind}s, there are "
+                f"{resources.get(kind, 0):.0f}",
+                remedy="lower --workers or --threads, or change --device",
+            )
     trainer = TorchTrainer(
         _worker,
         train_loop_config={"loop": loop, "spec": spec},
         scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu=use_gpu, resources_per_worker={kind: 1}
+            num_workers=workers, use_gpu=use_gpu, resources_per_worker=each
         ),
         run_config=RunConfig(
             name=name,
