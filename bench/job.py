@@ -34,6 +34,8 @@ from colorize_core.inference import stills
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.media.images import decode_photo
 from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.memory import keep_freed_memory
+keep_freed_memory()
 config = ColorizeConfig(); note = ComputedColorNote('bench', '0' * 64)
 colorizer = Colorizer.load(device='cpu', batch_size=8)
 paths = sorted(Path(sys.argv[1]).iterdir())
