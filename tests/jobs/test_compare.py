@@ -166,7 +166,7 @@ def test_only_what_is_missing_or_old_is_made(
     files = [p for p in job.comparison("").rglob("*.*") if p.is_file()]
     assert len(files) == 3, "what was only copied is not compared"
     for path in files:
-        os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 10**9))
+        os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 3600 * 10**9))
     first = {path: path.stat().st_mtime_ns for path in files}
     (tmp_path / "redo.txt").write_text("b.jpg\n")
     os.utime(job.comparison("c.tif.jpg"), ns=(0, 0))
