@@ -204,7 +204,8 @@ def test_a_pool_makes_room_for_a_group_that_waits_and_comes_back(make_pool, monk
         pool.submit(shard(name))
     too_large = placement_group([{"CPU": 1}] * (CPUS + 1))
     group = placement_group([{"CPU": 1}] * 2)
-    turn_until(lambda: bool(ray.wait([group.ready()], timeout=0)[0]))
+    ready = group.ready()  # each call starts a task of its own
+    turn_until(lambda: bool(ray.wait([ready], timeout=0)[0]))
     turn_until(lambda: not pool.in_flight)
     assert sorted(finished) == names
     assert pool.free == 2  # of the one worker that has a place
