@@ -27,6 +27,9 @@ from colorize_core.errors import (
     UsageError,
 )
 
+# Of a photo: nothing larger is read into memory.
+MAX_FILE_BYTES = 4 * 2**30
+
 
 def read_item(item: SourceItem, *, max_bytes: int | None) -> bytes:
     """Read a whole item, at most `max_bytes`.

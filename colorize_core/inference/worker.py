@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from colorize_core import __version__
-from colorize_core.archive.contents import read_item
+from colorize_core.archive.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.units import (
     FilmCopy,
     ImageShard,
@@ -36,7 +36,6 @@ from colorize_core.memory import keep_freed_memory
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.
 BATCH_PIXELS = 64_000_000
-MAX_FILE_BYTES = 4 * 2**30
 
 
 @dataclass

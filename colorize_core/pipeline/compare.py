@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from colorize_core.archive.comparisons import COMPARE_FOLDER, comparison_path
-from colorize_core.archive.contents import read_item, stage_item
+from colorize_core.archive.contents import MAX_FILE_BYTES, read_item, stage_item
 from colorize_core.archive.manifest import state_folder
 from colorize_core.archive.source import SourceItem
 from colorize_core.archive.units import ItemReport
@@ -31,7 +31,6 @@ from colorize_core.pipeline.stop import StopRequest
 # Each thread holds a decoded photo: more would take the memory that the largest scans need.
 _MOST_THREADS = 4
 _BATCH = 64
-_MAX_FILE_BYTES = 4 * 2**30
 
 Finished = tuple[SourceItem, ItemReport, ColorizeConfig]
 
@@ -76,7 +75,7 @@ class _Maker:
             photo = decode_photo(data, name=item.path, max_pixels=config.photo.max_pixels)
             return panel_of(photo.pages[0].pixels)
 
-        before = panel(read_item(item, max_bytes=_MAX_FILE_BYTES))
+        before = panel(read_item(item, max_bytes=MAX_FILE_BYTES))
         after = panel((self.out / str(report.output)).read_bytes())
         publish_bytes(self.target(report), compare_photos(before, after, self.note))
 
