@@ -240,6 +240,7 @@ class LossConfig:
     chroma_weight: float = 0.0  # extra weight of a pixel per unit of chroma/110
     rebalance: float = 0.0  # 0..1, share of the inverse-frequency weight of the ab bin
     saturation: float = 1.0  # multiplies the target's ab
+    distribution: float = 0.0  # of the batch's colors as a whole, see losses.distribution_loss
     perceptual: float = 0.0
     style: float = 0.0
     adversarial: float = 0.0

@@ -11,11 +11,11 @@ import yaml
 
 from colorize_core.archive.overrides import load_overrides
 from colorize_core.config import ColorizeConfig
-from jobs import archive_status, colorize_archive, evaluate, train
+from jobs import archive_status, colorize_archive, evaluate, export_onnx, train
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPTION = re.compile(r"--[a-z][a-z-]+")
+OPTION = re.compile(r"--[a-z][a-z0-9-]+")
 # Said elsewhere: OUT= and --help are no ARGS.
 NOT_LISTED = {"--help", "--out"}
 
@@ -55,7 +55,9 @@ def test_the_table_names_the_values_an_option_takes():
 
 
 def test_options_elsewhere_exist():
-    parsers = (evaluate.parser(), train.build_parser(), archive_status.parser())
+    parsers = (
+        evaluate.parser(), train.build_parser(), archive_status.parser(), export_onnx.parser(),
+    )  # fmt: skip
     others = {name for p in parsers for action in p._actions for name in action.option_strings}
     used = {name for args in re.findall(r'ARGS="([^"]*)"', README) for name in OPTION.findall(args)}
     # What stands before its lone "--" is for Ray.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorize_core.archive.contents import read_item
+from colorize_core.archive.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source import SourceItem
 from colorize_core.color.lab import L_to_gray, ab_to_net, gray_to_L, rgb_to_lab
 from colorize_core.color.merge import Placement, crop_working, merge, to_working
@@ -30,8 +30,6 @@ from colorize_core.metrics.networks import fetch_network
 from colorize_core.metrics.perceptual import Lpips
 
 GRAY, GENERATOR, TRUTH = "gray copy", "generator", "ground truth"
-
-_MAX_FILE_BYTES: Final = 1 << 30
 
 
 @dataclass
@@ -174,7 +172,7 @@ def _truths(
 
 
 def _read_rgb(item: SourceItem, config: EvaluateConfig) -> NDArray[np.uint8]:
-    data = read_item(item, max_bytes=_MAX_FILE_BYTES)
+    data = read_item(item, max_bytes=MAX_FILE_BYTES)
     pixels = decode_photo(data, name=item.path, max_pixels=config.max_pixels).pages[0].pixels
     if pixels.ndim == 2:
         raise UnsupportedError("a gray photo is no ground truth", remedy="give color photos")

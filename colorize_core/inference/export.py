@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import copy
 import importlib
+import logging
+import tempfile
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from colorize_core.archive.contents import MAX_FILE_BYTES, read_item
+from colorize_core.archive.source import SourceItem
 from colorize_core.atomic import publish
 from colorize_core.color.lab import L_to_net, net_to_ab
-from colorize_core.errors import ModelError
+from colorize_core.color.merge import to_working
+from colorize_core.color.pixels import pixels_to_L
+from colorize_core.errors import InputError, ModelError, UsageError
+from colorize_core.media.images import decode_photo
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.encoder import Pointwise
 
+log = logging.getLogger(__name__)
+
 INPUT, OUTPUT = "L", "ab"
 TOLERANCE: Final = 0.05  # of ab; a difference that the eye can see is above 1
+INT8_TOLERANCE: Final = 5.0  # of ab, root mean square; measured: 1 to 2 (docs/decisions/0009)
 _OPSET: Final = 18
+_MAX_PIXELS: Final = 250_000_000
+_PHOTOS: Final = 32  # for int8: three quarters to calibrate, the others to compare
+_FIRST_FLOAT: Final = 10  # convolutions; int8 moves the colors most there, and in the head
 _TRIED: Final = ((1, 64, 64), (2, 96, 160))  # batch, height, width
 
 
@@ -41,12 +57,11 @@ def export_onnx(weights: Path, output: Path) -> float:
         ModelError: the weights cannot be read, the packages of the extra "onnx" are not there, or
             the results differ by more than TOLERANCE.
     """
-    onnx, runtime = _package("onnx"), _package("onnxruntime")
+    runtime = _package("onnxruntime")
     generator = load_generator(weights)
     module = _InLab(_with_plain_convolutions(generator.module)).eval()
     with publish(output) as temporary:
-        _trace(module, temporary)
-        _describe(onnx, temporary, generator)
+        _write(module, generator, temporary)
         difference = _compare(runtime, temporary, module)
         if not difference <= TOLERANCE:
             raise ModelError(
@@ -54,6 +69,107 @@ def export_onnx(weights: Path, output: Path) -> float:
                 remedy="use the versions of requirements.lock",
             )
     return difference
+
+
+def export_int8(
+    weights: Path, output: Path, photos: Sequence[SourceItem], *, size: int = 256
+) -> float:
+    """Write a generator as ONNX with 8-bit convolutions, for CPUs with VNNI or the like.
+
+    Input and output as with `export_onnx`. Activations are uint8 with ranges seen on the photos,
+    weights int8 per output channel; the first convolutions and the head stay float32. The file
+    appears only when its colors are near to torch's, on photos that it was not calibrated on where
+    there are four or more.
+
+    Args:
+        weights: a .safetensors of this project.
+        output: ends in .onnx.
+        photos: what the generator is meant for, gray or color; a few dozen are enough.
+        size: working size, a multiple of 32.
+
+    Returns:
+        The root mean square difference of ab to torch's.
+
+    Raises:
+        ModelError: as `export_onnx`, with INT8_TOLERANCE.
+        UsageError: none of the photos can be read.
+    """
+    runtime, quantization = _package("onnxruntime"), _package("onnxruntime.quantization")
+    generator = load_generator(weights)
+    module = _InLab(_with_plain_convolutions(generator.module)).eval()
+    pictures = list(_pictures(photos, size))
+    if not pictures:
+        raise UsageError("none of the photos for int8 can be read", remedy="give other photos")
+    compared = pictures[3::4] or pictures
+    calibrated = [p for i, p in enumerate(pictures) if i % 4 != 3]
+    with tempfile.TemporaryDirectory() as folder, publish(output) as temporary:
+        plain = Path(folder) / "float32.onnx"
+        _write(module, generator, plain)
+        _quantize(quantization, plain, temporary, calibrated)
+        difference = _distance(runtime, temporary, module, compared)
+        if not difference <= INT8_TOLERANCE:
+            raise ModelError(
+                f"{weights}: int8 moves ab by {difference:.3g} (root mean square)",
+                remedy="give photos like those it is meant for, or export without --int8",
+            )
+    return difference
+
+
+def _pictures(photos: Sequence[SourceItem], size: int) -> Iterator[NDArray[np.float32]]:
+    """L [1,1,size,size] of at most _PHOTOS photos, from all over the list."""
+    every = max(1, len(photos) // _PHOTOS)
+    for item in photos[::every][:_PHOTOS]:
+        try:
+            data = read_item(item, max_bytes=MAX_FILE_BYTES)
+            pixels = decode_photo(data, name=item.path, max_pixels=_MAX_PIXELS).pages[0].pixels
+        except InputError as error:
+            log.warning("%s: left out: %s", item.path, error)
+            continue
+        working, _ = to_working(pixels_to_L(pixels), size)
+        yield working.numpy()
+
+
+def _quantize(
+    quantization: Any, plain: Path, output: Path, pictures: list[NDArray[np.float32]]
+) -> None:
+    onnx = _package("onnx")
+    prepared = plain.with_name("prepared.onnx")
+    shapes = _package("onnxruntime.quantization.shape_inference")
+    shapes.quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+    nodes = onnx.load(str(prepared)).graph.node
+    convolutions = [node.name for node in nodes if node.op_type == "Conv"]
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left = iter(pictures)
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            picture = next(self.left, None)
+            return None if picture is None else {INPUT: picture}
+
+    quantization.quantize_static(
+        str(prepared),
+        str(output),
+        Reader(),
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
+        op_types_to_quantize=["Conv"],
+        nodes_to_exclude=[*convolutions[:_FIRST_FLOAT], convolutions[-1]],
+    )
+
+
+def _distance(
+    runtime: Any, path: Path, module: nn.Module, pictures: list[NDArray[np.float32]]
+) -> float:
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    squares = []
+    for L in pictures:
+        with torch.inference_mode():
+            expected = module(torch.from_numpy(L)).numpy()
+        (found,) = session.run([OUTPUT], {INPUT: L})
+        squares.append(float(np.mean((found - expected) ** 2)))
+    return float(np.sqrt(np.mean(squares)))
 
 
 class _InLab(nn.Module):
@@ -80,6 +196,12 @@ def _with_plain_convolutions(module: nn.Module) -> nn.Module:
                 plain.load_state_dict(child.state_dict())
                 setattr(parent, name, plain)
     return copied
+
+
+def _write(module: nn.Module, generator: LoadedGenerator, path: Path) -> None:
+    onnx = _package("onnx")
+    _trace(module, path)
+    _describe(onnx, path, generator)
 
 
 def _trace(module: nn.Module, path: Path) -> None:
@@ -127,6 +249,6 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ModelError(
-            f"ONNX files need the package {name}",
+            f"ONNX files need the package {name.partition('.')[0]}",
             remedy="pip install 'colorize-archive[onnx]', or its packages as in requirements.lock",
         ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,6 +18,8 @@ BINS = 22  # per axis, each 10 Lab units wide
 _CLIP = (0.3, 5.0)  # limits of the rebalancing weights
 _UNIFORM_SHARE = 0.5  # lambda of Zhang et al. 2016, section 2.2
 _SAMPLED_PHOTOS = 600
+_DIRECTIONS = 8  # of the projections of the ab plane
+_COARSER = 4  # chroma is smooth: every fourth pixel's neighborhood says enough
 
 
 def color_loss(predicted: Tensor, target: Tensor, weights: Tensor, config: LossConfig) -> Tensor:
@@ -36,6 +40,29 @@ def color_loss(predicted: Tensor, target: Tensor, weights: Tensor, config: LossC
 
 def _bin(ab: Tensor) -> Tensor:
     return ((ab + 1) * (BINS / 2)).long().clamp(0, BINS - 1)
+
+
+def distribution_loss(predicted: Tensor, target: Tensor, saturation: float) -> Tensor:
+    """How far the batch's colors as a whole are from the truth's, wherever they stand.
+
+    Sliced Wasserstein distance (Rabin et al. 2011) of the ab planes. Losses per pixel draw unknown
+    things to the average color of all photos, a yellowish brown; this one asks for as much neutral
+    gray, blue and red as there is.
+
+    Args:
+        predicted: [B,2,H,W], ab/110.
+        target: the same; times `saturation` it is what is wanted.
+        saturation: see `LossConfig`.
+    """
+    angles = torch.arange(_DIRECTIONS, device=predicted.device) * (math.pi / _DIRECTIONS)
+    directions = torch.stack([angles.cos(), angles.sin()])
+
+    def sorted_projections(ab: Tensor) -> Tensor:
+        colors = F.avg_pool2d(ab, _COARSER).permute(0, 2, 3, 1).flatten(0, 2)
+        return (colors @ directions).sort(0).values
+
+    wanted = (target * saturation).clamp(-1, 1)
+    return (sorted_projections(predicted) - sorted_projections(wanted)).abs().mean()
 
 
 def bin_weights(cache: PhotoCache) -> Tensor:

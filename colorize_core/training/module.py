@@ -18,7 +18,12 @@ from colorize_core.model.encoder import load_imagenet
 from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.training.degrade import Dice, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
-from colorize_core.training.losses import color_loss, critic_loss, gradient_penalty
+from colorize_core.training.losses import (
+    color_loss,
+    critic_loss,
+    distribution_loss,
+    gradient_penalty,
+)
 from colorize_core.training.perceptual import PerceptualLoss
 from colorize_core.training.schedule import At, Schedule
 
@@ -179,6 +184,10 @@ class ColorizeModule(lightning.LightningModule):
         color = color_loss(predicted, sample.ab, self.bin_weights, weights)
         self._note(color=color)
         loss = weights.l1 * color
+        if weights.distribution > 0:
+            distribution = distribution_loss(predicted, sample.ab, weights.saturation)
+            self._note(distribution=distribution)
+            loss = loss + weights.distribution * distribution
         if weights.perceptual > 0 or weights.style > 0:
             perceptual, style = self._perceptual[0].to(self.device)(
                 sample.L, predicted, sample.ab * weights.saturation

@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 _BATCH = 8
 _CURVES_SECONDS = 60.0  # drawing takes seconds
 COLUMNS = (
-    "step", "epoch", "stage", "lr", "color", "perceptual", "style", "consistency", "adversarial",
-    "critic", "penalty", "adversarial_to_l1", "gradient", "photos_per_s", "waiting",
+    "step", "epoch", "stage", "lr", "color", "distribution", "perceptual", "style",
+    "consistency", "adversarial", "critic", "penalty", "adversarial_to_l1", "gradient",
+    "photos_per_s", "waiting",
     "val_l1", "val_de76", "val_colorfulness", "val_real_above_fake",
 )  # fmt: skip
 

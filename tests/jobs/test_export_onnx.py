@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
 from colorize_core.color.merge import to_working
 from colorize_core.config import GeneratorConfig
@@ -65,6 +66,34 @@ def test_the_shipped_generator_with_a_real_picture(tmp_path):
     (found,) = session(out).run(["ab"], {"L": working.numpy()})
     assert expected.abs().max() > 5
     np.testing.assert_allclose(found, expected.numpy(), atol=0.02)
+
+
+def test_int8_is_smaller_and_near_to_torch(tmp_path, capsys, caplog):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("cat", "coffee", "rocket", "astronaut"):
+        picture = (gray_sample(name) * 255).astype(np.uint8)
+        Image.fromarray(picture).save(photos / f"{name}.png")
+    (photos / "torn.png").write_bytes(b"no picture")
+    plain, small = tmp_path / "plain.onnx", tmp_path / "small.onnx"
+    assert export_onnx.main([str(plain)]) == 0
+    assert export_onnx.main([str(small), "--int8", str(photos)]) == 0
+    assert "root mean square" in capsys.readouterr().out
+    assert "torn.png" in caplog.text
+    assert small.stat().st_size < 0.7 * plain.stat().st_size
+    L, _ = to_working(torch.from_numpy(gray_sample("cat") * 100).float()[None, None], 256)
+    (exact,) = session(plain).run(["ab"], {"L": L.numpy()})
+    (found,) = session(small).run(["ab"], {"L": L.numpy()})
+    moved = float(np.sqrt(np.mean((found - exact) ** 2)))
+    assert 0 < moved < 3
+    assert moved < np.sqrt(np.mean(exact**2)) / 4
+
+
+def test_int8_needs_a_readable_photo(tmp_path, capsys):
+    (tmp_path / "torn.png").write_bytes(b"no picture")
+    assert export_onnx.main([str(tmp_path / "a.onnx"), "--int8", str(tmp_path)]) == 1
+    assert "error: none of the photos" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["torn.png"]
 
 
 def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, capsys, monkeypatch):

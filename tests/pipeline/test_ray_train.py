@@ -1,11 +1,14 @@
-"""Training on Ray with two workers, one of which is killed."""
+"""Training on Ray with two workers: one of them is killed, or the job itself."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,40 +49,74 @@ def workers_of(job: int) -> list[int]:
     return sorted(found)
 
 
-def test_two_workers_survive_a_kill(photos, tmp_path):
-    out = tmp_path / "runs"
-    command = [
-        sys.executable, "-m", "jobs.train", str(photos), "--config", "configs/train/tiny.yaml",
-        "--out", str(out), "--workers", "2", "--device", "cpu", "--threads", "1",
-        "--set", "stages.0.samples=240",
-    ]  # fmt: skip
-    log = tmp_path / "log"
-    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
-    with log.open("w") as sink:
-        job = subprocess.Popen(
-            command, cwd=ROOT, stdout=sink, stderr=sink, env=environment, start_new_session=True
-        )
-    try:
+class Job:
+    """`jobs.train` with two workers, in a session of its own."""
+
+    def __init__(self, photos: Path, folder: Path) -> None:
+        self.out = folder / "runs"
+        self.log = folder / "log"
+        self.command = [
+            sys.executable, "-m", "jobs.train", str(photos), "--config", "configs/train/tiny.yaml",
+            "--out", str(self.out), "--workers", "2", "--device", "cpu", "--threads", "1",
+            "--set", "stages.0.samples=240",
+        ]  # fmt: skip
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[subprocess.Popen[bytes]]:
+        environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+        with self.log.open("a") as sink:
+            process = subprocess.Popen(
+                self.command, cwd=ROOT, stdout=sink, stderr=sink, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def states(self) -> list[Path]:
+        return [s for run in self.out.glob("tiny-*") for s in list_states(run / "checkpoints")]
+
+    def wait_for_a_checkpoint(self, process: subprocess.Popen[bytes]) -> int:
+        """Its step."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (
-            states := [s for run in out.glob("tiny-*") for s in list_states(run / "checkpoints")]
-        ):
-            assert job.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
+        while not (states := self.states()):
+            assert process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
-        victims = workers_of(job.pid)
+        return int(states[-1].stem.split("-")[1])
+
+    def check_the_end(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0, self.log.read_text()
+        (run,) = self.out.glob("tiny-*")
+        exported = run / "exports" / "generator.safetensors"
+        assert load_generator(exported).extra["step"] == "54"
+        text = self.log.read_text()
+        assert "of 54" in text.replace("step 0 of 54", "")
+        assert str(exported) in text
+
+
+def test_two_workers_survive_a_kill(photos, tmp_path):
+    job = Job(photos, tmp_path)
+    with job.started() as process:
+        assert job.wait_for_a_checkpoint(process) < 54
+        victims = workers_of(process.pid)
         assert len(victims) == 2
-        os.kill(victims[0], 9)
-        assert job.wait(timeout=PATIENCE_SECONDS) == 0, log.read_text()
-    finally:
-        if job.poll() is None:
-            job.kill()
-            job.wait()
-    (run,) = out.glob("tiny-*")
-    exported = run / "exports" / "generator.safetensors"
-    assert load_generator(exported).extra["step"] == "54"
-    assert int(states[-1].stem.split("-")[1]) < 54
-    text = log.read_text()
-    assert text.count("step 0 of 54") == 2
-    assert "of 54" in text.replace("step 0 of 54", "")
-    assert str(exported) in text
+        os.kill(victims[0], signal.SIGKILL)
+        job.check_the_end(process)
+    assert job.log.read_text().count("step 0 of 54") == 2  # of the two workers, once
+
+
+def test_the_same_command_goes_on_after_the_job_was_killed(photos, tmp_path):
+    job = Job(photos, tmp_path)
+    with job.started() as process:
+        assert job.wait_for_a_checkpoint(process) < 54
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert not list(job.out.glob("tiny-*/exports/generator.safetensors"))
+    job.log.unlink()
+    with job.started() as process:
+        job.check_the_end(process)
+    assert "step 0 of 54" not in job.log.read_text()

@@ -15,6 +15,7 @@ from colorize_core.training.losses import (
     bin_weights,
     color_loss,
     critic_loss,
+    distribution_loss,
     gradient_penalty,
 )
 from colorize_core.training.perceptual import PerceptualLoss
@@ -149,3 +150,22 @@ def test_a_foreign_perceptual_file_is_refused(tmp_path):
         PerceptualLoss(tmp_path / "net.pt")
     with pytest.raises(ModelError, match="cannot be read"):
         PerceptualLoss(tmp_path / "missing.pt")
+
+
+def test_the_distribution_loss_compares_the_colors_of_a_batch_not_their_places():
+    red, blue = torch.tensor([0.3, 0.2]), torch.tensor([0.0, -0.4])
+    target = torch.stack([red, blue])[:, :, None, None].expand(2, 2, 8, 8)
+    swapped = target.flip(0)
+    average = target.mean(0, keepdim=True).expand(2, 2, 8, 8)
+    assert float(distribution_loss(target, target, 1.0)) == 0
+    assert float(distribution_loss(swapped, target, 1.0)) == pytest.approx(0, abs=1e-7)
+    assert float(distribution_loss(average, target, 1.0)) > 0.1
+    assert float(distribution_loss(1.2 * target, target, 1.2)) == pytest.approx(0, abs=1e-7)
+
+
+def test_the_distribution_loss_of_a_constant_shift_is_its_mean_projection():
+    torch.manual_seed(0)
+    target = torch.rand(2, 2, 16, 16) - 0.5
+    shifted = target + torch.tensor([0.1, 0.0])[None, :, None, None]
+    expected = 0.1 * float(torch.arange(8).mul(torch.pi / 8).cos().abs().mean())
+    assert float(distribution_loss(shifted, target, 1.0)) == pytest.approx(expected, rel=1e-4)
