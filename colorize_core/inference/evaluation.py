@@ -18,7 +18,7 @@ from colorize_core.archive.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source import SourceItem
 from colorize_core.color.lab import L_to_gray, ab_to_net, gray_to_L, rgb_to_lab
 from colorize_core.color.merge import Placement, crop_working, merge, to_working
-from colorize_core.color.pixels import rgb_to_pixels
+from colorize_core.color.pixels import rgb_to_pixels, to_uint8
 from colorize_core.config import EvaluateConfig, NetworkFile
 from colorize_core.errors import InputError, UnsupportedError
 from colorize_core.inference.colorizer import Colorizer
@@ -176,8 +176,7 @@ def _read_rgb(item: SourceItem, config: EvaluateConfig) -> NDArray[np.uint8]:
     pixels = decode_photo(data, name=item.path, max_pixels=config.max_pixels).pages[0].pixels
     if pixels.ndim == 2:
         raise UnsupportedError("a gray photo is no ground truth", remedy="give color photos")
-    if pixels.dtype == np.uint16:
-        pixels = np.round(pixels / 257.0).astype(np.uint8)
+    pixels = to_uint8(pixels)
     if config.crop == "squeeze":
         pixels = squeezed(pixels, config.side, config.side)
     elif config.crop == "center":
@@ -187,7 +186,7 @@ def _read_rgb(item: SourceItem, config: EvaluateConfig) -> NDArray[np.uint8]:
             f"{pixels.shape[1]} x {pixels.shape[0]} pixels are too few to compare",
             remedy=f"give photos of {image.SSIM_WINDOW} pixels and more",
         )
-    return pixels.astype(np.uint8, copy=False)
+    return pixels
 
 
 def _colored(
