@@ -80,7 +80,16 @@ def test_the_check_sees_every_room():
 
 
 @pytest.mark.parametrize(
-    "job", ["colorize_archive", "train", "evaluate", "archive_status", "report", "export_onnx"]
+    "job",
+    [
+        "colorize_archive",
+        "train",
+        "evaluate",
+        "archive_status",
+        "report",
+        "export_onnx",
+        "average_weights",
+    ],
 )
 def test_help_loads_neither_torch_nor_ray(job: str):
     code = (

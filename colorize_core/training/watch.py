@@ -233,13 +233,18 @@ class Watch(lightning.Callback):
         append_lines(path, [text.getvalue()])
 
     def _trim_log(self, step: int) -> None:
-        """Drop the lines of steps that will be done again."""
+        """Drop the lines of steps that will be done again; an older version had other columns."""
         path = self.folder / "metrics.csv"
         if not path.exists():
             return
-        header, *lines = path.read_text().splitlines()
-        kept = [x for x in lines if x.split(",")[0].isdigit() and int(x.split(",")[0]) <= step]
-        publish_bytes(path, ("\n".join([header, *kept]) + "\n").encode())
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
+        table.writeheader()
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if (row.get("step") or "").isdigit() and int(row["step"]) <= step:
+                    table.writerow(row)
+        publish_bytes(path, text.getvalue().encode())
 
 
 def export_generator(
