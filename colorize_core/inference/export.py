@@ -34,6 +34,7 @@ TOLERANCE: Final = 0.05  # of ab; a difference that the eye can see is above 1
 INT8_TOLERANCE: Final = 5.0  # of ab, root mean square; measured: 1 to 2 (docs/decisions/0009)
 _OPSET: Final = 18
 _MAX_PIXELS: Final = 250_000_000
+_SIZE: Final = 256  # working size that int8 is calibrated at
 _PHOTOS: Final = 32  # for int8: three quarters to calibrate, the others to compare
 _FIRST_FLOAT: Final = 10  # convolutions; int8 moves the colors most there, and in the head
 _TRIED: Final = ((1, 64, 64), (2, 96, 160))  # batch, height, width
@@ -71,9 +72,7 @@ def export_onnx(weights: Path, output: Path) -> float:
     return difference
 
 
-def export_int8(
-    weights: Path, output: Path, photos: Sequence[SourceItem], *, size: int = 256
-) -> float:
+def export_int8(weights: Path, output: Path, photos: Sequence[SourceItem]) -> float:
     """Write a generator as ONNX with 8-bit convolutions, for CPUs with VNNI or the like.
 
     Input and output as with `export_onnx`. Activations are uint8 with ranges seen on the photos,
@@ -85,7 +84,6 @@ def export_int8(
         weights: a .safetensors of this project.
         output: ends in .onnx.
         photos: what the generator is meant for, gray or color; a few dozen are enough.
-        size: working size, a multiple of 32.
 
     Returns:
         The root mean square difference of ab to torch's.
@@ -97,7 +95,7 @@ def export_int8(
     runtime, quantization = _package("onnxruntime"), _package("onnxruntime.quantization")
     generator = load_generator(weights)
     module = _InLab(_with_plain_convolutions(generator.module)).eval()
-    pictures = list(_pictures(photos, size))
+    pictures = list(_pictures(photos))
     if not pictures:
         raise UsageError("none of the photos for int8 can be read", remedy="give other photos")
     compared = pictures[3::4] or pictures
@@ -115,8 +113,8 @@ def export_int8(
     return difference
 
 
-def _pictures(photos: Sequence[SourceItem], size: int) -> Iterator[NDArray[np.float32]]:
-    """L [1,1,size,size] of at most _PHOTOS photos, from all over the list."""
+def _pictures(photos: Sequence[SourceItem]) -> Iterator[NDArray[np.float32]]:
+    """L [1,1,256,256] of at most _PHOTOS photos, from all over the list."""
     every = max(1, len(photos) // _PHOTOS)
     for item in photos[::every][:_PHOTOS]:
         try:
@@ -125,7 +123,7 @@ def _pictures(photos: Sequence[SourceItem], size: int) -> Iterator[NDArray[np.fl
         except InputError as error:
             log.warning("%s: left out: %s", item.path, error)
             continue
-        working, _ = to_working(pixels_to_L(pixels), size)
+        working, _ = to_working(pixels_to_L(pixels), _SIZE)
         yield working.numpy()
 
 
