@@ -8,15 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from colorize_core.inference.colorizer import Colorizer, Hint
+    from colorize_core.inference.colorizer import Colorizer
+    from colorize_core.inference.hints import Hint
 
 __version__ = "0.1.0"
 __all__ = ["Colorizer", "Hint", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Colorizer", "Hint"):
-        from colorize_core.inference import colorizer
+    if name == "Colorizer":
+        from colorize_core.inference.colorizer import Colorizer
 
-        return getattr(colorizer, name)
+        return Colorizer
+    if name == "Hint":
+        from colorize_core.inference.hints import Hint
+
+        return Hint
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -245,7 +245,7 @@ class LossConfig:
     style: float = 0.0
     adversarial: float = 0.0
     gradient_penalty: float = 10.0
-    consistency: float = 0.0  # L1 between the outputs of a picture and its shifted, noised copy
+    consistency: float = 0.0  # L1 to the moving average's output for a shifted, noised copy
 
 
 @dataclass(frozen=True)
@@ -368,6 +368,12 @@ class TrainConfig:
             "perceptual_weights",
             self.perceptual_weights,
             "a weights file, since a stage has a perceptual or style loss",
+        )
+        _require(
+            self.optimizer.ema > 0 or all(s.loss.consistency == 0 for s in self.stages),
+            "optimizer.ema",
+            self.optimizer.ema,
+            "above 0, since a stage has a consistency loss, which asks the moving average",
         )
 
 

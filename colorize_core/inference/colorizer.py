@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize_core.color.lab import L_to_net, ab_to_net, net_to_ab
-from colorize_core.color.merge import Placement, to_working
+from colorize_core.color.lab import L_to_net, net_to_ab
+from colorize_core.color.merge import to_working
 from colorize_core.color.pixels import merge_to_pixels, pixels_to_L
 from colorize_core.errors import (
     ConfigError,
@@ -23,6 +22,7 @@ from colorize_core.errors import (
     OutOfMemoryError,
     UnsupportedError,
 )
+from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.files import resolve_weights
 
@@ -30,25 +30,6 @@ log = logging.getLogger(__name__)
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A known color at one place of a picture.
-
-    Args:
-        y: row in picture pixels.
-        x: column in picture pixels.
-        a: CIE Lab a, about -110..110.
-        b: CIE Lab b, about -110..110.
-        radius: half side of the square that has this color, in picture pixels.
-    """
-
-    y: int
-    x: int
-    a: float
-    b: float
-    radius: int = 3
 
 
 class Colorizer:
@@ -152,7 +133,8 @@ class Colorizer:
         for start in range(0, L.shape[0], self.batch_size):
             chunk = L[start : start + self.batch_size]
             clues = None if hints is None else hints[start : start + self.batch_size]
-            parts.append(self._predict_padded(chunk, clues))
+            ab = self._predict_padded(chunk, clues)
+            parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
         return torch.cat(parts)
 
     def colorize(self, gray: np.ndarray, hints: Sequence[Hint] | None = None) -> np.ndarray:
@@ -243,39 +225,6 @@ class Colorizer:
         log.warning(text)
         if text not in self._notes:
             self._notes.append(text)
-
-
-def hint_planes(hints: Sequence[Hint], placement: Placement) -> Tensor:
-    """Draw hints at working size.
-
-    Args:
-        hints: in picture pixels.
-        placement: of the picture in the working square.
-
-    Returns:
-        (1, 3, S, S) float32: ab/110 and a mask of 0 and 1.
-
-    Raises:
-        ConfigError: a hint lies outside the picture.
-    """
-    planes = torch.zeros(1, 3, placement.size, placement.size)
-    scale_y = placement.inner_height / placement.height
-    scale_x = placement.inner_width / placement.width
-    for hint in hints:
-        if not (0 <= hint.y < placement.height and 0 <= hint.x < placement.width):
-            raise ConfigError(
-                f"hint at ({hint.y}, {hint.x}) is outside of {placement.height}x{placement.width}",
-                remedy="give y and x in picture pixels",
-            )
-        y = placement.top + int(hint.y * scale_y)
-        x = placement.left + int(hint.x * scale_x)
-        ry, rx = int(hint.radius * scale_y), int(hint.radius * scale_x)
-        rows = slice(max(y - ry, 0), y + ry + 1)
-        columns = slice(max(x - rx, 0), x + rx + 1)
-        ab = ab_to_net(torch.tensor([hint.a, hint.b]))
-        planes[0, :2, rows, columns] = ab[:, None, None]
-        planes[0, 2, rows, columns] = 1.0
-    return planes
 
 
 def is_out_of_memory(error: BaseException) -> bool:

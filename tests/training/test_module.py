@@ -6,7 +6,14 @@ import lightning
 import pytest
 import torch
 
-from colorize_core.config import CriticConfig, GeneratorConfig, LossConfig, StageConfig, TrainConfig
+from colorize_core.config import (
+    CriticConfig,
+    GeneratorConfig,
+    LossConfig,
+    OptimizerConfig,
+    StageConfig,
+    TrainConfig,
+)
 from colorize_core.errors import ConfigError
 from colorize_core.training.degrade import Dice, Sample
 from colorize_core.training.losses import BINS
@@ -138,6 +145,13 @@ def test_consistency_compares_a_picture_with_its_moved_copy():
     L = torch.rand(2, 1, 32, 32)
     dice = Dice(0, torch.device("cpu"))
     assert module._inconsistency(module.predict(L), L, dice) > 0
+
+
+def test_consistency_needs_a_moving_average():
+    stage = replace(STAGE, loss=LossConfig(consistency=1.0))
+    TrainConfig(stages=(stage,), optimizer=OptimizerConfig(ema=0.9))
+    with pytest.raises(ConfigError, match="moving average"):
+        TrainConfig(stages=(stage,), optimizer=OptimizerConfig())
 
 
 def test_bf16_generator_gives_float32_colors():

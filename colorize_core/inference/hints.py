@@ -1,0 +1,116 @@
+"""Color hints: known colors at a few places of a picture, and how they spread from there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorize_core.color.lab import ab_to_net, net_to_ab
+from colorize_core.color.merge import Placement
+from colorize_core.errors import ConfigError
+
+_CELL = 4  # pixels; chroma is smooth
+_REACH = 0.2  # of the working side: how far a correction carries
+_SIMILAR = 12.0  # of L: how much alike in lightness the places must be
+_NOISE = 0.2  # variance of a hint relative to that of the generator's error
+_MOST_CELLS = 1024  # the equations grow with the cube of it
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A known color at one place of a picture.
+
+    Args:
+        y: row in picture pixels.
+        x: column in picture pixels.
+        a: CIE Lab a, about -110..110.
+        b: CIE Lab b, about -110..110.
+        radius: half side of the square that has this color, in picture pixels.
+    """
+
+    y: int
+    x: int
+    a: float
+    b: float
+    radius: int = 3
+
+
+def hint_planes(hints: Sequence[Hint], placement: Placement) -> Tensor:
+    """Draw hints at working size.
+
+    Args:
+        hints: in picture pixels.
+        placement: of the picture in the working square.
+
+    Returns:
+        (1, 3, S, S) float32: ab/110 and a mask of 0 and 1.
+
+    Raises:
+        ConfigError: a hint lies outside the picture.
+    """
+    planes = torch.zeros(1, 3, placement.size, placement.size)
+    scale_y = placement.inner_height / placement.height
+    scale_x = placement.inner_width / placement.width
+    for hint in hints:
+        if not (0 <= hint.y < placement.height and 0 <= hint.x < placement.width):
+            raise ConfigError(
+                f"hint at ({hint.y}, {hint.x}) is outside of {placement.height}x{placement.width}",
+                remedy="give y and x in picture pixels",
+            )
+        y = placement.top + int(hint.y * scale_y)
+        x = placement.left + int(hint.x * scale_x)
+        ry, rx = int(hint.radius * scale_y), int(hint.radius * scale_x)
+        rows = slice(max(y - ry, 0), y + ry + 1)
+        columns = slice(max(x - rx, 0), x + rx + 1)
+        ab = ab_to_net(torch.tensor([hint.a, hint.b]))
+        planes[0, :2, rows, columns] = ab[:, None, None]
+        planes[0, 2, rows, columns] = 1.0
+    return planes
+
+
+def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
+    """Carry what the generator still gets wrong at the hints to similar places around them.
+
+    The generator sees the hints, but only bends toward them. What is left is taken as a Gaussian
+    process over place and lightness (kriging; Rasmussen & Williams 2006, equation 2.25).
+
+    Args:
+        ab: (B, 2, S, S) float32, the generator's, S a multiple of 4.
+        L: (B, 1, S, S), 0..100.
+        hints: (B, 3, S, S) ab/110 and mask, as `hint_planes` draws them.
+
+    Returns:
+        (B, 2, S, S); a picture whose mask is empty stays as it is.
+    """
+    mask = hints[:, 2:]
+    share = F.avg_pool2d(mask, _CELL)
+    error = F.avg_pool2d((net_to_ab(hints[:, :2]) - ab) * mask, _CELL) / share.clamp_min(1e-6)
+    seen_L = F.avg_pool2d(L * mask, _CELL) / share.clamp_min(1e-6)
+    all_L = F.avg_pool2d(L, _CELL)
+    cells = share.shape[-1]
+    steps = torch.arange(cells, dtype=torch.float64) / (_REACH * cells)
+    place = torch.stack(torch.meshgrid(steps, steps, indexing="ij")).flatten(1).T
+    corrections = torch.zeros_like(error)
+    for i in range(len(ab)):
+        known = torch.nonzero(share[i, 0].flatten() > 0)[:, 0]
+        if len(known) == 0:
+            continue
+        known = known[:: -(-len(known) // _MOST_CELLS)]
+        everywhere = _coordinates(place, all_L[i])
+        seen = _coordinates(place, seen_L[i])[known]
+        covariance = _kernel(seen, seen) + _NOISE * torch.eye(len(known), dtype=torch.float64)
+        weights = torch.linalg.solve(covariance, error[i].flatten(1).T[known].double())
+        corrections[i] = (_kernel(everywhere, seen) @ weights).T.reshape(2, cells, cells)
+    return ab + F.interpolate(corrections, ab.shape[-2:], mode="bilinear")
+
+
+def _coordinates(place: Tensor, L: Tensor) -> Tensor:
+    return torch.cat([place, L.flatten()[:, None].double() / _SIMILAR], 1)
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return torch.exp(-0.5 * torch.cdist(x, y).square())

@@ -1,0 +1,59 @@
+"""What a hint does beyond the generator: kriging of what is left at the hints."""
+
+from __future__ import annotations
+
+import torch
+
+from colorize_core.color.lab import ab_to_net
+from colorize_core.inference.hints import follow_hints
+
+S = 64
+RED = torch.tensor([50.0, 30.0])
+
+
+def one_hint(y: int, x: int, color: torch.Tensor = RED) -> torch.Tensor:
+    hints = torch.zeros(1, 3, S, S)
+    hints[0, :2, y - 3 : y + 4, x - 3 : x + 4] = ab_to_net(color)[:, None, None]
+    hints[0, 2, y - 3 : y + 4, x - 3 : x + 4] = 1.0
+    return hints
+
+
+def test_pictures_without_hints_stay_as_they_are():
+    ab, L = torch.randn(2, 2, S, S), torch.rand(2, 1, S, S) * 100
+    hints = torch.cat([torch.zeros(1, 3, S, S), one_hint(20, 20)])
+    out = follow_hints(ab, L, hints)
+    assert torch.equal(out[0], ab[0])
+    assert not torch.equal(out[1], ab[1])
+
+
+def test_a_hint_is_met_and_fades_with_distance():
+    L = torch.full((1, 1, S, S), 50.0)
+    out = follow_hints(torch.zeros(1, 2, S, S), L, one_hint(16, 16))[0]
+    torch.testing.assert_close(out[:, 16, 16], RED, rtol=0.1, atol=0)
+    strength = out.norm(dim=0)
+    assert strength[16, 16] > strength[16, 30] > strength[16, 44] > strength[60, 60]
+    assert strength[60, 60] < 0.05 * strength[16, 16]
+
+
+def test_a_hint_stays_on_what_is_as_light():
+    L = torch.full((1, 1, S, S), 30.0)
+    L[..., 32:] = 80.0
+    out = follow_hints(torch.zeros(1, 2, S, S), L, one_hint(32, 24))[0]
+    inside, across = out[:, 32, 16].norm(), out[:, 32, 40].norm()  # both 8 columns off the edge
+    assert inside > 40
+    assert across < 1
+
+
+def test_where_the_generator_is_right_nothing_changes():
+    ab = RED.view(1, 2, 1, 1).expand(1, 2, S, S).clone()
+    out = follow_hints(ab, torch.full((1, 1, S, S), 50.0), one_hint(16, 16))
+    torch.testing.assert_close(out, ab, rtol=0, atol=1e-3)
+
+
+def test_a_picture_covered_with_hints_gets_their_colors():
+    L = torch.rand(1, 1, 256, 256) * 100
+    color = RED.view(1, 2, 1, 1).expand(1, 2, 256, 256)
+    hints = torch.cat([ab_to_net(color), torch.ones(1, 1, 256, 256)], 1)
+    out = follow_hints(torch.zeros(1, 2, 256, 256), L, hints)
+    assert torch.isfinite(out).all()
+    assert (out - color).abs().mean() < 5
