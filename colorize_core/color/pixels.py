@@ -70,14 +70,6 @@ def rgb_to_pixels(rgb: Tensor, dtype: np.dtype[Any]) -> Pixels:
     return pixels
 
 
-def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:
-    """Any uint8 or uint16 picture as uint8."""
-    if pixels.dtype == np.uint8:
-        return pixels.astype(np.uint8, copy=False)
-    # 65535 / 255 = 257 exactly.
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def merge_to_pixels(
     L: Tensor,
     ab: Tensor,

@@ -18,11 +18,12 @@ from colorize_core.archive.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source import SourceItem
 from colorize_core.color.lab import L_to_gray, ab_to_net, gray_to_L, rgb_to_lab
 from colorize_core.color.merge import Placement, crop_working, merge, to_working
-from colorize_core.color.pixels import rgb_to_pixels, to_uint8
+from colorize_core.color.pixels import rgb_to_pixels
 from colorize_core.config import EvaluateConfig, NetworkFile
 from colorize_core.errors import InputError, UnsupportedError
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.media.images import decode_photo
+from colorize_core.media.raster import to_uint8
 from colorize_core.media.resize import center_square, squeezed
 from colorize_core.metrics import image
 from colorize_core.metrics.features import Inception, SqueezeNet

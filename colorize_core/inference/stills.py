@@ -18,13 +18,13 @@ from colorize_core.color.pixels import (
     merge_to_pixels,
     pixels_to_L,
     pixels_to_lab,
-    to_uint8,
 )
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.signals import photo_signals
 from colorize_core.media import thumbnails
 from colorize_core.media.images import Page, Photo, encode_photo
 from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.media.raster import to_uint8
 
 # A toned print (sepia, cyanotype, aged paper) has one hue, and hardly more color than its lightness
 # explains; what is left is stains and grain. Measured on 24 real sepia scans (all toned) and 120

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from colorize_core.media.images import Page, Photo, encode_photo
 from colorize_core.media.metadata import ComputedColorNote, PhotoMetadata
-from colorize_core.media.raster import Samples
+from colorize_core.media.raster import Samples, to_uint8
 from colorize_core.media.thumbnails import fit, shrink
 
 # A picture of 24 megapixels is shown in full; both halves fit into what JPEG can hold.
@@ -21,10 +21,7 @@ _JPEG_QUALITY: Final = 92
 
 def panel_of(pixels: Samples) -> NDArray[np.uint8]:
     """A decoded page [H, W] or [H, W, 3] as RGB uint8, long side at most `LONGEST_SIDE`."""
-    if pixels.dtype == np.uint16:
-        narrow = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    else:
-        narrow = pixels.astype(np.uint8, copy=False)
+    narrow = to_uint8(pixels)
     size = fit(narrow.shape[1], narrow.shape[0], LONGEST_SIDE)
     small = shrink(narrow, *size)
     return np.repeat(small[..., None], 3, axis=2) if small.ndim == 2 else small

@@ -20,6 +20,14 @@ _FIXED_DATE = bytes.fromhex("07d000010001000000000000")
 _PROFILE_HEADER_BYTES = 128
 
 
+def to_uint8(samples: Samples) -> NDArray[np.uint8]:
+    """Any uint8 or uint16 samples as uint8."""
+    if samples.dtype == np.uint8:
+        return samples.astype(np.uint8, copy=False)
+    # 65535 / 255 = 257 exactly.
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 @dataclass(frozen=True)
 class Raster:
     """Samples as the file holds them, before color management.
