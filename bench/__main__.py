@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 
-from bench import film, job, photos, upsampling
+from bench import engines, film, job, photos, upsampling
 
 
 def main() -> int:
     """Run what needs no arguments."""
+    engines.main()
     photos.main()
     job.main([])
     film.main([])

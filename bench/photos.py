@@ -1,4 +1,4 @@
-"""Photos per second: the generator alone, and a worker's stages on a made archive.
+"""Milliseconds per photo of a made archive, and how a worker's stages share them.
 
 python -m bench.photos
 """
@@ -18,21 +18,6 @@ from colorize_core.inference.colorizer import Colorizer
 from colorize_core.media.images import decode_photo
 from colorize_core.media.metadata import ComputedColorNote
 from colorize_core.samples import write_sample
-
-SECONDS = 6.0
-
-
-def generator_rate(threads: int, *, batch: int = 8, side: int = 256) -> float:
-    """Pictures per second through the shipped generator."""
-    torch.set_num_threads(threads)
-    colorizer = Colorizer.load(device="cpu", batch_size=batch)
-    L = torch.rand(batch, 1, side, side) * 100
-    colorizer.predict_ab(L)
-    started, count = time.perf_counter(), 0
-    while time.perf_counter() - started < SECONDS:
-        colorizer.predict_ab(L)
-        count += batch
-    return count / (time.perf_counter() - started)
 
 
 def stage_seconds(path: Path) -> dict[str, float]:
@@ -58,9 +43,6 @@ def stage_seconds(path: Path) -> dict[str, float]:
 
 def main() -> None:
     """Print the table."""
-    for threads in (1, 2):
-        rate = generator_rate(threads)
-        print(f"generator, 256x256, batch 8, fp32, {threads} threads: {rate:.1f} pictures/s")
     with tempfile.TemporaryDirectory() as folder:
         sample = write_sample(Path(folder) / "sample", film=False)
         for path in sorted(p for p in sample.rglob("*") if p.is_file()):
