@@ -14,8 +14,8 @@ from colorize_core.color.merge import Placement
 from colorize_core.errors import ConfigError
 
 _CELL = 4  # pixels; chroma is smooth
-_REACH = 0.2  # of the working side: how far a correction carries
-_SIMILAR = 12.0  # of L: how much alike in lightness the places must be
+_REACH = 0.25  # of the working side: how far a correction carries
+_SIMILAR = 15.0  # of L: how much alike in lightness the places must be
 _NOISE = 0.2  # variance of a hint relative to that of the generator's error
 _MOST_CELLS = 1024  # the equations grow with the cube of it
 

@@ -90,10 +90,8 @@ class PerceptualLoss(nn.Module):
         found = self.features(_rgb(L, predicted))
         pairs = list(zip(found, wanted, strict=True))
         content = [(f - w).abs().mean() / w.abs().mean().clamp_min(1e-6) for f, w in pairs]
-        style = [
-            (_gram(f) - _gram(w)).abs().mean() / _gram(w).abs().mean().clamp_min(1e-6)
-            for f, w in pairs
-        ]
+        grams = [(_gram(f), _gram(w)) for f, w in pairs]
+        style = [(f - w).abs().mean() / w.abs().mean().clamp_min(1e-6) for f, w in grams]
         return torch.stack(content).mean(), torch.stack(style).mean()
 
     def train(self, mode: bool = True) -> PerceptualLoss:
@@ -106,5 +104,6 @@ def _rgb(L: Tensor, ab: Tensor) -> Tensor:
 
 
 def _gram(features: Tensor) -> Tensor:
-    flat = features.flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    """[B,C,h,w] -> [C,C] of the whole batch: what there is, not in which picture."""
+    flat = features.transpose(0, 1).flatten(1)
+    return flat @ flat.T / flat.shape[1]
