@@ -242,7 +242,7 @@ class LossConfig:
     saturation: float = 1.0  # multiplies the target's ab
     distribution: float = 0.0  # of the batch's colors as a whole, see losses.distribution_loss
     perceptual: float = 0.0
-    style: float = 0.0
+    style: float = 0.0  # of the batch as a whole, see perceptual.PerceptualLoss
     adversarial: float = 0.0
     gradient_penalty: float = 10.0
     consistency: float = 0.0  # L1 to the moving average's output for a shifted, noised copy

@@ -1,4 +1,4 @@
-"""Perceptual and style losses (Johnson et al. 2016) on a network that a file brings along."""
+"""Perceptual and style losses after Johnson et al. 2016, on a network that a file brings."""
 
 from __future__ import annotations
 
@@ -84,7 +84,10 @@ class PerceptualLoss(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, L: Tensor, predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Network-scaled L [B,1,H,W] and ab [B,2,H,W] -> (perceptual, style), scale-free."""
+        """Network-scaled L [B,1,H,W] and ab [B,2,H,W] -> (perceptual, style), scale-free.
+
+        Style compares the batch as a whole: how much of everything there is, wherever it stands.
+        """
         with torch.no_grad():
             wanted = self.features(_rgb(L, target))
         found = self.features(_rgb(L, predicted))

@@ -144,6 +144,16 @@ def test_perceptual_and_style_loss(write, tmp_path):
     assert not loss.train().training
 
 
+def test_style_is_the_batchs_not_each_pictures(tmp_path):
+    vgg_file(tmp_path / "net.pt")
+    loss = PerceptualLoss(tmp_path / "net.pt")
+    L = (torch.rand(1, 1, 64, 64) - 0.5).expand(2, 1, 64, 64)
+    target = torch.rand(2, 2, 64, 64) - 0.5
+    perceptual, style = loss(L, target.flip(0), target)
+    assert float(perceptual) > 0.01
+    assert float(style) == pytest.approx(0, abs=1e-5)
+
+
 def test_a_foreign_perceptual_file_is_refused(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "net.pt")
     with pytest.raises(ModelError, match="conv0"):
