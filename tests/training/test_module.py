@@ -148,7 +148,7 @@ def test_consistency_compares_a_picture_with_its_moved_copy():
 
 
 def test_consistency_needs_a_moving_average():
-    stage = replace(STAGE, loss=LossConfig(consistency=1.0))
+    stage = StageConfig(name="p", size=32, batch=2, samples=20, loss=LossConfig(consistency=1.0))
     TrainConfig(stages=(stage,), optimizer=OptimizerConfig(ema=0.9))
     with pytest.raises(ConfigError, match="moving average"):
         TrainConfig(stages=(stage,), optimizer=OptimizerConfig())
