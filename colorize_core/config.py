@@ -245,7 +245,7 @@ class LossConfig:
     style: float = 0.0  # of the batch as a whole, see perceptual.PerceptualLoss
     adversarial: float = 0.0
     gradient_penalty: float = 10.0
-    consistency: float = 0.0  # L1 to the moving average's output for a shifted, noised copy
+    consistency: float = 0.0  # distance to the teacher's output for a shifted, noised copy
 
 
 @dataclass(frozen=True)
@@ -290,6 +290,12 @@ class StageConfig:
             "a number above 0 if and only if loss.adversarial is above 0",
         )
         _require(0 <= self.hints <= 1, f"{at}: hints", self.hints, "0 to 1")
+        _require(
+            self.loss.consistency == 0 or self.size >= 64,
+            f"{at}: size",
+            self.size,
+            "at least 64 with a consistency loss, which leaves the edges out",
+        )
 
 
 @dataclass(frozen=True)
@@ -340,6 +346,7 @@ class TrainConfig:
     encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
     frozen_blocks: int = 0  # first blocks of that encoder kept as they are; saves time on CPUs
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
+    teacher_weights: str = ""  # a generator for the consistency loss; empty = the moving average
     trains: Literal["all", "hints"] = "all"  # "hints": what is done without hints stays as it is
     init_weights: str = ""  # a .safetensors generator of this configuration to start from
     skip_stages: int = 0  # stages that the run behind `init_weights` has done
@@ -370,10 +377,12 @@ class TrainConfig:
             "a weights file, since a stage has a perceptual or style loss",
         )
         _require(
-            self.optimizer.ema > 0 or all(s.loss.consistency == 0 for s in self.stages),
+            self.optimizer.ema > 0
+            or bool(self.teacher_weights)
+            or all(s.loss.consistency == 0 for s in self.stages),
             "optimizer.ema",
             self.optimizer.ema,
-            "above 0, since a stage has a consistency loss, which asks the moving average",
+            "above 0, or teacher_weights: a stage has a consistency loss",
         )
 
 

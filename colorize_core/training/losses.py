@@ -25,17 +25,22 @@ _COARSER = 4  # chroma is smooth: every fourth pixel's neighborhood says enough
 def color_loss(predicted: Tensor, target: Tensor, weights: Tensor, config: LossConfig) -> Tensor:
     """Weighted L1 (or smooth-L1) of ab [B,2,H,W]; `weights` [BINS,BINS] come from `bin_weights`."""
     wanted = (target * config.saturation).clamp(-1, 1)
-    if config.smooth_beta > 0:
-        distance = F.smooth_l1_loss(predicted, wanted, reduction="none", beta=config.smooth_beta)
-    else:
-        distance = (predicted - wanted).abs()
-    distance = distance.mean(1)
+    distance = color_distance(predicted, wanted, config.smooth_beta)
     if config.chroma_weight > 0:
         distance = distance * (1 + config.chroma_weight * target.norm(dim=1))
     if config.rebalance > 0:
         rare = weights[tuple(_bin(target).unbind(1))]
         distance = distance * (1 - config.rebalance + config.rebalance * rare)
     return distance.mean()
+
+
+def color_distance(predicted: Tensor, wanted: Tensor, smooth_beta: float) -> Tensor:
+    """L1 of ab [B,2,H,W] per pixel, or smooth-L1 of this width: [B,H,W]."""
+    if smooth_beta > 0:
+        distance = F.smooth_l1_loss(predicted, wanted, reduction="none", beta=smooth_beta)
+    else:
+        distance = (predicted - wanted).abs()
+    return distance.mean(1)
 
 
 def _bin(ab: Tensor) -> Tensor:

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from colorize_core.config import StageConfig, TrainConfig
+from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
 from colorize_core.model.encoder import load_imagenet
 from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.training.degrade import Dice, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
 from colorize_core.training.losses import (
+    color_distance,
     color_loss,
     critic_loss,
     distribution_loss,
@@ -28,7 +30,7 @@ from colorize_core.training.perceptual import PerceptualLoss
 from colorize_core.training.schedule import At, Schedule
 
 _SEED_STRIDE = 1_000_003
-_MOST_SHIFT = 8  # pixels
+_MOST_SHIFT = 16  # pixels: half of the encoder's stride, so every phase comes up
 _NOISE = 0.03  # in the network's L
 
 
@@ -66,6 +68,10 @@ class ColorizeModule(lightning.LightningModule):
         self._perceptual: tuple[PerceptualLoss, ...] = ()
         if any(s.loss.perceptual > 0 or s.loss.style > 0 for s in config.stages):
             self._perceptual = (PerceptualLoss(Path(config.perceptual_weights)),)
+        self._teacher: tuple[nn.Module, ...] = ()
+        if config.teacher_weights:
+            teacher = load_generator(Path(config.teacher_weights)).module
+            self._teacher = (teacher.requires_grad_(False).eval(),)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.register_buffer("bin_weights", bin_weights, persistent=False)
         self.photos: dict[int, Tensor] = {}
@@ -164,8 +170,10 @@ class ColorizeModule(lightning.LightningModule):
         hints = simulate_hints(sample.ab, dice) if dice.number(0, 1) < stage.hints else None
         predicted = self.predict(sample.L, hints)
         loss = self._generator_loss(predicted, sample, stage)
-        if stage.loss.consistency > 0 and hints is None:
-            loss = loss + stage.loss.consistency * self._inconsistency(predicted, sample.L, dice)
+        if stage.loss.consistency > 0:
+            inconsistency = self._inconsistency(predicted, sample.L, hints, stage, dice)
+            self._note(consistency=inconsistency)
+            loss = loss + stage.loss.consistency * inconsistency
         optimizer.zero_grad()
         self.manual_backward(loss)
         if self.critic is not None:
@@ -203,22 +211,26 @@ class ColorizeModule(lightning.LightningModule):
             loss = loss + weights.adversarial * adversarial
         return loss
 
-    def _inconsistency(self, predicted: Tensor, L: Tensor, dice: Dice) -> Tensor:
-        """Distance to what the moving average says of the picture moved a little, with new grain.
+    def _inconsistency(
+        self, predicted: Tensor, L: Tensor, hints: Tensor | None, stage: StageConfig, dice: Dice
+    ) -> Tensor:
+        """Distance to what the teacher says of the picture moved a little, with new grain.
 
-        The average is the calmer judge (Tarvainen & Valpola 2017), and costs no backward pass.
+        What the network says depends on how a picture lies on its grid of strides, and on grain:
+        whoever learns the teacher's mean over both is steadier than the teacher. The moving average
+        is the calmer judge (Tarvainen & Valpola 2017); neither needs a backward pass.
         """
-        down, right = (int(dice.number(-_MOST_SHIFT, _MOST_SHIFT + 1)) for _ in range(2))
-        moved = torch.roll(L, (down, right), (-2, -1)) + _NOISE * dice.normal(*L.shape)
+        shift = tuple(int(dice.number(-_MOST_SHIFT, _MOST_SHIFT + 1)) for _ in range(2))
+        moved = torch.roll(L, shift, (-2, -1)) + _NOISE * dice.normal(*L.shape)
+        moved_hints = None if hints is None else torch.roll(hints, shift, (-2, -1))
+        teacher = self._teacher[0].to(self.device) if self._teacher else self.average
         with torch.no_grad(), self._autocast():
-            there = self.average(
-                moved.clamp(-1, 1).contiguous(memory_format=torch.channels_last), None
+            there = teacher(
+                moved.clamp(-1, 1).contiguous(memory_format=torch.channels_last), moved_hints
             )
-        again = torch.roll(there.float(), (-down, -right), (-2, -1))
+        again = torch.roll(there.float(), tuple(-s for s in shift), (-2, -1))
         inside = (slice(None), slice(None), *[slice(_MOST_SHIFT, -_MOST_SHIFT)] * 2)
-        difference = (predicted - again)[inside].abs().mean()
-        self._note(consistency=difference)
-        return difference
+        return color_distance(predicted[inside], again[inside], stage.loss.smooth_beta).mean()
 
     def _note_gradients(self, predicted: Tensor, color: Tensor, adversarial: Tensor) -> None:
         """Norms of both losses' gradients where they meet, on the predicted ab."""

@@ -15,7 +15,8 @@ from colorize_core.config import (
     TrainConfig,
 )
 from colorize_core.errors import ConfigError
-from colorize_core.training.degrade import Dice, Sample
+from colorize_core.model.checkpoint import save_generator
+from colorize_core.training.degrade import Sample
 from colorize_core.training.losses import BINS
 from colorize_core.training.module import ColorizeModule
 from colorize_core.training.schedule import Schedule
@@ -140,17 +141,31 @@ def test_training_the_hints_alone_changes_nothing_without_hints():
         TrainConfig(stages=(stage,))
 
 
-def test_consistency_compares_a_picture_with_its_moved_copy():
-    module = make(StageConfig(name="p", size=32, batch=2, samples=20))
-    L = torch.rand(2, 1, 32, 32)
-    dice = Dice(0, torch.device("cpu"))
-    assert module._inconsistency(module.predict(L), L, dice) > 0
+def test_consistency_draws_the_generator_to_its_teacher(tmp_path):
+    stage = StageConfig(
+        name="p", size=64, batch=2, samples=60, lr=1e-2, loss=LossConfig(l1=0.0, consistency=10.0)
+    )
+    teacher = make()
+    teacher.generator.head.bias.data.fill_(0.3)
+    weights = tmp_path / "teacher.safetensors"
+    save_generator(weights, teacher.generator, SMALL, extra={})
+    config = TrainConfig(stages=(stage,), generator=SMALL, teacher_weights=str(weights))
+    module = ColorizeModule(config, Schedule(config, 10), torch.ones(BINS, BINS))
+    L = torch.rand(2, 1, 64, 64)
+
+    def distance() -> float:
+        with torch.no_grad():
+            return float((module.predict(L) - teacher.predict(L)).abs().mean())
+
+    before = distance()
+    train(module, 30)
+    assert distance() < before / 2
 
 
 def test_consistency_needs_a_moving_average():
-    stage = StageConfig(name="p", size=32, batch=2, samples=20, loss=LossConfig(consistency=1.0))
+    stage = StageConfig(name="p", size=64, batch=2, samples=20, loss=LossConfig(consistency=1.0))
     TrainConfig(stages=(stage,), optimizer=OptimizerConfig(ema=0.9))
-    with pytest.raises(ConfigError, match="moving average"):
+    with pytest.raises(ConfigError, match="teacher_weights"):
         TrainConfig(stages=(stage,), optimizer=OptimizerConfig())
 
 
