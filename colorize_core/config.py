@@ -289,7 +289,8 @@ class StageConfig:
             self.n_critic,
             "a number above 0 if and only if loss.adversarial is above 0",
         )
-        _require(0 <= self.hints <= 1, f"{at}: hints", self.hints, "0 to 1")
+        # Without hints the generator is the automatic colorizer: that is its first duty.
+        _require(0 <= self.hints <= 0.5, f"{at}: hints", self.hints, "0 to 0.5")
         _require(
             self.loss.consistency == 0 or self.size >= 64,
             f"{at}: size",
@@ -347,7 +348,6 @@ class TrainConfig:
     frozen_blocks: int = 0  # first blocks of that encoder kept as they are; saves time on CPUs
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
     teacher_weights: str = ""  # a generator for the consistency loss; empty = the moving average
-    trains: Literal["all", "hints"] = "all"  # "hints": what is done without hints stays as it is
     init_weights: str = ""  # a .safetensors generator of this configuration to start from
     skip_stages: int = 0  # stages that the run behind `init_weights` has done
 
@@ -358,16 +358,6 @@ class TrainConfig:
             "skip_stages",
             self.skip_stages,
             "0 to one less than the number of stages",
-        )
-        most = 0.5 if self.trains == "all" else 1.0
-        for stage in self.stages:
-            # Without hints the generator is the automatic colorizer: that is its first duty.
-            _require(stage.hints <= most, f"stage {stage.name}: hints", stage.hints, f"0 to {most}")
-        _require(
-            self.trains == "all" or all(s.hints == 1 for s in self.stages),
-            "trains",
-            self.trains,
-            "hints: 1.0 in every stage where only hints are trained",
         )
         needs = any(s.loss.perceptual > 0 or s.loss.style > 0 for s in self.stages)
         _require(

@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_core.config import StageConfig, TrainConfig
@@ -31,7 +32,7 @@ from colorize_core.training.schedule import At, Schedule
 
 _SEED_STRIDE = 1_000_003
 _MOST_SHIFT = 16  # pixels: half of the encoder's stride, so every phase comes up
-_NOISE = 0.03  # in the network's L
+_MOST_GRAIN = 0.03  # in the network's L
 
 
 class ColorizeModule(lightning.LightningModule):
@@ -59,9 +60,6 @@ class ColorizeModule(lightning.LightningModule):
                 load_imagenet(self.generator.encoder, Path(config.encoder_weights))
             if config.frozen_blocks:
                 self.generator.encoder.freeze(config.frozen_blocks)
-            if config.trains == "hints":
-                self.generator.requires_grad_(False)
-                self.generator.hints.requires_grad_(True)
         has_critic = any(stage.n_critic for stage in config.stages)
         self.critic = PatchCritic(config.critic) if has_critic else None
         # In a tuple, so that the fixed network is in no checkpoint and no optimizer.
@@ -168,7 +166,11 @@ class ColorizeModule(lightning.LightningModule):
         optimizers = self.optimizers()
         optimizer = optimizers[0] if isinstance(optimizers, list) else optimizers
         hints = simulate_hints(sample.ab, dice) if dice.number(0, 1) < stage.hints else None
-        predicted = self.predict(sample.L, hints)
+        seen = sample.L
+        if stage.loss.consistency > 0:
+            amount = dice.uniform(len(seen), 1, 1, 1, high=_MOST_GRAIN)
+            seen = (seen + amount * dice.normal(*seen.shape)).clamp(-1, 1)
+        predicted = self.predict(seen, hints)
         loss = self._generator_loss(predicted, sample, stage)
         if stage.loss.consistency > 0:
             inconsistency = self._inconsistency(predicted, sample.L, hints, stage, dice)
@@ -214,23 +216,26 @@ class ColorizeModule(lightning.LightningModule):
     def _inconsistency(
         self, predicted: Tensor, L: Tensor, hints: Tensor | None, stage: StageConfig, dice: Dice
     ) -> Tensor:
-        """Distance to what the teacher says of the picture moved a little, with new grain.
+        """Distance to what the teacher says of the picture, moved a little and without the grain.
 
-        What the network says depends on how a picture lies on its grid of strides, and on grain:
-        whoever learns the teacher's mean over both is steadier than the teacher. The moving average
-        is the calmer judge (Tarvainen & Valpola 2017); neither needs a backward pass.
+        What a network says depends on how a picture lies on its grid of strides: one that learns
+        the teacher's mean over all places is steadier than the teacher. The moving average is the
+        calmer judge (Tarvainen & Valpola 2017); neither needs a backward pass.
         """
-        shift = tuple(int(dice.number(-_MOST_SHIFT, _MOST_SHIFT + 1)) for _ in range(2))
-        moved = torch.roll(L, shift, (-2, -1)) + _NOISE * dice.normal(*L.shape)
-        moved_hints = None if hints is None else torch.roll(hints, shift, (-2, -1))
+        top, left = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) for _ in range(2))
+        moved, moved_hints = (_moved(x, top, left) for x in (L, hints))
         teacher = self._teacher[0].to(self.device) if self._teacher else self.average
         with torch.no_grad(), self._autocast():
-            there = teacher(
-                moved.clamp(-1, 1).contiguous(memory_format=torch.channels_last), moved_hints
-            )
-        again = torch.roll(there.float(), tuple(-s for s in shift), (-2, -1))
-        inside = (slice(None), slice(None), *[slice(_MOST_SHIFT, -_MOST_SHIFT)] * 2)
-        return color_distance(predicted[inside], again[inside], stage.loss.smooth_beta).mean()
+            there = teacher(moved, moved_hints).float()
+        # Only what is not mirrored is compared: the middle of the picture, wherever it went.
+        side = L.shape[-1] - 2 * _MOST_SHIFT
+        rows, columns = (
+            slice(2 * _MOST_SHIFT - x, 2 * _MOST_SHIFT - x + side) for x in (top, left)
+        )
+        inside = slice(_MOST_SHIFT, -_MOST_SHIFT)
+        return color_distance(
+            predicted[..., inside, inside], there[..., rows, columns], stage.loss.smooth_beta
+        ).mean()
 
     def _note_gradients(self, predicted: Tensor, color: Tensor, adversarial: Tensor) -> None:
         """Norms of both losses' gradients where they meet, on the predicted ab."""
@@ -256,3 +261,12 @@ class ColorizeModule(lightning.LightningModule):
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.generator.parameters()), 1 - decay
         )
+
+
+def _moved(x: Tensor | None, top: int, left: int) -> Tensor | None:
+    """A picture of the same size from this place of it after mirroring its edges; None stays."""
+    if x is None:
+        return None
+    padded = F.pad(x, [_MOST_SHIFT] * 4, mode="reflect")
+    cut = padded[..., top : top + x.shape[-2], left : left + x.shape[-1]]
+    return cut.contiguous(memory_format=torch.channels_last)
