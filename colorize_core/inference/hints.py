@@ -17,6 +17,7 @@ _CELL = 4  # pixels; chroma is smooth
 _REACH = 0.25  # of the working side: how far a correction carries
 _SIMILAR = 15.0  # of L: how much alike in lightness the places must be
 _NOISE = 0.2  # variance of a hint relative to that of the generator's error
+_FACTOR = 0.0005  # variance of the factor on the generator's ab, relative to its error's in Lab
 _MOST_CELLS = 1024  # the equations grow with the cube of it
 
 
@@ -76,7 +77,9 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
     """Carry what the generator still gets wrong at the hints to similar places around them.
 
     The generator sees the hints, but only bends toward them. What is left is taken as a Gaussian
-    process over place and lightness (kriging; Rasmussen & Williams 2006, equation 2.25).
+    process over place and lightness (kriging; Rasmussen & Williams 2006, equation 2.25), plus a
+    random factor on the generator's own color (section 2.7 there): hints that find it wrong also
+    make it fade where none is near.
 
     Args:
         ab: (B, 2, S, S) float32, the generator's, S a multiple of 4.
@@ -88,13 +91,18 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
     """
     mask = hints[:, 2:]
     share = F.avg_pool2d(mask, _CELL)
-    error = F.avg_pool2d((net_to_ab(hints[:, :2]) - ab) * mask, _CELL) / share.clamp_min(1e-6)
-    seen_L = F.avg_pool2d(L * mask, _CELL) / share.clamp_min(1e-6)
+
+    def at_hints(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x * mask, _CELL) / share.clamp_min(1e-6)
+
+    seen_ab, seen_L = at_hints(ab).double(), at_hints(L)
+    error = at_hints(net_to_ab(hints[:, :2])).double() - seen_ab
     all_L = F.avg_pool2d(L, _CELL)
     cells = share.shape[-1]
     steps = torch.arange(cells, dtype=torch.float64) / (_REACH * cells)
     place = torch.stack(torch.meshgrid(steps, steps, indexing="ij")).flatten(1).T
-    corrections = torch.zeros_like(error)
+    corrections = torch.zeros(len(ab), 2, cells, cells)
+    factors = torch.ones(len(ab), 2, 1, 1)
     for i in range(len(ab)):
         known = torch.nonzero(share[i, 0].flatten() > 0)[:, 0]
         if len(known) == 0:
@@ -102,10 +110,13 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
         known = known[:: -(-len(known) // _MOST_CELLS)]
         everywhere = _coordinates(place, all_L[i])
         seen = _coordinates(place, seen_L[i])[known]
-        covariance = _kernel(seen, seen) + _NOISE * torch.eye(len(known), dtype=torch.float64)
-        weights = torch.linalg.solve(covariance, error[i].flatten(1).T[known].double())
-        corrections[i] = (_kernel(everywhere, seen) @ weights).T.reshape(2, cells, cells)
-    return ab + F.interpolate(corrections, ab.shape[-2:], mode="bilinear")
+        near = _kernel(seen, seen) + _NOISE * torch.eye(len(known), dtype=torch.float64)
+        own = seen_ab[i].flatten(1)[:, known]
+        covariance = near + _FACTOR * own[:, :, None] * own[:, None, :]
+        weights = torch.linalg.solve(covariance, error[i].flatten(1)[:, known])
+        corrections[i] = (weights @ _kernel(everywhere, seen).T).reshape(2, cells, cells)
+        factors[i, :, 0, 0] += _FACTOR * (own * weights).sum(1)
+    return factors * ab + F.interpolate(corrections, ab.shape[-2:], mode="bilinear")
 
 
 def _coordinates(place: Tensor, L: Tensor) -> Tensor:

@@ -57,3 +57,16 @@ def test_a_picture_covered_with_hints_gets_their_colors():
     out = follow_hints(torch.zeros(1, 2, 256, 256), L, hints)
     assert torch.isfinite(out).all()
     assert (out - color).abs().mean() < 5
+
+
+def test_hints_that_find_the_generator_wrong_fade_it_elsewhere():
+    ab, L = torch.full((1, 2, 64, 64), 20.0), torch.full((1, 1, 64, 64), 50.0)
+    L[..., 40:, :] = 95.0  # nothing like the place of the hints
+    hints = torch.zeros(1, 3, 64, 64)
+    for x in (4, 24, 44):
+        hints[:, 2, 4:8, x : x + 4] = 1.0  # neutral gray
+    far = follow_hints(ab, L, hints)[..., 48:, :]
+    assert far.min() > 0
+    assert far.max() < 17
+    hints[:, :2] = hints[:, 2:] * 20 / 110
+    torch.testing.assert_close(follow_hints(ab, L, hints), ab)
