@@ -245,7 +245,7 @@ class LossConfig:
     style: float = 0.0  # of the batch as a whole, see perceptual.PerceptualLoss
     adversarial: float = 0.0
     gradient_penalty: float = 10.0
-    consistency: float = 0.0  # distance to the teacher's output for a shifted, noised copy
+    consistency: float = 0.0  # distance to the teacher's output for a shifted copy
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from colorize_core.training.schedule import At, Schedule
 
 _SEED_STRIDE = 1_000_003
 _MOST_SHIFT = 16  # pixels: half of the encoder's stride, so every phase comes up
-_MOST_GRAIN = 0.03  # in the network's L
+_MOST_GRAIN = 0.03  # in the network's L: what the pupil must look through, and its teacher not
 
 
 class ColorizeModule(lightning.LightningModule):
