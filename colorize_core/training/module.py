@@ -68,8 +68,7 @@ class ColorizeModule(lightning.LightningModule):
             self._perceptual = (PerceptualLoss(Path(config.perceptual_weights)),)
         self._teacher: tuple[nn.Module, ...] = ()
         if config.teacher_weights:
-            teacher = load_generator(Path(config.teacher_weights)).module
-            self._teacher = (teacher.requires_grad_(False).eval(),)
+            self._teacher = (load_generator(Path(config.teacher_weights)).module,)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.register_buffer("bin_weights", bin_weights, persistent=False)
         self.photos: dict[int, Tensor] = {}
