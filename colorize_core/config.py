@@ -243,6 +243,7 @@ class LossConfig:
     distribution: float = 0.0  # of the batch's colors as a whole, see losses.distribution_loss
     perceptual: float = 0.0
     style: float = 0.0  # of the batch as a whole, see perceptual.PerceptualLoss
+    recognition: float = 0.0  # the encoder still tells what ImageNet's network tells of the photo
     adversarial: float = 0.0
     gradient_penalty: float = 10.0
     consistency: float = 0.0  # distance to the teacher's output for a shifted copy
@@ -365,6 +366,19 @@ class TrainConfig:
             "perceptual_weights",
             self.perceptual_weights,
             "a weights file, since a stage has a perceptual or style loss",
+        )
+        _require(
+            bool(self.encoder_weights) or all(s.loss.recognition == 0 for s in self.stages),
+            "encoder_weights",
+            self.encoder_weights,
+            "a weights file, since a stage has a recognition loss",
+        )
+        _require(
+            self.generator.architecture == "flagship"
+            or all(s.loss.recognition == 0 for s in self.stages),
+            "generator.architecture",
+            self.generator.architecture,
+            "flagship, since a stage has a recognition loss",
         )
         _require(
             self.optimizer.ema > 0

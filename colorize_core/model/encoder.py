@@ -100,8 +100,11 @@ class MobileNetV2(nn.Module):
         self.semantic = Pointwise(width, SEMANTIC_CHANNELS)
 
     def freeze(self, blocks: int) -> None:
-        """Keep the stem and the first `blocks` blocks as they are."""
-        for part in (self.stem, *self.blocks[:blocks]):
+        """Keep the stem and the first `blocks` blocks as they are; with all 17, everything."""
+        parts = [self.stem, *self.blocks[:blocks]]
+        if blocks >= len(self.blocks):
+            parts.append(self.semantic)
+        for part in parts:
             part.requires_grad_(False)
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
@@ -149,3 +152,27 @@ def load_imagenet(encoder: MobileNetV2, path: Path) -> None:
         with torch.no_grad():
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)  # type: ignore[union-attr]
+
+
+def soften_strides(encoder: MobileNetV2) -> None:
+    """Average the strided 3x3 kernels over their four places in the 4x4, all but the second one.
+
+    A stride that looks at every other pixel gives another answer when the picture moves by one:
+    films flicker. The mean over both places is the cure of Zhang 2019 ("Making convolutional
+    networks shift-invariant again") inside a kernel that is there anyway, and it centers what
+    "SAME" padding puts half a pixel aside. The second stride carries the finest texture; with it
+    averaged, too, the pretrained features behind lose most of what they tell (decision 0008).
+    """
+    strided = [
+        layer
+        for layer in encoder.modules()
+        if isinstance(layer, SameConv) and layer.stride == (2, 2)
+    ]
+    for i, layer in enumerate(strided):
+        if i == 1:
+            continue
+        with torch.no_grad():
+            moved = layer.weight
+            for dim in (2, 3):
+                moved = (moved + moved.roll(-1, dim)) / 2
+            layer.weight.copy_(moved)

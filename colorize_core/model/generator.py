@@ -253,7 +253,11 @@ class FlagshipUNet(nn.Module):
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """See `build_generator`."""
-        s2, s4, s8, s16, s32 = self.encoder.pyramid(L)
+        return self.color(self.encoder.pyramid(L), hints)
+
+    def color(self, pyramid: list[Tensor], hints: Tensor | None = None) -> Tensor:
+        """The same from the encoder's features."""
+        s2, s4, s8, s16, s32 = pyramid
         context = self.context(self.encoder.describe(s32))
         hint4 = hint8 = hint16 = hint32 = None
         if hints is not None:

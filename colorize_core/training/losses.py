@@ -70,6 +70,18 @@ def distribution_loss(predicted: Tensor, target: Tensor, saturation: float) -> T
     return (sorted_projections(predicted) - sorted_projections(wanted)).abs().mean()
 
 
+def recognition_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
+    """Mean squared distance of features, each over the variance of what is wanted: 1 knows nothing.
+
+    The tensors are [B,...]. A pretrained encoder's deepest ReLUs die within a few hundred steps
+    while the decoder does not need them yet, and no color loss brings them back; this one holds
+    them, and teaches them to recognize in gray what ImageNet's network recognizes in color.
+    """
+    return torch.stack(
+        [F.mse_loss(f, w) / w.var().clamp_min(1e-6) for f, w in zip(found, wanted, strict=True)]
+    ).mean()
+
+
 def bin_weights(cache: PhotoCache) -> Tensor:
     """Inverse frequency of the ab bins, mean 1 over pixels (Zhang et al. 2016, section 2.2)."""
     counts = torch.zeros(BINS, BINS)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from colorize_core.config import StageConfig, TrainConfig
 from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
-from colorize_core.model.encoder import load_imagenet
+from colorize_core.model.encoder import MobileNetV2, load_imagenet, soften_strides
 from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.training.degrade import Dice, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
@@ -26,8 +26,9 @@ from colorize_core.training.losses import (
     critic_loss,
     distribution_loss,
     gradient_penalty,
+    recognition_loss,
 )
-from colorize_core.training.perceptual import PerceptualLoss
+from colorize_core.training.perceptual import PerceptualLoss, net_rgb
 from colorize_core.training.schedule import At, Schedule
 
 _SEED_STRIDE = 1_000_003
@@ -58,6 +59,7 @@ class ColorizeModule(lightning.LightningModule):
         if isinstance(self.generator, FlagshipUNet):
             if config.encoder_weights:
                 load_imagenet(self.generator.encoder, Path(config.encoder_weights))
+                soften_strides(self.generator.encoder)
             if config.frozen_blocks:
                 self.generator.encoder.freeze(config.frozen_blocks)
         has_critic = any(stage.n_critic for stage in config.stages)
@@ -66,6 +68,11 @@ class ColorizeModule(lightning.LightningModule):
         self._perceptual: tuple[PerceptualLoss, ...] = ()
         if any(s.loss.perceptual > 0 or s.loss.style > 0 for s in config.stages):
             self._perceptual = (PerceptualLoss(Path(config.perceptual_weights)),)
+        self._recognizer: tuple[MobileNetV2, ...] = ()
+        if any(s.loss.recognition > 0 for s in config.stages):
+            recognizer = MobileNetV2(in_channels=3).requires_grad_(False).eval()
+            load_imagenet(recognizer, Path(config.encoder_weights))
+            self._recognizer = (recognizer,)
         self._teacher: tuple[nn.Module, ...] = ()
         if config.teacher_weights:
             self._teacher = (load_generator(Path(config.teacher_weights)).module,)
@@ -147,6 +154,26 @@ class ColorizeModule(lightning.LightningModule):
             )
         return predicted.float()
 
+    def _predict_and_recognize(
+        self, seen: Tensor, sample: Sample, hints: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What `predict` says of L as `seen`, and how well the encoder recognizes the photo."""
+        generator = self.generator
+        assert isinstance(generator, FlagshipUNet)
+        recognizer = self._recognizer[0].to(self.device)
+        with self._autocast():
+            pyramid = generator.encoder.pyramid(seen.contiguous(memory_format=torch.channels_last))
+            described = generator.encoder.describe(pyramid[-1])
+            predicted = generator.color(pyramid, hints)
+            with torch.no_grad():
+                rgb = net_rgb(sample.L, sample.ab) * 2 - 1
+                deepest = recognizer.pyramid(rgb)[-1]
+                known = recognizer.describe(deepest)
+        loss = recognition_loss(
+            [pyramid[-1].float(), described.float()], [deepest.float(), known.float()]
+        )
+        return predicted.float(), loss
+
     def _critic_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
         assert self.critic is not None
         optimizer = self.optimizers()[1]  # type: ignore[index]
@@ -169,8 +196,14 @@ class ColorizeModule(lightning.LightningModule):
         if stage.loss.consistency > 0:
             amount = dice.uniform(len(seen), 1, 1, 1, high=_MOST_GRAIN)
             seen = (seen + amount * dice.normal(*seen.shape)).clamp(-1, 1)
-        predicted = self.predict(seen, hints)
+        recognition = torch.zeros((), device=self.device)
+        if stage.loss.recognition > 0:
+            predicted, recognition = self._predict_and_recognize(seen, sample, hints)
+            self._note(recognition=recognition)
+        else:
+            predicted = self.predict(seen, hints)
         loss = self._generator_loss(predicted, sample, stage)
+        loss = loss + stage.loss.recognition * recognition
         if stage.loss.consistency > 0:
             inconsistency = self._inconsistency(predicted, sample.L, hints, stage, dice)
             self._note(consistency=inconsistency)

@@ -89,8 +89,8 @@ class PerceptualLoss(nn.Module):
         Style compares the batch as a whole: how much of everything there is, wherever it stands.
         """
         with torch.no_grad():
-            wanted = self.features(_rgb(L, target))
-        found = self.features(_rgb(L, predicted))
+            wanted = self.features(net_rgb(L, target))
+        found = self.features(net_rgb(L, predicted))
         pairs = list(zip(found, wanted, strict=True))
         content = [(f - w).abs().mean() / w.abs().mean().clamp_min(1e-6) for f, w in pairs]
         grams = [(_gram(f), _gram(w)) for f, w in pairs]
@@ -102,8 +102,10 @@ class PerceptualLoss(nn.Module):
         return super().train(False)
 
 
-def _rgb(L: Tensor, ab: Tensor) -> Tensor:
-    return lab_to_rgb(torch.cat([net_to_L(L), net_to_ab(ab)], 1))
+def net_rgb(L: Tensor, ab: Tensor) -> Tensor:
+    """Network-scaled L [B,1,H,W] and ab [B,2,H,W] -> RGB [B,3,H,W] in [0,1]."""
+    rgb: Tensor = lab_to_rgb(torch.cat([net_to_L(L), net_to_ab(ab)], 1))
+    return rgb
 
 
 def _gram(features: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from colorize_core.atomic import append_lines, publish, publish_bytes
 from colorize_core.config import TrainConfig
 from colorize_core.model.checkpoint import save_generator
+from colorize_core.model.generator import FlagshipUNet
 from colorize_core.training.checkpoint import save_state
 from colorize_core.training.module import ColorizeModule
 from colorize_core.training.pictures import draw_curves, draw_page, lab_of, read_folder
@@ -27,11 +28,13 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 8
 _CURVES_SECONDS = 60.0  # drawing takes seconds
+_LEAST_CHANGE = 1e-3  # of a feature from photo to photo, to count as alive; ImageNet's have .5
+_LEAST_ALIVE = 0.5  # of the features
 COLUMNS = (
     "step", "epoch", "stage", "lr", "color", "distribution", "perceptual", "style",
-    "consistency", "adversarial", "critic", "penalty", "adversarial_to_l1", "gradient",
-    "photos_per_s", "waiting",
-    "val_l1", "val_de76", "val_colorfulness", "val_real_above_fake",
+    "consistency", "recognition", "adversarial", "critic", "penalty", "adversarial_to_l1",
+    "gradient", "photos_per_s", "waiting",
+    "val_l1", "val_de76", "val_colorfulness", "val_alive", "val_real_above_fake",
 )  # fmt: skip
 
 
@@ -166,10 +169,13 @@ class Watch(lightning.Callback):
         if self.host.rank != 0:
             return {}
         device = next(module.generator.parameters()).device
-        outputs = []
+        outputs, described = [], []
         for truth in torch.split(self.truth, _BATCH):
             L = truth[:, :1].to(device)
             outputs.append(module.best_generator(L).float().cpu())
+            if isinstance(module.best_generator, FlagshipUNet):
+                encoder = module.best_generator.encoder
+                described.append(encoder.describe(encoder.pyramid(L)[-1]).float().cpu())
         ab = torch.cat(outputs)
         true_ab = self.truth[:, 1:]
         difference = (ab - true_ab).abs()
@@ -178,6 +184,14 @@ class Watch(lightning.Callback):
             "val_de76": float((ab - true_ab).norm(dim=1).mean() * 110),
             "val_colorfulness": float(ab.norm(dim=1).mean() / true_ab.norm(dim=1).mean()),
         }
+        if described:
+            metrics["val_alive"] = alive_share(torch.cat(described))
+            if metrics["val_alive"] < _LEAST_ALIVE:
+                logger.warning(
+                    "%.0f %% of the encoder's deepest features say the same of every photo, so the"
+                    " generator does not know what is in it: lower encoder_lr and start again",
+                    100 * (1 - metrics["val_alive"]),
+                )
         if module.critic is not None:
             fake = module.critic(self.truth[:, :1].to(device), ab.to(device)).mean((1, 2, 3))
             real = module.critic(self.truth[:, :1].to(device), true_ab.to(device)).mean((1, 2, 3))
@@ -245,6 +259,15 @@ class Watch(lightning.Callback):
                 if (row.get("step") or "").isdigit() and int(row["step"]) <= step:
                     table.writerow(row)
         publish_bytes(path, text.getvalue().encode())
+
+
+def alive_share(described: Tensor) -> float:
+    """The part of the features [photos,features] that change from photo to photo.
+
+    ReLUs die for good when a rate is too high for a pretrained encoder, and no loss shows it: the
+    decoder colors on from textures alone.
+    """
+    return float((described.std(0, unbiased=False) > _LEAST_CHANGE).float().mean())
 
 
 def export_generator(

@@ -7,7 +7,6 @@ from torch import nn
 
 from colorize_core.config import LossConfig
 from colorize_core.errors import ModelError
-from colorize_core.model.encoder import MobileNetV2
 from colorize_core.training.data import PhotoCache
 from colorize_core.training.degrade import Dice
 from colorize_core.training.losses import (
@@ -17,6 +16,7 @@ from colorize_core.training.losses import (
     critic_loss,
     distribution_loss,
     gradient_penalty,
+    recognition_loss,
 )
 from colorize_core.training.perceptual import PerceptualLoss
 
@@ -114,21 +114,10 @@ def vgg_file(path):
     torch.save(state, path)
 
 
-def mobilenet_file(path):
-    torch.manual_seed(0)
-    net = MobileNetV2(in_channels=3)
-    state = {}
-    for i, layer in enumerate(m for m in net.modules() if isinstance(m, nn.Conv2d)):
-        weight = layer.weight.detach()
-        state[f"conv{i}.weight"] = weight[..., 1:, 1:] if weight.shape[-1] == 4 else weight
-        state[f"conv{i}.bias"] = layer.bias.detach()
-    torch.save(state, path)
-
-
-@pytest.mark.parametrize("write", [vgg_file, mobilenet_file])
-def test_perceptual_and_style_loss(write, tmp_path):
-    write(tmp_path / "net.pt")
-    loss = PerceptualLoss(tmp_path / "net.pt")
+@pytest.mark.parametrize("network", ["vgg", "mobilenet"])
+def test_perceptual_and_style_loss(network, tmp_path, mobilenet):
+    vgg_file(tmp_path / "net.pt")
+    loss = PerceptualLoss(tmp_path / "net.pt" if network == "vgg" else mobilenet)
     L = torch.rand(1, 1, 64, 64) - 0.5
     target = torch.rand(1, 2, 64, 64) - 0.5
     same = loss(L, target, target)
@@ -179,3 +168,11 @@ def test_the_distribution_loss_of_a_constant_shift_is_its_mean_projection():
     shifted = target + torch.tensor([0.1, 0.0])[None, :, None, None]
     expected = 0.1 * float(torch.arange(8).mul(torch.pi / 8).cos().abs().mean())
     assert float(distribution_loss(shifted, target, 1.0)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_recognition_is_relative_to_what_there_is_to_know():
+    known = torch.randn(4, 8, 2, 2, generator=torch.Generator().manual_seed(0))
+    small, large = known, 100 * known
+    assert float(recognition_loss([small, large], [small, large])) == 0
+    nothing = [torch.full_like(k, float(k.mean())) for k in (small, large)]
+    assert float(recognition_loss(nothing, [small, large])) == pytest.approx(1, abs=0.02)

@@ -22,6 +22,7 @@ from colorize_core.training.module import ColorizeModule
 from colorize_core.training.schedule import Schedule
 
 SMALL = GeneratorConfig(architecture="paper", base_channels=8, max_channels=16, depth=3)
+FLAGSHIP = GeneratorConfig(architecture="flagship")
 STAGE = StageConfig(
     name="gan", size=32, batch=2, samples=20, n_critic=2, lr=1e-3,
     loss=LossConfig(l1=100.0, adversarial=1.0),
@@ -53,9 +54,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(
-    "generator", [SMALL, GeneratorConfig(architecture="flagship")], ids=["paper", "flagship"]
-)
+@pytest.mark.parametrize("generator", [SMALL, FLAGSHIP], ids=["paper", "flagship"])
 def test_the_critics_gradient_reaches_the_first_encoder_layer(generator):
     only_critic = replace(STAGE, loss=LossConfig(l1=0.0, adversarial=1.0))
     module = make(only_critic, generator)
@@ -171,6 +170,27 @@ def test_consistency_needs_a_moving_average():
     TrainConfig(stages=(stage,), optimizer=OptimizerConfig(ema=0.9))
     with pytest.raises(ConfigError, match="teacher_weights"):
         TrainConfig(stages=(stage,), optimizer=OptimizerConfig())
+
+
+def test_the_encoder_is_taught_to_recognize_in_gray(mobilenet):
+    stage = StageConfig(
+        name="r", size=32, batch=2, samples=80, encoder_lr=1e-3,
+        loss=LossConfig(l1=0.0, recognition=1.0),
+    )  # fmt: skip
+    config = TrainConfig(stages=(stage,), generator=FLAGSHIP, encoder_weights=str(mobilenet))
+    module = ColorizeModule(config, Schedule(config, 10), torch.ones(BINS, BINS))
+    train(module, 1)
+    before = float(module.latest["recognition"])
+    train(module, 30)
+    assert float(module.latest["recognition"]) < 0.7 * before
+
+
+def test_recognition_needs_a_network_and_an_encoder():
+    stage = StageConfig(name="r", size=32, batch=2, samples=20, loss=LossConfig(recognition=1.0))
+    with pytest.raises(ConfigError, match="encoder_weights"):
+        TrainConfig(stages=(stage,), generator=FLAGSHIP)
+    with pytest.raises(ConfigError, match="architecture"):
+        TrainConfig(stages=(stage,), generator=SMALL, encoder_weights="net.pt")
 
 
 def test_bf16_generator_gives_float32_colors():

@@ -14,11 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from colorize_core.config import GroupWeight, TrainConfig, load_config
+from colorize_core.config import GeneratorConfig, GroupWeight, TrainConfig, load_config
 from colorize_core.errors import EXIT_DONE, ConfigError, ModelError, UsageError
-from colorize_core.model.checkpoint import load_generator
+from colorize_core.model.checkpoint import load_generator, save_generator
 from colorize_core.training.checkpoint import list_states, load_newest, save_state
 from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit
+from colorize_core.training.watch import alive_share
 from jobs.train import main
 
 ROOT = Path(__file__).parents[2]
@@ -178,6 +179,26 @@ def test_validation_photos_may_be_named(spec, tiny, photos):
     assert list((short.folder / "pages").glob("*.png"))
     with pytest.raises(UsageError, match="--val"):
         fit(replace(short, val=photos / "missing"), LocalHost("cpu"))
+
+
+def test_a_dead_encoder_is_told_of(spec, tiny, mobilenet, tmp_path, caplog):
+    assert alive_share(torch.tensor([[0.0, 1.0], [0.0, 2.0]])) == 0.5
+    config = replace(
+        only_first_stage(tiny, samples=16), encoder_weights=str(mobilenet),
+        generator=GeneratorConfig(architecture="flagship"),
+    )  # fmt: skip
+    told = "deepest features say the same"
+    alive = replace(spec, config=config)
+    fit(alive, LocalHost("cpu"))
+    assert told not in caplog.text
+
+    generator = load_generator(alive.exported)
+    with torch.no_grad():
+        generator.module.encoder.semantic.bias.fill_(-1e3)
+    init = tmp_path / "init.safetensors"
+    save_generator(init, generator.module, generator.config, extra={})
+    fit(replace(spec, config=replace(config, init_weights=str(init))), LocalHost("cpu"))
+    assert f"100 % of the encoder's {told}" in caplog.text
 
 
 def test_the_newest_checkpoint_can_be_exported(spec, tiny):
