@@ -288,8 +288,9 @@ class ColorizeModule(lightning.LightningModule):
         target = self.config.optimizer.ema
         if target <= 0:
             return
-        # A young average follows faster, or it would remember the random start.
-        decay = min(target, (1 + self.generator_steps) / (10 + self.generator_steps))
+        # A young average covers the last quarter of the steps: a longer one would remember the
+        # start, a shorter one keeps the noise of single steps (decision 0008).
+        decay = min(target, (1 + self.generator_steps) / (4 + self.generator_steps))
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.generator.parameters()), 1 - decay
         )
