@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,14 @@ def best_seconds(runs: dict[str, Run]) -> dict[str, float]:
     return best
 
 
+def side_by_side(sessions: list[Any], feed: dict[str, Any]) -> Run:
+    """One batch in each session at once, as workers of one thread do on a machine's cores."""
+    pool = ThreadPoolExecutor(len(sessions))
+    return lambda: list(pool.map(lambda session: session.run(None, feed), sessions))
+
+
 def main(photos: str | None = None) -> None:
-    """Print a table for one thread and one for two."""
+    """Print a table for one thread, one for two, and one for two workers of one thread."""
     L = torch.rand(BATCH, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) * 100
     feed = {INPUT: L.numpy().astype(np.float32)}
     with tempfile.TemporaryDirectory() as folder:
@@ -69,13 +76,22 @@ def main(photos: str | None = None) -> None:
                     f"ONNX int8 (ab {moved:.1f} off)": lambda small=small: small.run(None, feed),
                 }
             )
-            reference = best["torch fp32"]
-            for name, seconds in best.items():
-                rate, ratio = BATCH / seconds, reference / seconds
-                print(
-                    f"{name}, {SIDE}x{SIDE}, batch {BATCH}, {threads} threads: "
-                    f"{rate:.1f} pictures/s, x {ratio:.2f}"
-                )
+            show(best, f"{threads} threads", BATCH)
+        pairs = {
+            name: side_by_side([session(path, 1) for _ in range(2)], feed)
+            for name, path in (("ONNX fp32", float32), ("ONNX int8", int8))
+        }
+        show(best_seconds(pairs), "2 workers of 1 thread", 2 * BATCH)
+
+
+def show(best: dict[str, float], where: str, pictures: int) -> None:
+    """Print pictures per second, and their ratio to the first row's."""
+    reference = next(iter(best.values()))
+    for name, seconds in best.items():
+        print(
+            f"{name}, {SIDE}x{SIDE}, batch {BATCH}, {where}: "
+            f"{pictures / seconds:.1f} pictures/s, x {reference / seconds:.2f}"
+        )
 
 
 if __name__ == "__main__":
