@@ -4,15 +4,19 @@ import hashlib
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from skimage import data
 
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ModelError
 from colorize_core.model.checkpoint import load_generator, save_generator
 from colorize_core.model.files import shipped_weights
 from colorize_core.model.generator import build_generator
+from colorize_core.training.pictures import lab_of
+from colorize_core.training.watch import alive_share
 
 SMALL = GeneratorConfig(architecture="paper", base_channels=4, max_channels=8, depth=3)
 
@@ -84,3 +88,13 @@ def test_the_shipped_generator_is_whole_and_small():
         ab = loaded.module(torch.linspace(-1, 1, 64 * 64).reshape(1, 1, 64, 64))
     assert torch.isfinite(ab).all()
     assert ab.abs().max() > 0.02
+
+
+def test_the_shipped_generator_knows_one_picture_from_another():
+    photos = (data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.colorwheel())
+    crops = torch.from_numpy(np.stack([photo[:256, :256] for photo in photos]))
+    L = lab_of(crops, 256)[:, :1]
+    encoder = load_generator(shipped_weights()).module.encoder
+    with torch.no_grad():
+        described = encoder.describe(encoder.pyramid(L)[-1])
+    assert alive_share(described) > 0.8
