@@ -207,7 +207,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     saving: SavingConfig = field(default_factory=SavingConfig)
     encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
-    frozen_blocks: int = 0  # first blocks of that encoder kept as they are; saves time on CPUs
+    frozen_blocks: int = 0  # first blocks of that encoder kept as they are, 17 = all of it
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
     teacher_weights: str = ""  # a generator for the consistency loss; empty = the moving average
     init_weights: str = ""  # a .safetensors generator of this configuration to start from

@@ -186,7 +186,8 @@ class Watch(lightning.Callback):
         }
         if described:
             metrics["val_alive"] = alive_share(torch.cat(described))
-            if metrics["val_alive"] < _LEAST_ALIVE:
+            pretrained = self.config.encoder_weights or self.config.init_weights
+            if pretrained and metrics["val_alive"] < _LEAST_ALIVE:
                 logger.warning(
                     "%.0f %% of the encoder's deepest features say the same of every photo, so the"
                     " generator does not know what is in it: lower encoder_lr and start again",
