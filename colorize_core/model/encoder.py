@@ -121,6 +121,11 @@ class MobileNetV2(nn.Module):
         """What is in the picture: [B,320,h,w] -> [B,1280], the features its classifier reads."""
         return F.relu6(self.semantic(deepest)).mean((2, 3))
 
+    def recognize(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """`pyramid` and what `describe` makes of its deepest level."""
+        found = self.pyramid(x)
+        return found, self.describe(found[-1])
+
 
 def load_imagenet(encoder: MobileNetV2, path: Path) -> None:
     """Fill `encoder` from a state dict with keys conv0..conv51 (.weight, .bias) in forward order.

@@ -253,12 +253,14 @@ class FlagshipUNet(nn.Module):
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """See `build_generator`."""
-        return self.color(self.encoder.pyramid(L), hints)
+        return self.color(*self.encoder.recognize(L), hints)
 
-    def color(self, pyramid: list[Tensor], hints: Tensor | None = None) -> Tensor:
-        """The same from the encoder's features."""
+    def color(
+        self, pyramid: list[Tensor], described: Tensor, hints: Tensor | None = None
+    ) -> Tensor:
+        """The same from what the encoder recognizes."""
         s2, s4, s8, s16, s32 = pyramid
-        context = self.context(self.encoder.describe(s32))
+        context = self.context(described)
         hint4 = hint8 = hint16 = hint32 = None
         if hints is not None:
             (hint4, hint8, hint16, hint32), hint_context = self.hints(hints)

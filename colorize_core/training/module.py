@@ -162,15 +162,14 @@ class ColorizeModule(lightning.LightningModule):
         assert isinstance(generator, FlagshipUNet)
         recognizer = self._recognizer[0].to(self.device)
         with self._autocast():
-            pyramid = generator.encoder.pyramid(seen.contiguous(memory_format=torch.channels_last))
-            described = generator.encoder.describe(pyramid[-1])
-            predicted = generator.color(pyramid, hints)
+            pyramid, described = generator.encoder.recognize(
+                seen.contiguous(memory_format=torch.channels_last)
+            )
+            predicted = generator.color(pyramid, described, hints)
             with torch.no_grad():
-                rgb = net_rgb(sample.L, sample.ab) * 2 - 1
-                deepest = recognizer.pyramid(rgb)[-1]
-                known = recognizer.describe(deepest)
+                levels, known = recognizer.recognize(net_rgb(sample.L, sample.ab) * 2 - 1)
         loss = recognition_loss(
-            [pyramid[-1].float(), described.float()], [deepest.float(), known.float()]
+            [pyramid[-1].float(), described.float()], [levels[-1].float(), known.float()]
         )
         return predicted.float(), loss
 

@@ -170,12 +170,16 @@ class Watch(lightning.Callback):
             return {}
         device = next(module.generator.parameters()).device
         outputs, described = [], []
+        generator = module.best_generator
         for truth in torch.split(self.truth, _BATCH):
             L = truth[:, :1].to(device)
-            outputs.append(module.best_generator(L).float().cpu())
-            if isinstance(module.best_generator, FlagshipUNet):
-                encoder = module.best_generator.encoder
-                described.append(encoder.describe(encoder.pyramid(L)[-1]).float().cpu())
+            if isinstance(generator, FlagshipUNet):
+                pyramid, features = generator.encoder.recognize(L)
+                described.append(features.float().cpu())
+                output = generator.color(pyramid, features)
+            else:
+                output = generator(L)
+            outputs.append(output.float().cpu())
         ab = torch.cat(outputs)
         true_ab = self.truth[:, 1:]
         difference = (ab - true_ab).abs()

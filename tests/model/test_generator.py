@@ -8,6 +8,7 @@ from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ConfigError, ModelError
 from colorize_core.model.encoder import GROUPS, MobileNetV2, load_imagenet, soften_strides
 from colorize_core.model.generator import build_generator
+from tests.mobilenet_helpers import random_state
 
 PAPER = GeneratorConfig(architecture="paper", base_channels=4, max_channels=16, depth=4)
 FLAGSHIP = GeneratorConfig(architecture="flagship")
@@ -121,31 +122,6 @@ def reference_mobilenet(state, x):
             i += 2
             x = x + y if step == 1 and x.shape[1] == channels else y
     return x
-
-
-def random_state(generator: torch.Generator) -> dict[str, torch.Tensor]:
-    state, i, width = {}, 0, 32
-
-    def put(out: int, inputs: int, kernel: int) -> None:
-        nonlocal i
-        scale = (2 / (inputs * kernel * kernel)) ** 0.5
-        state[f"conv{i}.weight"] = (
-            torch.randn(out, inputs, kernel, kernel, generator=generator) * scale
-        )
-        state[f"conv{i}.bias"] = torch.randn(out, generator=generator) * 0.1
-        i += 1
-
-    put(32, 3, 3)
-    for expansion, channels, repeats, _ in GROUPS:
-        for _ in range(repeats):
-            hidden = width * expansion
-            if expansion > 1:
-                put(hidden, width, 1)
-            put(hidden, 1, 3)
-            put(channels, hidden, 1)
-            width = channels
-    put(1280, width, 1)
-    return state
 
 
 def test_the_encoder_computes_mobilenet(tmp_path):

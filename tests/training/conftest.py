@@ -7,10 +7,9 @@ import pytest
 import torch
 from PIL import Image
 from skimage import data
-from torch import nn
 
 from colorize_core.config import TrainConfig, load_config
-from colorize_core.model.encoder import MobileNetV2
+from tests.mobilenet_helpers import random_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,18 +39,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of random MobileNetV2 weights whose features differ from photo to photo."""
-    generator = torch.Generator().manual_seed(0)
-    state = {}
-    layers = [m for m in MobileNetV2(in_channels=3).modules() if isinstance(m, nn.Conv2d)]
-    for i, layer in enumerate(layers):
-        side = 3 if layer.kernel_size[0] > 1 else 1
-        shape = (*layer.weight.shape[:2], side, side)
-        spread = (2 / (shape[1] * side * side)) ** 0.5
-        state[f"conv{i}.weight"] = torch.randn(shape, generator=generator) * spread
-        state[f"conv{i}.bias"] = torch.zeros(shape[0])
+    """A file of random MobileNetV2 weights."""
     path = tmp_path_factory.mktemp("mobilenet") / "net.pt"
-    torch.save(state, path)
+    torch.save(random_state(torch.Generator().manual_seed(0)), path)
     return path
 
 
