@@ -228,15 +228,15 @@ class TrainConfig:
             self.perceptual_weights,
             "a weights file, since a stage has a perceptual or style loss",
         )
+        recognizes = any(s.loss.recognition > 0 for s in self.stages)
         require(
-            bool(self.encoder_weights) or all(s.loss.recognition == 0 for s in self.stages),
+            not recognizes or bool(self.encoder_weights),
             "encoder_weights",
             self.encoder_weights,
             "a weights file, since a stage has a recognition loss",
         )
         require(
-            self.generator.architecture == "flagship"
-            or all(s.loss.recognition == 0 for s in self.stages),
+            not recognizes or self.generator.architecture == "flagship",
             "generator.architecture",
             self.generator.architecture,
             "flagship, since a stage has a recognition loss",

@@ -217,16 +217,14 @@ class Loop:
 
     def _died(self, unit: WorkUnit, reason: str) -> None:
         self._deaths[unit.id] += 1
-        is_shard = isinstance(unit, ImageShard) and len(unit.photos) > 1
+        halves = _halves(unit)
         lone = min(LONE_DEATHS + int(self._innocent_deaths), MOST_DEATHS)
-        if self._deaths[unit.id] < (SHARD_DEATHS if is_shard else lone):
+        if self._deaths[unit.id] < (SHARD_DEATHS if halves else lone):
             self._ready.append(unit)
-        elif isinstance(unit, ImageShard) and len(unit.photos) > 1:
-            middle = len(unit.photos) // 2
-            for part in (unit.photos[:middle], unit.photos[middle:]):
-                half = replace(unit, photos=part)
+        elif halves:
+            for half in halves:
                 # A half has one death behind it already, but a lone photo gets its full tries.
-                self._deaths[half.id] = SHARD_DEATHS - 1 if len(part) > 1 else 0
+                self._deaths[half.id] = SHARD_DEATHS - 1 if len(half.photos) > 1 else 0
                 self._ready.append(half)
         else:
             key = unit.photos[0].key if isinstance(unit, ImageShard) else unit.key
@@ -268,6 +266,14 @@ class Loop:
                 return False
             self._stop.wait(min(DISK_CHECK_SECONDS, max(0.0, deadline - time.monotonic())))
         return False
+
+
+def _halves(unit: WorkUnit) -> list[ImageShard]:
+    """Two shards with half of the photos each; none for what cannot be divided."""
+    if not isinstance(unit, ImageShard) or len(unit.photos) < 2:
+        return []
+    middle = len(unit.photos) // 2
+    return [replace(unit, photos=part) for part in (unit.photos[:middle], unit.photos[middle:])]
 
 
 def _only(unit: WorkUnit, keys: set[str]) -> list[WorkUnit]:
