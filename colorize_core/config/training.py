@@ -107,7 +107,7 @@ class LossConfig:
     recognition: float = 0.0  # the encoder still tells what ImageNet's network tells of the photo
     adversarial: float = 0.0
     gradient_penalty: float = 10.0
-    consistency: float = 0.0  # distance to the teacher's output for a shifted copy
+    consistency: float = 0.0  # distance to the teachers' output for a shifted copy
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,8 @@ class TrainConfig:
     encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
     frozen_blocks: int = 0  # first blocks of that encoder kept as they are, 17 = all of it
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
-    teacher_weights: str = ""  # a generator for the consistency loss; empty = the moving average
+    # Generators whose mean the consistency loss follows; none = the moving average.
+    teacher_weights: tuple[str, ...] = ()
     init_weights: str = ""  # a .safetensors generator of this configuration to start from
     skip_stages: int = 0  # stages that the run behind `init_weights` has done
 

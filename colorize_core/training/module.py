@@ -73,9 +73,7 @@ class ColorizeModule(lightning.LightningModule):
             recognizer = MobileNetV2(in_channels=3).requires_grad_(False).eval()
             load_imagenet(recognizer, Path(config.encoder_weights))
             self._recognizer = (recognizer,)
-        self._teacher: tuple[nn.Module, ...] = ()
-        if config.teacher_weights:
-            self._teacher = (load_generator(Path(config.teacher_weights)).module,)
+        self._teachers = tuple(load_generator(Path(x)).module for x in config.teacher_weights)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.register_buffer("bin_weights", bin_weights, persistent=False)
         self.photos: dict[int, Tensor] = {}
@@ -247,17 +245,19 @@ class ColorizeModule(lightning.LightningModule):
     def _inconsistency(
         self, predicted: Tensor, L: Tensor, hints: Tensor | None, stage: StageConfig, dice: Dice
     ) -> Tensor:
-        """Distance to what the teacher says of the picture, moved a little and without the grain.
+        """Distance to what the teachers say of the picture, moved a little and without the grain.
 
         What a network says depends on how a picture lies on its grid of strides: one that learns
-        the teacher's mean over all places is steadier than the teacher. The moving average is the
-        calmer judge (Tarvainen & Valpola 2017); neither needs a backward pass.
+        the teacher's mean over all places is steadier than the teacher, and the mean of several
+        knows more than each (Hinton et al. 2015). Without any, the moving average is the calmer
+        judge (Tarvainen & Valpola 2017). None needs a backward pass.
         """
         top, left = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) for _ in range(2))
         moved, moved_hints = (_moved(x, top, left) for x in (L, hints))
-        teacher = self._teacher[0].to(self.device) if self._teacher else self.average
+        teachers = self._teachers or (self.average,)
         with torch.no_grad(), self._autocast():
-            there = teacher(moved, moved_hints).float()
+            said = [teacher.to(self.device)(moved, moved_hints).float() for teacher in teachers]
+        there = torch.stack(said).mean(0)
         # Only what is not mirrored is compared: the middle of the picture, wherever it went.
         side = L.shape[-1] - 2 * _MOST_SHIFT
         rows, columns = (

@@ -144,21 +144,23 @@ def test_consistency_compares_the_same_places():
         assert module._inconsistency(colors(L.flip(-1), None), L, None, stage, dice) > 0.1
 
 
-def test_consistency_draws_the_generator_to_its_teacher(tmp_path):
+def test_consistency_draws_the_generator_to_the_mean_of_its_teachers(tmp_path):
     stage = StageConfig(
         name="p", size=64, batch=2, samples=60, lr=1e-2, loss=LossConfig(l1=0.0, consistency=10.0)
     )
-    teacher = make()
-    teacher.generator.head.bias.data.fill_(0.3)
-    weights = tmp_path / "teacher.safetensors"
-    save_generator(weights, teacher.generator, SMALL, extra={})
-    config = TrainConfig(stages=(stage,), generator=SMALL, teacher_weights=str(weights))
+    weights = [tmp_path / "warm.safetensors", tmp_path / "cool.safetensors"]
+    teachers = [make(), make()]
+    for teacher, file, bias in zip(teachers, weights, (0.5, -0.1), strict=True):
+        teacher.generator.head.bias.data.fill_(bias)
+        save_generator(file, teacher.generator, SMALL, extra={})
+    config = TrainConfig(stages=(stage,), generator=SMALL, teacher_weights=tuple(map(str, weights)))
     module = ColorizeModule(config, Schedule(config, 10), torch.ones(BINS, BINS))
     L = torch.rand(2, 1, 64, 64)
 
     def distance() -> float:
         with torch.no_grad():
-            return float((module.predict(L) - teacher.predict(L)).abs().mean())
+            mean = (teachers[0].predict(L) + teachers[1].predict(L)) / 2
+            return float((module.predict(L) - mean).abs().mean())
 
     before = distance()
     train(module, 30)
