@@ -245,27 +245,26 @@ class ColorizeModule(lightning.LightningModule):
     def _inconsistency(
         self, predicted: Tensor, L: Tensor, hints: Tensor | None, stage: StageConfig, dice: Dice
     ) -> Tensor:
-        """Distance to what the teachers say of the picture, moved a little and without the grain.
+        """Distance to what the teachers say of the picture, moved, perhaps mirrored, without grain.
 
-        What a network says depends on how a picture lies on its grid of strides: one that learns
-        the teacher's mean over all places is steadier than the teacher, and the mean of several
-        knows more than each (Hinton et al. 2015). Without any, the moving average is the calmer
-        judge (Tarvainen & Valpola 2017). None needs a backward pass.
+        What a network says depends on how a picture lies on its grid of strides, and on which way
+        round it is: one that learns the teacher's mean over all views is steadier than the teacher
+        and knows more, and the mean of several knows more than each (Hinton et al. 2015). Without
+        any, the moving average is the calmer judge (Tarvainen & Valpola 2017). None needs a
+        backward pass.
         """
-        top, left = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) for _ in range(2))
-        moved, moved_hints = (_moved(x, top, left) for x in (L, hints))
-        teachers = self._teachers or (self.average,)
+        down, right = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) - _MOST_SHIFT for _ in range(2))
+        moved, moved_hints = (_moved(x, down, right) for x in (L, hints))
         with torch.no_grad(), self._autocast():
-            said = [teacher.to(self.device)(moved, moved_hints).float() for teacher in teachers]
+            said = [
+                _seen_by(teacher.to(self.device), moved, moved_hints, dice.number(0, 1) < 0.5)
+                for teacher in self._teachers or (self.average,)
+            ]
         there = torch.stack(said).mean(0)
-        # Only what is not mirrored is compared: the middle of the picture, wherever it went.
-        side = L.shape[-1] - 2 * _MOST_SHIFT
-        rows, columns = (
-            slice(2 * _MOST_SHIFT - x, 2 * _MOST_SHIFT - x + side) for x in (top, left)
-        )
-        inside = slice(_MOST_SHIFT, -_MOST_SHIFT)
+        # Only what both see is compared, not what the edges' reflection shows.
+        (ours_y, theirs_y), (ours_x, theirs_x) = _overlap(down), _overlap(right)
         return color_distance(
-            predicted[..., inside, inside], there[..., rows, columns], stage.loss.smooth_beta
+            predicted[..., ours_y, ours_x], there[..., theirs_y, theirs_x], stage.loss.smooth_beta
         ).mean()
 
     def _note_gradients(self, predicted: Tensor, color: Tensor, adversarial: Tensor) -> None:
@@ -295,10 +294,25 @@ class ColorizeModule(lightning.LightningModule):
         )
 
 
-def _moved(x: Tensor | None, top: int, left: int) -> Tensor | None:
-    """A picture of the same size from this place of it after mirroring its edges; None stays."""
+def _moved(x: Tensor | None, down: int, right: int) -> Tensor | None:
+    """The view this far down and right, of the same size, edges reflected; None stays None."""
     if x is None:
         return None
     padded = F.pad(x, [_MOST_SHIFT] * 4, mode="reflect")
+    top, left = _MOST_SHIFT + down, _MOST_SHIFT + right
     cut = padded[..., top : top + x.shape[-2], left : left + x.shape[-1]]
     return cut.contiguous(memory_format=torch.channels_last)
+
+
+def _overlap(shift: int) -> tuple[slice, slice]:
+    """Where a picture and its view moved by `shift` show the same: in it, and in the view."""
+    ahead, back = max(0, shift), max(0, -shift)
+    return slice(ahead, -back or None), slice(back, -ahead or None)
+
+
+def _seen_by(teacher: nn.Module, L: Tensor, hints: Tensor | None, mirrored: bool) -> Tensor:
+    """ab/110 that the teacher says of this view, or of its mirror image and mirrored back."""
+    if mirrored:
+        L, hints = L.flip(-1), None if hints is None else hints.flip(-1)
+    said: Tensor = teacher(L, hints).float()
+    return said.flip(-1) if mirrored else said

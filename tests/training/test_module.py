@@ -144,6 +144,20 @@ def test_consistency_compares_the_same_places():
         assert module._inconsistency(colors(L.flip(-1), None), L, None, stage, dice) > 0.1
 
 
+def test_consistency_asks_for_the_mean_over_mirror_images():
+    module = make(StageConfig(name="p", size=96, batch=2, samples=20))
+    L = torch.zeros(2, 1, 96, 96)
+    leftward = torch.linspace(-1, 1, 96).expand(2, 2, 96, 96)
+    module.average.forward = lambda L, hints: leftward
+    stage = module.config.stages[0]
+    found = [
+        float(module._inconsistency(leftward, L, None, stage, Dice(seed, torch.device("cpu"))))
+        for seed in range(20)
+    ]
+    assert min(found) < 0.4
+    assert max(found) > 0.8
+
+
 def test_consistency_draws_the_generator_to_the_mean_of_its_teachers(tmp_path):
     stage = StageConfig(
         name="p", size=64, batch=2, samples=60, lr=1e-2, loss=LossConfig(l1=0.0, consistency=10.0)
