@@ -254,7 +254,8 @@ class ColorizeModule(lightning.LightningModule):
         backward pass.
         """
         down, right = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) - _MOST_SHIFT for _ in range(2))
-        moved, moved_hints = (_moved(x, down, right) for x in (L, hints))
+        moved = _moved(L, down, right)
+        moved_hints = None if hints is None else _moved(hints, down, right)
         with torch.no_grad(), self._autocast():
             said = [
                 _seen_by(teacher.to(self.device), moved, moved_hints, dice.number(0, 1) < 0.5)
@@ -294,10 +295,8 @@ class ColorizeModule(lightning.LightningModule):
         )
 
 
-def _moved(x: Tensor | None, down: int, right: int) -> Tensor | None:
-    """The view this far down and right, of the same size, edges reflected; None stays None."""
-    if x is None:
-        return None
+def _moved(x: Tensor, down: int, right: int) -> Tensor:
+    """The view this far down and right, of the same size, edges reflected."""
     padded = F.pad(x, [_MOST_SHIFT] * 4, mode="reflect")
     top, left = _MOST_SHIFT + down, _MOST_SHIFT + right
     cut = padded[..., top : top + x.shape[-2], left : left + x.shape[-1]]
