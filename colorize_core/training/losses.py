@@ -13,6 +13,7 @@ from colorize_core.color.lab import ab_to_net, rgb_to_lab
 from colorize_core.config import LossConfig
 from colorize_core.training.data import PhotoCache
 from colorize_core.training.degrade import Dice
+from colorize_core.training.workers import mean_over_workers, rows_of_workers
 
 BINS = 22  # per axis, each 10 Lab units wide
 _CLIP = (0.3, 5.0)  # limits of the rebalancing weights
@@ -64,7 +65,7 @@ def distribution_loss(predicted: Tensor, target: Tensor, saturation: float) -> T
 
     def sorted_projections(ab: Tensor) -> Tensor:
         colors = F.avg_pool2d(ab, _COARSER).permute(0, 2, 3, 1).flatten(0, 2)
-        return (colors @ directions).sort(0).values
+        return rows_of_workers(colors @ directions).sort(0).values
 
     wanted = (target * saturation).clamp(-1, 1)
     return (sorted_projections(predicted) - sorted_projections(wanted)).abs().mean()
@@ -78,8 +79,13 @@ def recognition_loss(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
     them, and teaches them to recognize in gray what ImageNet's network recognizes in color.
     """
     return torch.stack(
-        [F.mse_loss(f, w) / w.var().clamp_min(1e-6) for f, w in zip(found, wanted, strict=True)]
+        [F.mse_loss(f, w) / _variance(w) for f, w in zip(found, wanted, strict=True)]
     ).mean()
+
+
+def _variance(x: Tensor) -> Tensor:
+    mean = mean_over_workers(x.mean())
+    return mean_over_workers((x - mean).square().mean()).clamp_min(1e-6)
 
 
 def bin_weights(cache: PhotoCache) -> Tensor:

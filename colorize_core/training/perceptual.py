@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from colorize_core.color.lab import lab_to_rgb, net_to_ab, net_to_L
 from colorize_core.errors import ModelError
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
+from colorize_core.training.workers import mean_over_workers
 
 _VGG_MEAN = (123.68, 116.78, 103.94)  # of RGB*255; no division by a deviation
 _VGG_LAYERS = ((0, 2), (5, 7), (10,))  # convolutions between the poolings, up to conv3_1
@@ -92,9 +93,9 @@ class PerceptualLoss(nn.Module):
             wanted = self.features(net_rgb(L, target))
         found = self.features(net_rgb(L, predicted))
         pairs = list(zip(found, wanted, strict=True))
-        content = [(f - w).abs().mean() / w.abs().mean().clamp_min(1e-6) for f, w in pairs]
-        grams = [(_gram(f), _gram(w)) for f, w in pairs]
-        style = [(f - w).abs().mean() / w.abs().mean().clamp_min(1e-6) for f, w in grams]
+        content = [(f - w).abs().mean() / _size(w) for f, w in pairs]
+        grams = [(mean_over_workers(_gram(f)), mean_over_workers(_gram(w))) for f, w in pairs]
+        style = [(f - w).abs().mean() / _size(w) for f, w in grams]
         return torch.stack(content).mean(), torch.stack(style).mean()
 
     def train(self, mode: bool = True) -> PerceptualLoss:
@@ -112,3 +113,7 @@ def _gram(features: Tensor) -> Tensor:
     """[B,C,h,w] -> [C,C] of the whole batch: what there is, not in which picture."""
     flat = features.transpose(0, 1).flatten(1)
     return flat @ flat.T / flat.shape[1]
+
+
+def _size(wanted: Tensor) -> Tensor:
+    return mean_over_workers(wanted.abs().mean()).clamp_min(1e-6)
