@@ -1,18 +1,45 @@
-"""Two items must not write one output."""
+"""Two items must not write one output, and none may write outside OUT or over an original."""
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
+from colorize_core.archive.listing import is_inside
 from colorize_core.archive.notes import TWICE, Notes, Row
 from colorize_core.errors import UnsafePathError
 
 
+@dataclass(frozen=True)
+class Place:
+    """Real paths of OUT and of the folder that holds the originals, None if there is no such one.
+
+    Where OUT lies in that folder, the scan has left it out: there its files are no originals.
+    """
+
+    out: str
+    originals: str | None
+
+    def holds_originals(self, real_path: str) -> bool:
+        """Whether a file that is written there may be, or become, one of the source."""
+        if self.originals is None or not is_inside(real_path, self.originals):
+            return False
+        return not (is_inside(self.out, self.originals) and is_inside(real_path, self.out))
+
+
 def without_collisions(
-    rows: Iterable[Row], notes: Notes, output_of: Callable[[str], str], fold_case: bool
+    rows: Iterable[Row],
+    notes: Notes,
+    output_of: Callable[[str], str],
+    fold_case: bool,
+    place: Place | None = None,
 ) -> list[Row]:
-    """Rows by path, each once; of two that give one output only the first stays."""
+    """Rows by path, each once, with outputs in `place`; of two with one output, the first stays."""
+    # Rows come folder by folder.
+    real = lru_cache(1024)(os.path.realpath)
     kept: list[Row] = []
     files: set[str] = set()
     folders: set[str] = set()
@@ -21,6 +48,10 @@ def without_collisions(
             notes.ignored[TWICE] += 1
             continue
         output = output_of(row.path)
+        misplaced = _misplaced(output, place, real)
+        if misplaced:
+            notes.problem(row.path, misplaced)
+            continue
         # Such file systems also take composed and decomposed accents for the same.
         key = unicodedata.normalize("NFC", output).casefold() if fold_case else output
         parents = list(_parents(key, folders))
@@ -41,3 +72,21 @@ def _parents(path: str, known: set[str]) -> Iterator[str]:
     """Folders of `path` that are not yet known to be folders, innermost first."""
     while (path := path.rpartition("/")[0]) and path not in known:
         yield path
+
+
+def _misplaced(
+    output: str, place: Place | None, real: Callable[[str], str]
+) -> UnsafePathError | None:
+    if not output or output.startswith("/") or ".." in output.split("/"):
+        return UnsafePathError(
+            f"{output!r}: this output would not lie in OUT", remedy="rename the item in the source"
+        )
+    if place is None:
+        return None
+    folder, _, name = f"{place.out.rstrip('/')}/{output}".rpartition("/")
+    # Also through a link in OUT.
+    if place.holds_originals(f"{real(folder or '/').rstrip('/')}/{name}"):
+        return UnsafePathError(
+            f"{output}: this output would be written into the source", remedy="choose another OUT"
+        )
+    return None

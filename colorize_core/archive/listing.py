@@ -24,7 +24,8 @@ class Bounds:
 
     root: str
     follow_links: bool
-    exclude: str | None = None  # real path of OUT, if it lies inside the source
+    exclude: str | None = None  # real path of OUT
+    is_in_out: bool = False
 
     @classmethod
     def of(cls, root: str, *, follow_links: bool, exclude: Path | None) -> Bounds:
@@ -39,20 +40,22 @@ class Bounds:
             raise UsageError(
                 f"OUT {exclude} is the source folder itself", remedy="choose another OUT"
             )
-        # When the source lies inside OUT, leaving OUT out would leave nothing.
-        inside = out is not None and not _is_inside(real, out)
-        return cls(real, follow_links, out if inside else None)
+        return cls(real, follow_links, out, out is not None and is_inside(real, out))
 
     def excludes(self, real_path: str) -> bool:
         """Whether a real path lies in OUT."""
-        return self.exclude is not None and _is_inside(real_path, self.exclude)
+        if self.exclude is None or not is_inside(real_path, self.exclude):
+            return False
+        # When the source lies inside OUT, leaving OUT out would leave nothing.
+        return not (self.is_in_out and is_inside(real_path, self.root))
 
     def allows(self, real_path: str) -> bool:
         """Whether a link may lead to this real path."""
-        return self.follow_links or _is_inside(real_path, self.root)
+        return self.follow_links or is_inside(real_path, self.root)
 
 
-def _is_inside(path: str, folder: str) -> bool:
+def is_inside(path: str, folder: str) -> bool:
+    """Whether an absolute path is `folder` or lies in it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
@@ -235,7 +238,7 @@ def list_file(list_path: str, notes: Notes, exclude: Path | None) -> Iterator[Ro
     path without its leading slash, so that it does not depend on the other lines.
 
     Raises:
-        UsageError: the list cannot be read.
+        UsageError: the list cannot be read, or names the root of the file system.
     """
     try:
         data = Path(list_path).read_bytes()
@@ -247,10 +250,15 @@ def list_file(list_path: str, notes: Notes, exclude: Path | None) -> Iterator[Ro
     bounds = Bounds("/", True, os.path.realpath(exclude) if exclude is not None else None)
     for line in _list_lines(data):
         location = os.path.normpath(os.path.join(base, line))
-        if _is_inside(location, base) and location != base:
+        if is_inside(location, base) and location != base:
             path = os.path.relpath(location, base)
         else:
             path = location.lstrip("/")
+        if not path:
+            raise UsageError(
+                f"the list {list_path} names {line}, the whole file system",
+                remedy="name the folders in it that hold photos or films",
+            )
         if not os.path.lexists(location):
             missing = MissingError(f"{line}: named in {list_path}, but not there")
             notes.problem(path, missing)
@@ -258,7 +266,7 @@ def list_file(list_path: str, notes: Notes, exclude: Path | None) -> Iterator[Ro
         # Who names a link wants it; inside a folder, links still do not lead outside.
         entry = _Entry(path, location, os.path.basename(location), False, os.path.isdir(location))
         folder_bounds = bounds
-        if entry.is_folder:
+        if entry.is_folder and not bounds.excludes(os.path.realpath(location)):
             folder_bounds = Bounds.of(location, follow_links=False, exclude=exclude)
         for row in _named(entry, notes, folder_bounds):
             yield row._replace(location=location + row.path[len(path) :])

@@ -15,7 +15,7 @@ from typing import Literal, overload
 from urllib.parse import unquote
 
 from colorize_core.archive import listing, opened, remote
-from colorize_core.archive.collisions import without_collisions
+from colorize_core.archive.collisions import Place, without_collisions
 from colorize_core.archive.notes import (
     ARCHIVE_SUFFIXES,
     Notes,
@@ -118,7 +118,8 @@ def scan(
             tar (also compressed), or an fsspec URL of one of these.
         photo_suffixes: lower case, with the dot.
         film_suffixes: likewise.
-        exclude: OUT, which is left out where it lies inside the source.
+        exclude: OUT, which is left out where it lies inside the source. An item whose output would
+            not lie in it, or would lie among the originals, is a problem.
         follow_links: also take what links lead to outside the source, and enter linked folders.
         staging: where compressed tars are unpacked, and archives go whose server cannot send
             parts. Without it, compressed tars are listed and read in place, which is slow.
@@ -139,7 +140,8 @@ def scan(
         raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
     except InputError as error:
         raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
-    kept = without_collisions(rows, notes, output_of or _same, fold_case)
+    place = _place(exclude, prefix) if exclude is not None else None
+    kept = without_collisions(rows, notes, output_of or _same, fold_case, place)
     if not kept and not notes.problems:
         raise UsageError(_nothing_found(source, notes), remedy=_suffix_help(notes))
     notes.problems.sort(key=lambda problem: problem[0])
@@ -149,6 +151,10 @@ def scan(
         ignored={reason: n for reason, n in sorted(notes.ignored.items()) if n},
         problems=tuple(notes.problems),
     )
+
+
+def _place(out: Path, prefix: str) -> Place:
+    return Place(os.path.realpath(out), os.path.realpath(prefix) if prefix else None)
 
 
 def _same(path: str) -> str:

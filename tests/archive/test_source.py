@@ -108,6 +108,33 @@ def test_a_source_inside_out_is_not_left_out(tmp_path):
     assert paths(find(tmp_path / "scans", exclude=tmp_path)) == ["a.jpg"]
 
 
+def test_no_output_is_written_into_the_source(tmp_path):
+    src = write(tmp_path / "scans", "a.jpg", "scans/a.jpg", "scans/new.jpg", "b/a.jpg")
+    found = find(src, exclude=tmp_path)
+    assert paths(found) == ["a.jpg", "b/a.jpg"]
+    assert problems(found) == {"scans/a.jpg": UnsafePathError, "scans/new.jpg": UnsafePathError}
+    assert "another OUT" in found.problems[0][1].remedy
+    # Through a link in OUT, as well.
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "b").symlink_to(src)
+    assert problems(find(src, exclude=out)) == {"b/a.jpg": UnsafePathError}
+
+
+def test_links_from_a_source_inside_out_do_not_lead_to_outputs(tmp_path):
+    src = write(tmp_path, "scans/a.jpg", "done/b.jpg") / "scans"
+    (src / "done").symlink_to(tmp_path / "done")
+    found = find(src, exclude=tmp_path, follow_links=True)
+    assert paths(found) == ["a.jpg"]
+    assert found.ignored == {"inside OUT": 1}
+
+
+@pytest.mark.parametrize("output", ["", "/etc/a.jpg", "../a.jpg"])
+def test_outputs_outside_out_are_problems(tmp_path, output):
+    src = write(tmp_path / "src", "a.jpg")
+    assert problems(find(src, output_of=lambda _: output)) == {"a.jpg": UnsafePathError}
+
+
 @pytest.mark.parametrize("source", [".", "a.jpg", "*.jpg"])
 def test_out_may_not_be_the_source(tmp_path, source):
     write(tmp_path, "a.jpg")
@@ -348,6 +375,20 @@ def test_list_leaves_out_out_and_may_lie_in_it(tmp_path):
     found = find(f"@{tmp_path}/out/list", exclude=tmp_path / "out")
     assert [item.location for item in found.items] == [str(tmp_path / "a.jpg")]
     assert found.ignored == {"inside OUT": 1}
+
+
+def test_list_leaves_out_a_folder_in_out(tmp_path):
+    write(tmp_path, "scans/a.jpg")
+    (tmp_path / "list").write_text("scans\n")
+    with pytest.raises(UsageError, match="left out: 1 inside OUT"):
+        find(f"@{tmp_path}/list", exclude=tmp_path)
+
+
+@pytest.mark.parametrize("line", ["/", "//", "/../"])
+def test_list_may_not_name_the_whole_file_system(tmp_path, line):
+    (tmp_path / "list").write_text(f"{line}\n")
+    with pytest.raises(UsageError, match="whole file system"):
+        find(f"@{tmp_path}/list", exclude=tmp_path / "out")
 
 
 def test_list_that_cannot_be_read(tmp_path):
