@@ -45,7 +45,10 @@ def without_collisions(
     folders: set[str] = set()
     for row in sorted(rows, key=lambda row: row.path):
         if kept and kept[-1].path == row.path:
-            notes.ignored[TWICE] += 1
+            if kept[-1] == row:
+                notes.ignored[TWICE] += 1
+            else:
+                notes.problem(row.path, _of_one_path(kept[-1], row))
             continue
         output = output_of(row.path)
         misplaced = _misplaced(output, place, real)
@@ -72,6 +75,14 @@ def _parents(path: str, known: set[str]) -> Iterator[str]:
     """Folders of `path` that are not yet known to be folders, innermost first."""
     while (path := path.rpartition("/")[0]) and path not in known:
         yield path
+
+
+def _of_one_path(first: Row, second: Row) -> UnsafePathError:
+    return UnsafePathError(
+        f"{second.path}: two items have this path; {second.location} was left out, "
+        f"{first.location} was taken",
+        remedy="rename one of the two in the source",
+    )
 
 
 def _misplaced(

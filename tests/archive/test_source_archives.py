@@ -204,6 +204,15 @@ def test_zip_links_encryption_methods_and_replaced_members(tmp_path):
         read_item(found.items[0], max_bytes=9)
 
 
+@pytest.mark.parametrize(("make", "name"), [(make_zip, "a.zip"), (make_tar, "a.tar")])
+def test_two_members_of_one_path_are_a_problem(tmp_path, make, name):
+    found = find(make(tmp_path / name, {"b/a.jpg": b"one", "./b/a.jpg": b"another"}))
+    assert content(found) == {"b/a.jpg": b"one"}
+    assert problems(found) == {"b/a.jpg": UnsafePathError}
+    assert "./b/a.jpg" in found.problems[0][1].message
+    assert found.ignored == {}
+
+
 def test_files_and_folders_of_one_name_collide(tmp_path):
     members = {"a.jpg": b"1", "a.jpg/b.jpg": b"2", "c/d.jpg": b"3"}
     for source in (
