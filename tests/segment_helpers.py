@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from colorize_core.config import VideoSettings
-from colorize_core.media.containers import output_name, what_container_keeps
+from colorize_core.media.containers import what_container_keeps
 from colorize_core.media.encoder import SegmentEncoder
 from colorize_core.media.encoding import choose_encoding
 from colorize_core.media.join import JoinResult, join_segments
 from colorize_core.media.planes import with_chroma
 from colorize_core.media.reader import read_pictures
+from colorize_core.media.suffixes import output_name
 from colorize_core.media.video import plan_segments, probe_film
 
 CB, CR = 100, 160

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from colorize_core.archive.listing import is_inside
 from colorize_core.archive.notes import TWICE, Notes, Row
@@ -23,6 +24,11 @@ class Place:
     out: str
     originals: str | None
 
+    @classmethod
+    def of(cls, out: Path, originals: str) -> Place:
+        """Place of any spelling of the two paths; "" for no such folder."""
+        return cls(os.path.realpath(out), os.path.realpath(originals) if originals else None)
+
     def holds_originals(self, real_path: str) -> bool:
         """Whether a file that is written there may be, or become, one of the source."""
         if self.originals is None or not is_inside(real_path, self.originals):
@@ -33,11 +39,14 @@ class Place:
 def without_collisions(
     rows: Iterable[Row],
     notes: Notes,
-    output_of: Callable[[str], str],
+    outputs_of: Callable[[str], Sequence[str]],
     fold_case: bool,
     place: Place | None = None,
 ) -> list[Row]:
-    """Rows by path, each once, with outputs in `place`; of two with one output, the first stays."""
+    """Rows by path, each once, with outputs in `place`; of two with one output, the first stays.
+
+    `outputs_of` gives all outputs that an item may get.
+    """
     # Rows come folder by folder.
     real = lru_cache(1024)(os.path.realpath)
     kept: list[Row] = []
@@ -50,25 +59,34 @@ def without_collisions(
             else:
                 notes.problem(row.path, _of_one_path(kept[-1], row))
             continue
-        output = output_of(row.path)
-        misplaced = _misplaced(output, place, real)
-        if misplaced:
-            notes.problem(row.path, misplaced)
+        keys = {
+            # Such file systems also take composed and decomposed accents for the same.
+            unicodedata.normalize("NFC", output).casefold() if fold_case else output: output
+            for output in outputs_of(row.path)
+        }
+        problems = (_misplaced(output, place, real) for output in keys.values())
+        problem = next(filter(None, problems), None) or _clash(row.path, keys, files, folders)
+        if problem:
+            notes.problem(row.path, problem)
             continue
-        # Such file systems also take composed and decomposed accents for the same.
-        key = unicodedata.normalize("NFC", output).casefold() if fold_case else output
-        parents = list(_parents(key, folders))
-        if key in files or key in folders or any(parent in files for parent in parents):
-            clash = UnsafePathError(
-                f"{row.path}: its output {output} would overwrite that of another item",
-                remedy="rename one of the two in the source",
-            )
-            notes.problem(row.path, clash)
-            continue
-        files.add(key)
-        folders.update(parents)
+        files.update(keys)
+        for key in keys:
+            folders.update(_parents(key, folders))
         kept.append(row)
     return kept
+
+
+def _clash(
+    path: str, keys: Mapping[str, str], files: set[str], folders: set[str]
+) -> UnsafePathError | None:
+    for key, output in keys.items():
+        parents = _parents(key, folders)
+        if key in files or key in folders or any(parent in files for parent in parents):
+            return UnsafePathError(
+                f"{path}: its output {output} would overwrite that of another item",
+                remedy="rename one of the two in the source",
+            )
+    return None
 
 
 def _parents(path: str, known: set[str]) -> Iterator[str]:

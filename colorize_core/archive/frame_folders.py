@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from colorize_core.archive.collisions import Place, without_collisions
+from colorize_core.archive.notes import Notes, Row
 from colorize_core.archive.source import Scan, SourceItem
 from colorize_core.errors import UsageError
 
 
-def scan_frame_folders(source: str, root: Path, *, suffixes: frozenset[str], out: Path) -> Scan:
+def scan_frame_folders(
+    source: str,
+    root: Path,
+    *,
+    suffixes: frozenset[str],
+    out: Path,
+    outputs_of: Callable[[str], Sequence[str]],
+    fold_case: bool,
+) -> Scan:
     """Take every folder of pictures at or below `root` as one film.
 
     Args:
@@ -19,20 +29,32 @@ def scan_frame_folders(source: str, root: Path, *, suffixes: frozenset[str], out
         root: local folder.
         suffixes: of frames, lower case, with the dot.
         out: left out where it lies inside.
+        outputs_of: as for `scan`.
+        fold_case: likewise.
 
     Raises:
         UsageError: no folder holds pictures.
     """
-    items = sorted(_items(root, suffixes, out.resolve()), key=lambda item: item.path)
-    if not items:
+    notes = Notes(frozenset(), frozenset())
+    rows = _rows(root, suffixes, out.resolve())
+    kept = without_collisions(rows, notes, outputs_of, fold_case, Place.of(out, str(root)))
+    if not kept and not notes.problems:
         raise UsageError(
             f"{source}: no folder of pictures in it",
             remedy=f"known suffixes: {', '.join(sorted(suffixes))}",
         )
-    return Scan(source=source, items=items, ignored={}, problems=())
+    return Scan(
+        source=source,
+        items=[
+            SourceItem(row.path, str(row.location), row.size, str(row.stamp), "film")
+            for row in kept
+        ],
+        ignored={},
+        problems=tuple(notes.problems),
+    )
 
 
-def _items(root: Path, suffixes: frozenset[str], out: Path) -> Iterator[SourceItem]:
+def _rows(root: Path, suffixes: frozenset[str], out: Path) -> Iterator[Row]:
     for name, folders, files in os.walk(root):
         folder = Path(name)
         folders[:] = sorted(f for f in folders if f[0] != "." and (folder / f).resolve() != out)
@@ -40,7 +62,7 @@ def _items(root: Path, suffixes: frozenset[str], out: Path) -> Iterator[SourceIt
             size, stamp = measure_folder(folder)
             below = folder.relative_to(root).as_posix()
             path = root.resolve().name if below == "." else below
-            yield SourceItem(path, str(folder.absolute()), size, stamp, "film")
+            yield Row(path, str(folder.absolute()), size, stamp)
 
 
 def measure_folder(folder: Path) -> tuple[int, str]:

@@ -108,7 +108,7 @@ def scan(
     exclude: Path | None = None,
     follow_links: bool = False,
     staging: Path | None = None,
-    output_of: Callable[[str], str] | None = None,
+    outputs_of: Callable[[str], Sequence[str]] | None = None,
     fold_case: bool = False,
 ) -> Scan:
     """Find everything in a source.
@@ -123,8 +123,8 @@ def scan(
         follow_links: also take what links lead to outside the source, and enter linked folders.
         staging: where compressed tars are unpacked, and archives go whose server cannot send
             parts. Without it, compressed tars are listed and read in place, which is slow.
-        output_of: from an item's path to its output's, to find items that would overwrite each
-            other. Default: the same path.
+        outputs_of: from an item's path to those that its output may get, to find items that would
+            overwrite each other. Default: the same path.
         fold_case: OUT's file system does not tell `A.jpg` from `a.jpg` (see `folds_case`).
 
     Raises:
@@ -140,8 +140,8 @@ def scan(
         raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
     except InputError as error:
         raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
-    place = _place(exclude, prefix) if exclude is not None else None
-    kept = without_collisions(rows, notes, output_of or _same, fold_case, place)
+    place = Place.of(exclude, prefix) if exclude is not None else None
+    kept = without_collisions(rows, notes, outputs_of or _same, fold_case, place)
     if not kept and not notes.problems:
         raise UsageError(_nothing_found(source, notes), remedy=_suffix_help(notes))
     notes.problems.sort(key=lambda problem: problem[0])
@@ -153,12 +153,8 @@ def scan(
     )
 
 
-def _place(out: Path, prefix: str) -> Place:
-    return Place(os.path.realpath(out), os.path.realpath(prefix) if prefix else None)
-
-
-def _same(path: str) -> str:
-    return path
+def _same(path: str) -> tuple[str]:
+    return (path,)
 
 
 def _rows(

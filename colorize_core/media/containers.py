@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 import av
@@ -14,12 +13,6 @@ from colorize_core.errors import UnsupportedError
 from colorize_core.media.film import FilmProbe, StreamInfo
 
 MUXERS = {"mkv": "matroska", "mp4": "mp4", "mov": "mov", "webm": "webm"}
-_SUFFIXES = {
-    "mkv": (".mkv",),
-    "mp4": (".mp4", ".m4v"),
-    "mov": (".mov", ".qt"),
-    "webm": (".webm",),
-}
 _ENCODERS = {
     "mkv": {"libx264", "libx265", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc"},
     "mp4": {"libx264", "libx265", "libsvtav1", "ffv1", "h264_nvenc", "hevc_nvenc"},
@@ -101,13 +94,6 @@ def source_container(probe: FilmProbe) -> str | None:
     if probe.container.startswith("mov,"):
         return "mov" if probe.brand == "qt" else "mp4"
     return None
-
-
-def output_name(path: str, container: str) -> str:
-    """Keep the item's own relative path; where the format changes, the new suffix is added."""
-    if PurePosixPath(path).suffix.lower() in _SUFFIXES[container]:
-        return path
-    return f"{path}{_SUFFIXES[container][0]}"
 
 
 def holders(stream: Any) -> frozenset[str]:

@@ -25,11 +25,6 @@ TIMES_NAME = "times.csv"
 _DIGITS = re.compile(r"\d+")
 
 
-def frames_name(path: str) -> str:
-    """Relative path of the folder that takes the frames of the film `path`."""
-    return f"{path}.frames"
-
-
 def frame_pattern(folder: Path) -> str:
     """Glob that matches a folder's frames: the pictures of its commonest suffix.
 

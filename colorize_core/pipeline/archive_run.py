@@ -16,6 +16,7 @@ from colorize_core import __version__
 from colorize_core.archive.frame_folders import scan_frame_folders
 from colorize_core.archive.lock import OutputLock
 from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.archive.notes import suffix_of
 from colorize_core.archive.source import Scan, folds_case, local_path, scan
 from colorize_core.archive.summary import Judge, write_summary
 from colorize_core.archive.units import ItemReport, UnitReport, WorkUnit
@@ -30,7 +31,7 @@ from colorize_core.errors import (
 )
 from colorize_core.media.images import PHOTO_SUFFIXES, output_path
 from colorize_core.media.metadata import ComputedColorNote
-from colorize_core.media.suffixes import FILM_SUFFIXES, FRAME_SUFFIXES
+from colorize_core.media.suffixes import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
 from colorize_core.pipeline.compare import Comparisons, require_place, write_comparisons
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import Progress
@@ -77,9 +78,17 @@ class Outcome:
 
 
 def find_items(
-    source: str, out: Path, *, follow_links: bool, staging: Path | None, as_film: bool = False
+    source: str,
+    out: Path,
+    *,
+    follow_links: bool,
+    staging: Path | None,
+    config_for: Callable[[str], ColorizeConfig],
+    as_film: bool = False,
 ) -> Scan:
     """Scan SRC, with OUT left out; with `as_film`, each folder of pictures is one film.
+
+    `config_for` gives the settings of an item by its path: they decide what its output may be.
 
     Raises:
         UsageError: SRC is not there, holds nothing, or OUT is SRC.
@@ -89,13 +98,28 @@ def find_items(
         raise UsageError(
             f"OUT is SRC: {out}", remedy="choose another OUT: originals are never written"
         )
+
+    def outputs_of(path: str) -> tuple[str, ...]:
+        if not as_film and suffix_of(path) not in FILM_SUFFIXES:
+            return (output_path(path),)
+        video = config_for(path).video
+        return film_outputs(path, container=video.container, frames=video.frames, is_folder=as_film)
+
+    fold_case = out.exists() and folds_case(out)
     if as_film:
         if local is None or not local.is_dir():
             raise UsageError(
                 f"{source}: frames are taken from a local folder only",
                 remedy="leave video.as_film out, or unpack it first",
             )
-        return scan_frame_folders(source, local, suffixes=FRAME_SUFFIXES, out=out)
+        return scan_frame_folders(
+            source,
+            local,
+            suffixes=FRAME_SUFFIXES,
+            out=out,
+            outputs_of=outputs_of,
+            fold_case=fold_case,
+        )
     return scan(
         source,
         photo_suffixes=PHOTO_SUFFIXES,
@@ -103,8 +127,8 @@ def find_items(
         exclude=out,
         follow_links=follow_links,
         staging=staging,
-        output_of=output_path,
-        fold_case=out.exists() and folds_case(out),
+        outputs_of=outputs_of,
+        fold_case=fold_case,
     )
 
 
@@ -140,6 +164,7 @@ def colorize_archive(
             job.out,
             follow_links=follow_links,
             staging=state / "staging",
+            config_for=job.config_for,
             as_film=job.config.video.as_film,
         )
         if job.options.compare:

@@ -75,6 +75,7 @@ def dry_run(
             job.out,
             follow_links=follow_links,
             staging=Path(scratch) / "staging",
+            config_for=job.config_for,
             as_film=job.config.video.as_film,
         )
         manifest = Manifest(state_folder(job.out) / "manifest.jsonl")

@@ -30,6 +30,7 @@ from colorize_core.archive.units import (
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import InputError
 from colorize_core.media import images
+from colorize_core.media.suffixes import frames_name, output_name
 
 if TYPE_CHECKING:
     from colorize_core.media.film import FilmProbe
@@ -192,9 +193,8 @@ class Planner:
         staged = ExitStack()
         # Imported here: photos are colorized also where av is not installed.
         from colorize_core.media import video
-        from colorize_core.media.containers import output_name, what_container_keeps
+        from colorize_core.media.containers import what_container_keeps
         from colorize_core.media.encoding import choose_encoding
-        from colorize_core.media.frames import frames_name
 
         try:
             local = staged.enter_context(
@@ -220,7 +220,9 @@ class Planner:
             self._films[key] = _Film(
                 Join(key, here, probe, (), "", config), (), set(), staged, _is_remote(item)
             )
-            return [FilmCopy(key, here, item.path, leave=config.colored == "leave")]
+            # A folder's own path may hold the outputs of folders in it.
+            output = frames_name(item.path) if local.is_dir() else item.path
+            return [FilmCopy(key, here, output, leave=config.colored == "leave")]
         ranges = video.plan_segments(probe, config.video.segment_frames)
         segments = self._segments(item, here, key, probe, config, ranges)
         join = Join(

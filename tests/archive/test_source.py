@@ -132,7 +132,7 @@ def test_links_from_a_source_inside_out_do_not_lead_to_outputs(tmp_path):
 @pytest.mark.parametrize("output", ["", "/etc/a.jpg", "../a.jpg"])
 def test_outputs_outside_out_are_problems(tmp_path, output):
     src = write(tmp_path / "src", "a.jpg")
-    assert problems(find(src, output_of=lambda _: output)) == {"a.jpg": UnsafePathError}
+    assert problems(find(src, outputs_of=lambda _: [output])) == {"a.jpg": UnsafePathError}
 
 
 @pytest.mark.parametrize("source", [".", "a.jpg", "*.jpg"])
@@ -400,12 +400,12 @@ def test_colliding_outputs_are_problems(tmp_path):
     src = write(tmp_path, "scan.gif", "scan.gif.png", "other.gif", "A.jpg", "a.jpg")
 
     def output(path):
-        return path + ".png" if path.endswith(".gif") else path
+        return [path + ".png" if path.endswith(".gif") else path]
 
     assert problems(find(src)) == {}
-    found = find(src, output_of=output)
+    found = find(src, outputs_of=output)
     assert problems(found) == {"scan.gif.png": UnsafePathError}
-    found = find(src, output_of=output, fold_case=True)
+    found = find(src, outputs_of=output, fold_case=True)
     assert problems(found) == {"a.jpg": UnsafePathError, "scan.gif.png": UnsafePathError}
     assert paths(found) == ["A.jpg", "other.gif", "scan.gif"]
     assert "rename" in found.problems[0][1].remedy

@@ -9,10 +9,11 @@ import torch
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
 from colorize_core.inference.clips import colorize_segment
 from colorize_core.inference.view import View
-from colorize_core.media.containers import output_name, what_container_keeps
+from colorize_core.media.containers import what_container_keeps
 from colorize_core.media.encoding import choose_encoding
 from colorize_core.media.join import join_segments
 from colorize_core.media.planes import parse_format, plane
+from colorize_core.media.suffixes import output_name
 from colorize_core.media.video import plan_segments, probe_film
 from tests.film_helpers import decode, make_film, make_frame, spoil_packet
 

@@ -70,3 +70,15 @@ def test_a_film_becomes_a_folder_of_frames(tmp_path, colorize):
     assert not (out / ".colorize" / "segments").exists() or not list(
         (out / ".colorize" / "segments").rglob("*.nut")
     )
+
+
+def test_a_copied_frame_folder_leaves_the_films_of_folders_in_it(tmp_path, colorize):
+    source = tmp_path / "reels"
+    _write_frames(source / "a" / "b", 3)
+    red = np.zeros((64, 96, 3), np.uint8)
+    red[..., 2] = np.linspace(60, 255, 96)
+    for index in range(3):
+        cv2.imwrite(str(source / "a" / f"{index}.png"), red)
+    out = colorize(source, "--set", "video.as_film=true")
+    assert probe_film(out / "a" / "b.mkv").frames == 3
+    assert (out / "a.frames" / "0.png").read_bytes() == (source / "a" / "0.png").read_bytes()

@@ -1,0 +1,58 @@
+"""What a run takes from SRC: no two of its items may write one output."""
+
+from pathlib import Path
+
+from colorize_core.archive.source import Scan
+from colorize_core.config import ColorizeConfig, VideoSettings
+from colorize_core.pipeline.archive_run import find_items
+
+
+def find(source: Path, **video) -> Scan:
+    config = ColorizeConfig(video=VideoSettings(**video))
+    return find_items(
+        str(source),
+        source.with_name("out"),
+        follow_links=False,
+        staging=None,
+        config_for=lambda _: config,
+        as_film=config.video.as_film,
+    )
+
+
+def write(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def paths(found: Scan) -> list[str]:
+    return [item.path for item in found.items]
+
+
+def refused(found: Scan) -> list[str]:
+    return [path for path, _ in found.problems]
+
+
+def test_films_that_may_give_one_output(tmp_path):
+    source = write(tmp_path / "films", "tape.avi", "tape.avi.mkv", "tape.mp4", "a.mkv", "a.mkv.avi")
+    found = find(source)
+    assert paths(found) == ["a.mkv", "a.mkv.avi", "tape.avi", "tape.mp4"]
+    assert refused(found) == ["tape.avi.mkv"]
+    assert "its output tape.avi.mkv would overwrite" in found.problems[0][1].message
+    assert refused(find(source, container="mp4")) == []
+
+
+def test_frames_of_a_film_do_not_replace_photos(tmp_path):
+    source = write(tmp_path / "films", "a.mp4", "a.mp4.frames/1.png")
+    assert refused(find(source)) == []
+    assert refused(find(source, frames="png")) == ["a.mp4.frames/1.png"]
+
+
+def test_frame_folders_that_would_give_one_film(tmp_path):
+    source = write(tmp_path / "reel", "1.png", "reel/1.png", "part/1.png", "part/two/1.png")
+    found = find(source, as_film=True)
+    assert paths(found) == ["part", "part/two", "reel"]
+    assert found.items[2].location == str(source)
+    assert refused(found) == ["reel"]
