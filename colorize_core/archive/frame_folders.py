@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from colorize_core.archive.collisions import Place, without_collisions
+from colorize_core.archive.listing import unreadable
 from colorize_core.archive.notes import Notes, Row
 from colorize_core.archive.source import Scan, SourceItem
 from colorize_core.errors import UsageError
@@ -33,10 +34,10 @@ def scan_frame_folders(
         fold_case: likewise.
 
     Raises:
-        UsageError: no folder holds pictures.
+        UsageError: no folder holds pictures, or `root` cannot be read.
     """
     notes = Notes(frozenset(), frozenset())
-    rows = _rows(root, suffixes, out.resolve())
+    rows = _rows(root, suffixes, out.resolve(), notes)
     kept = without_collisions(rows, notes, outputs_of, fold_case, Place.of(out, str(root)))
     if not kept and not notes.problems:
         raise UsageError(
@@ -50,18 +51,35 @@ def scan_frame_folders(
             for row in kept
         ],
         ignored={},
-        problems=tuple(notes.problems),
+        problems=tuple(sorted(notes.problems, key=lambda problem: problem[0])),
     )
 
 
-def _rows(root: Path, suffixes: frozenset[str], out: Path) -> Iterator[Row]:
-    for name, folders, files in os.walk(root):
+def _rows(root: Path, suffixes: frozenset[str], out: Path, notes: Notes) -> Iterator[Row]:
+    def path_of(folder: Path) -> str:
+        below = folder.relative_to(root).as_posix()
+        return root.resolve().name if below == "." else below
+
+    def refuse(error: OSError) -> None:
+        folder = Path(error.filename)
+        if folder == root:
+            raise UsageError(
+                f"{root}: cannot be read: {error.strerror}", remedy="check its permissions"
+            ) from error
+        notes.problem(path_of(folder), unreadable(path_of(folder), error))
+
+    for name, folders, files in os.walk(root, onerror=refuse):
         folder = Path(name)
         folders[:] = sorted(f for f in folders if f[0] != "." and (folder / f).resolve() != out)
-        if any(Path(file).suffix.lower() in suffixes for file in files):
+        # Macs leave a hidden `._0001.png` beside each picture on a share.
+        if not any(f[0] != "." and Path(f).suffix.lower() in suffixes for f in files):
+            continue
+        path = path_of(folder)
+        try:
             size, stamp = measure_folder(folder)
-            below = folder.relative_to(root).as_posix()
-            path = root.resolve().name if below == "." else below
+        except OSError as error:
+            notes.problem(path, unreadable(path, error))
+        else:
             yield Row(path, str(folder.absolute()), size, stamp)
 
 

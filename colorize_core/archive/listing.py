@@ -107,7 +107,7 @@ def _sorted_entries(folder: str, prefix: str, notes: Notes) -> list[_Entry]:
             raise UsageError(
                 f"{folder}: cannot be read: {error.strerror}", remedy="check its permissions"
             ) from error
-        notes.problem(name, _unreadable(name, error))
+        notes.problem(name, unreadable(name, error))
         return []
     return sorted(entries, key=lambda e: e.path + "/" if e.is_folder else e.path)
 
@@ -150,7 +150,7 @@ def _file_rows(entry: _Entry, real: str, notes: Notes, bounds: Bounds) -> Iterat
         status = os.stat(entry.location)
     except OSError as error:
         broken = entry.is_link and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-        notes.problem(path, _broken_link(entry) if broken else _unreadable(path, error))
+        notes.problem(path, _broken_link(entry) if broken else unreadable(path, error))
         return
     if stat.S_ISREG(status.st_mode):
         yield Row(path, None, status.st_size, status.st_mtime_ns)
@@ -173,7 +173,8 @@ def _broken_link(entry: _Entry) -> MissingError:
     )
 
 
-def _unreadable(path: str, error: OSError) -> InputError:
+def unreadable(path: str, error: OSError) -> InputError:
+    """The error of an item or folder that exists, but may not be read."""
     return InputError(
         f"{path}: cannot be read: {error.strerror or error}",
         remedy="give yourself permission to read and search and run again",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,23 +25,38 @@ _DIGITS = re.compile(r"\d+")
 
 
 def frame_pattern(folder: Path) -> str:
-    """Glob that matches a folder's frames: the pictures of its commonest suffix.
+    """Glob that matches a folder's frames: its pictures, but for hidden ones.
 
     Raises:
         UndecodableError: it holds no pictures.
-        UnsupportedError: sorted by name, the pictures are not in the order of their numbers.
+        UnsupportedError: they have several suffixes (`.PNG` is as `.png`), or, sorted by name, are
+            not in the order of their numbers.
     """
-    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in FRAME_SUFFIXES)
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() in FRAME_SUFFIXES and not path.name.startswith(".")
+    )
     if not names:
         raise UndecodableError(f"{folder.name}: holds no pictures to make a film of")
-    suffix = Counter(Path(name).suffix for name in names).most_common(1)[0][0]
-    names = [name for name in names if name.endswith(suffix)]
+    spellings = sorted({Path(name).suffix for name in names})
+    suffixes = sorted({spelling.lower() for spelling in spellings})
+    if len(suffixes) > 1:
+        raise UnsupportedError(
+            f"{folder.name}: holds pictures of several kinds: {', '.join(suffixes)}",
+            remedy="convert them to one, or move those that are no frames out of the folder",
+        )
     if names != sorted(names, key=_by_number):
         raise UnsupportedError(
             f"{folder.name}: the order of its pictures is unclear",
             remedy="give all numbers the same count of digits: 0001, 0002, ...",
         )
-    return f"{_escape(str(folder))}/*{suffix}"
+    pattern = spellings[0] if len(spellings) == 1 else _in_any_case(suffixes[0])
+    return f"{_escape(str(folder))}/*{pattern}"
+
+
+def _in_any_case(suffix: str) -> str:
+    return "." + "".join(f"[{letter}{letter.upper()}]" for letter in suffix[1:])
 
 
 def _by_number(name: str) -> tuple[tuple[int, ...], str]:

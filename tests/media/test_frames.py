@@ -61,6 +61,22 @@ def test_folders_that_are_no_film(tmp_path):
     _write_pictures(tmp_path / "mixed", ["f1.png", "f2.png", "f10.png"])
     with pytest.raises(UnsupportedError, match="order"):
         probe_film(tmp_path / "mixed", fps=24)
+    _write_pictures(tmp_path / "kinds", ["1.png", "2.png", "3.JPG"])
+    with pytest.raises(UnsupportedError, match=r"several kinds: \.jpg, \.png"):
+        probe_film(tmp_path / "kinds", fps=24)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_no_frame_is_left_out_for_its_spelling_and_hidden_files_are(tmp_path, suffix):
+    folder = tmp_path / "reel"
+    names = [f"{i:02d}.{suffix.upper() if i == 3 else suffix}" for i in range(6)]
+    _write_pictures(folder, names)
+    (folder / f"._00.{suffix}").write_bytes(b"\0\5\x16\7 of a Mac")
+    probe = probe_film(folder, fps=24)
+    assert probe.frames == 6
+    for picture in read_pictures(folder, probe, 0, 6):
+        truth = cv2.imread(str(folder / names[picture.index]), -1)
+        assert np.array_equal(plane(picture.frame, 0), truth)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """What a run takes from SRC: no two of its items may write one output."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from colorize_core.archive.source import Scan
@@ -56,3 +59,28 @@ def test_frame_folders_that_would_give_one_film(tmp_path):
     assert paths(found) == ["part", "part/two", "reel"]
     assert found.items[2].location == str(source)
     assert refused(found) == ["reel"]
+
+
+def test_frame_folders_that_cannot_be_read_are_problems(tmp_path):
+    source = write(tmp_path / "reels", "a/1.png", "shut/1.png", "blind/1.png", "mac/._1.png")
+    (source / "shut").chmod(0o000)
+    (source / "blind").chmod(0o444)  # names can be listed, files not looked at
+    for folder in source.parents:
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o055)
+    # Root reads everything.
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from tests.pipeline.test_find_items import find, paths\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "found = find(Path(sys.argv[1]), as_film=True)\n"
+        "print(paths(found), [(path, e.message) for path, e in found.problems])\n"
+    )
+    command = [sys.executable, "-c", code, str(source)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert told == (
+        "['a'] [('blind', 'blind: cannot be read: Permission denied'), "
+        "('shut', 'shut: cannot be read: Permission denied')]\n"
+    )
