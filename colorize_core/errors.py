@@ -84,6 +84,11 @@ class OutOfSpaceError(ResumableError):
     kind = "no-space"
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of ours or of the system says that there is no space left."""
+    return isinstance(error, OutOfSpaceError) or getattr(error, "errno", None) in FULL_ERRNOS
+
+
 class InputError(ColorizeError):
     """One input cannot be used. It is recorded with its reason and the job goes on."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import time
 from collections import Counter
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING
 from colorize_core.archive.contents import stage_item
 from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
 from colorize_core.atomic import publish, publish_folder
+from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 
 if TYPE_CHECKING:
     from colorize_core.media.film import FilmProbe
     from colorize_core.media.reader import Damage
+
+log = logging.getLogger(__name__)
 
 
 def blank_report(unit: VideoSegment | Join | FilmCopy) -> ItemReport:
@@ -175,10 +179,19 @@ def _with_thumbnails(unit: Join, report: ItemReport, out: Path) -> ItemReport:
     cuts = [cut for segment in unit.segments for cut in segment.details["cuts"]]
     shots = sorted(float(probe.pts[cut] * probe.time_base) for cut in cuts)
     target = out / unit.output
-    with stage_item(unit.item, target.parent) as source:
-        if source.is_dir():  # numbered pictures: there is no film to look into
-            return report
-        thumbnails = write_film(source, target, thumbs_folder(out), unit.key, shots=shots)
+    try:
+        with stage_item(unit.item, target.parent) as source:
+            if source.is_dir():  # numbered pictures: there is no film to look into
+                return report
+            thumbnails = write_film(source, target, thumbs_folder(out), unit.key, shots=shots)
+    except Exception as error:
+        if is_disk_full(error):
+            raise
+        # The film is whole and published: it must not fail for a picture of it.
+        note = f"no pictures of it on the run's page: {type(error).__name__}: {error}"
+        log.warning("%s: %s", unit.item.path, note, exc_info=error)
+        notes = [*report.details["notes"], note]
+        return replace(report, details={**report.details, "notes": notes})
     return replace(report, details={**report.details, "thumbnails": thumbnails})
 
 

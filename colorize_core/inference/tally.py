@@ -10,11 +10,10 @@ from dataclasses import replace
 
 from colorize_core.archive.units import ItemReport
 from colorize_core.errors import (
-    FULL_ERRNOS,
     ColorizeError,
     InputError,
     OutOfMemoryError,
-    OutOfSpaceError,
+    is_disk_full,
 )
 from colorize_core.inference.colorizer import is_out_of_memory
 
@@ -50,7 +49,7 @@ class Tally:
         Raises:
             ColorizeError: an error that is not about this input (no model, bad configuration).
         """
-        if isinstance(error, OutOfSpaceError) or getattr(error, "errno", None) in FULL_ERRNOS:
+        if is_disk_full(error):
             self.blocked = str(error)
         elif isinstance(error, ColorizeError) and not isinstance(error, InputError):
             raise error

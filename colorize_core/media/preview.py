@@ -50,7 +50,8 @@ def write_film(
         av.error.FFmpegError: one of the films does not open.
     """
     strip = []
-    middles = _middles(shots, _duration(source))
+    # A raw stream does not say how long it is.
+    middles = _middles(shots, _duration(source) or _duration(output))
     for number, seconds in enumerate(middles):
         before = next(_frames(source, seconds), None)
         after = next(_frames(output, before[0]), None) if before else None
@@ -88,20 +89,30 @@ def _duration(path: Path) -> float:
         return (container.duration or 0) / 1e6
 
 
-def _frames(path: Path, start: float) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+def _frames(
+    path: Path, start: float, *, seeks: bool = True
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     """Frames from `start` seconds on: time, and an upright RGB picture with square pixels."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         base = stream.time_base or Fraction(1, _TICKS)
-        container.seek(max(0, int(start / base)), stream=stream, backward=True)
+        if seeks:
+            try:
+                container.seek(max(0, int(start / base)), stream=stream, backward=True)
+            except av.error.FFmpegError:
+                # A raw stream, and a failed seek leaves nothing to read: again from its beginning.
+                yield from _frames(path, start, seeks=False)
+                return
+        rate = float(stream.guessed_rate or 25)
         skipped = 0
-        for frame in _decoded(container, stream):
-            if frame.time is None or frame.time < start - 1e-3:
+        for number, frame in enumerate(_decoded(container, stream)):
+            time = number / rate if frame.time is None and not seeks else frame.time
+            if time is None or time < start - 1e-3:
                 skipped += 1
                 if skipped > _MAX_SKIPPED:
                     return
                 continue
-            yield frame.time, _picture(frame, stream.sample_aspect_ratio)
+            yield time, _picture(frame, stream.sample_aspect_ratio)
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:

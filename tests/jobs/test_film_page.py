@@ -71,3 +71,13 @@ def test_streams_that_are_kept_are_named(tmp_path, colorize):
     make_film(tmp_path / "in" / "film.mp4", frames=16, audio=["aac", "aac"])
     _, details = colorize()
     assert details["kept"] == ["2 audio streams"]
+
+
+def test_a_film_does_not_fail_for_its_pictures_on_the_page(film, colorize, tmp_path):
+    occupied = tmp_path / "out" / "report" / "thumbs"
+    occupied.parent.mkdir(parents=True)
+    occupied.touch()
+    out, details = colorize()
+    assert (out / "film.mkv").exists()
+    assert "thumbnails" not in details
+    assert "no pictures of it on the run's page" in details["notes"][-1]

@@ -74,6 +74,16 @@ def test_behind_damage_the_strip_and_the_clip_go_on_in_step(tmp_path):
         assert abs(frame[24, 48, 1] - frame[24, 112, 1]) < 12
 
 
+def test_a_raw_stream_without_times_is_shown_from_its_beginning(tmp_path):
+    before = make_film(tmp_path / "before.h264")
+    after = make_film(tmp_path / "after.mkv", tint=60)
+    details = write_film(before, after, tmp_path, "f", shots=[0, 0.6, 1.2])
+    assert [round(frame["time"], 2) for frame in details["strip"]] == [0.3, 0.9, 1.6]
+    for gray, frame in zip((100, 140, 220), details["strip"], strict=True):
+        assert np.abs(read(tmp_path / frame["before"])[24, 48] - gray).max() < 12
+    assert details["preview"]["seconds"] > 1.5
+
+
 def test_many_shots_are_thinned_over_the_whole_film(tmp_path):
     film = make_film(tmp_path / "a.mkv", frames=90)
     details = write_film(film, film, tmp_path, "f", shots=[i / 30 for i in range(90)])
