@@ -1,7 +1,8 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and can be told to be the same later."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -92,6 +93,20 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         os.fsync(file.fileno())
     if is_new:
         sync_folder(path.parent)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_sha256(folder: Path) -> str:
+    """Hex sha256 of the names and contents of a folder's files; folders in it are left out."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        digest.update(os.fsencode(path.name) + b"\0" + file_sha256(path).encode())
+    return digest.hexdigest()
 
 
 def sync_file(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core.archive.contents import stage_item
 from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
-from colorize_core.atomic import publish, publish_folder
+from colorize_core.atomic import file_sha256, folder_sha256, publish, publish_folder
 from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
@@ -204,6 +203,7 @@ def _export(unit: Join, files: list[Path], target: Path) -> ItemReport:
         blank_report(unit),
         output=unit.output,
         reason="; ".join([*unit.probe.notes, *lost]),
+        sha256=folder_sha256(target),
         size=result.size,
         frames=result.frames,
         details={"lost": list(result.lost), "container": "png"},
@@ -246,13 +246,7 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         status="skipped",
         output=unit.output,
         reason="already in color: copied",
-        sha256="" if source.is_dir() else file_sha256(target),
+        sha256=folder_sha256(target) if source.is_dir() else file_sha256(target),
         size=unit.item.size if source.is_dir() else target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
     )
-
-
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.atomic import file_sha256, folder_sha256
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 
 
@@ -42,17 +42,5 @@ def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
 def _problem(path: Path, sha256: str) -> str:
     if not path.exists():
         return "missing"
-    if path.is_dir():
-        return "" if tree_sha256(path) == sha256 else "differs from what was recorded"
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = folder_sha256(path) if path.is_dir() else file_sha256(path)
     return "" if found == sha256 else "differs from what was recorded"
-
-
-def tree_sha256(folder: Path) -> str:
-    """One hash of a folder of frames: names and contents, in order."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

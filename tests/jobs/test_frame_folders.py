@@ -67,6 +67,9 @@ def test_a_film_becomes_a_folder_of_frames(tmp_path, colorize):
     assert len(pictures) == 20
     assert pictures[0].shape == (64, 96, 3)
     assert np.ptp(pictures[0].astype(int), axis=2).mean() > 0.5
+    assert colorize_archive.main(["--verify", "--out", str(out), str(film)]) == 0
+    (folder / "000007.png").write_bytes(b"of another film")
+    assert colorize_archive.main(["--verify", "--out", str(out), str(film)]) == 2
     assert not (out / ".colorize" / "segments").exists() or not list(
         (out / ".colorize" / "segments").rglob("*.nut")
     )
@@ -81,4 +84,5 @@ def test_a_copied_frame_folder_leaves_the_films_of_folders_in_it(tmp_path, color
         cv2.imwrite(str(source / "a" / f"{index}.png"), red)
     out = colorize(source, "--set", "video.as_film=true")
     assert probe_film(out / "a" / "b.mkv").frames == 3
+    assert colorize_archive.main(["--verify", "--out", str(out), str(source)]) == 0
     assert (out / "a.frames" / "0.png").read_bytes() == (source / "a" / "0.png").read_bytes()
