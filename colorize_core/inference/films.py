@@ -225,20 +225,30 @@ def _sum_up(segments: list[ItemReport]) -> tuple[Damage, Counter[str], list[str]
 
 
 def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
-    """Copy a film that already has color byte for byte, or leave it out."""
+    """Copy a film that already has color byte for byte, or leave it out.
+
+    Raises:
+        ChangedError, MissingError, InputError: see `stage_item`; nothing is published.
+    """
     started = time.monotonic()
     blank = blank_report(unit)
     if unit.leave:
         return ItemReport(
             unit.key, "film", unit.item.path, "skipped", reason="already in color: left out"
         )
-    target, source = out / unit.output, Path(unit.item.location)
-    if source.is_dir():
-        with publish_folder(target) as folder:
-            shutil.copytree(source, folder, dirs_exist_ok=True)
-    else:
-        with publish(target) as temporary:
-            shutil.copyfile(source, temporary)
+    target = out / unit.output
+    is_folder = Path(unit.item.location).is_dir()
+    # Whether the source has changed is known when staging ends: only then publish.
+    with (
+        (publish_folder if is_folder else publish)(target) as copy,
+        stage_item(unit.item, target.parent) as source,
+    ):
+        if is_folder:
+            # Folders in it are items of their own.
+            for file in filter(Path.is_file, source.iterdir()):
+                shutil.copyfile(file, copy / file.name)
+        else:
+            shutil.copyfile(source, copy)
     return ItemReport(
         key=blank.key,
         kind="film",
@@ -246,7 +256,7 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         status="skipped",
         output=unit.output,
         reason="already in color: copied",
-        sha256=folder_sha256(target) if source.is_dir() else file_sha256(target),
-        size=unit.item.size if source.is_dir() else target.stat().st_size,
+        sha256=folder_sha256(target) if is_folder else file_sha256(target),
+        size=unit.item.size if is_folder else target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
     )

@@ -85,4 +85,5 @@ def test_a_copied_frame_folder_leaves_the_films_of_folders_in_it(tmp_path, color
     out = colorize(source, "--set", "video.as_film=true")
     assert probe_film(out / "a" / "b.mkv").frames == 3
     assert colorize_archive.main(["--verify", "--out", str(out), str(source)]) == 0
+    assert sorted(path.name for path in (out / "a.frames").iterdir()) == ["0.png", "1.png", "2.png"]
     assert (out / "a.frames" / "0.png").read_bytes() == (source / "a" / "0.png").read_bytes()
