@@ -54,15 +54,19 @@ _EMPTY = (
 ).encode()
 
 
-def check_packet(packet: bytes) -> None:
+def check_packet(packet: bytes) -> int:
     """Check that a packet can be merged.
+
+    Returns:
+        Bytes of the result with an empty note. It may be far longer than `packet`: `"` and `>` are
+        written as entities.
 
     Raises:
         ValueError: it is no well-formed XMP, has a document type (entities), or is far too long or
             too deep.
     """
     try:
-        merged_packet(packet, ComputedColorNote("", ""))
+        return len(merged_packet(packet, ComputedColorNote("", "")))
     except RecursionError as error:
         raise ValueError("XMP packet is nested too deeply") from error
 

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image, IptcImagePlugin
 
 from colorize_core.media import ifd
+from colorize_core.media.embedded import JPEG_XMP
 from colorize_core.media.metadata import clean_resources, exif_orientation, normalized_exif
 from colorize_core.media.xmp import check_packet, merged_packet
 from tests.media.photo_helpers import (
@@ -232,6 +233,25 @@ def test_xmp_that_cannot_be_merged_is_dropped_with_a_warning(packet):
     )
     assert bool(photo.warnings) == bool(packet)
     assert xmp_properties(packet_in(encoded(photo)))[SOURCE_TYPE] == COMPUTED
+
+
+def test_xmp_that_outgrows_its_segment_is_dropped_with_a_warning():
+    source = saved(GRAY, "JPEG")
+
+    def packet(text):
+        return PACKET.replace(b"Scanner 9", text.encode())
+
+    def photo_with(text):
+        return decoded(source[:20] + segment(0xE1, JPEG_XMP + packet(text)) + source[20:])
+
+    room = 65_001 - check_packet(packet("x"))
+    # Each ">" is written as four bytes.
+    for text, is_kept in (("x" * room, True), ("x" * (room + 1), False), (">" * 20_000, False)):
+        photo = photo_with(text)
+        assert any("XMP was left out: too long" in w for w in photo.warnings) is not is_kept
+        result = packet_in(encoded(photo))
+        assert xmp_properties(result)[SOURCE_TYPE] == COMPUTED
+        assert (b"xxx" in result) is is_kept
 
 
 def test_jpeg_keeps_iptc_comment_resolution_and_extended_xmp():
