@@ -205,7 +205,8 @@ def _decode_pnm(data: bytes, max_pixels: int) -> Decoded:
     _check_pixels(header.width, header.height, max_pixels)
     samples = pnm.read_samples(data, header)
     found = embedded.Found(extra=embedded.text_chunks("Comment", header.comments))
-    return Decoded((Raster(samples),), found)
+    more = ("only the first of its pictures was used",) if pnm.is_followed(data, header) else ()
+    return Decoded((Raster(samples),), found, warnings=more)
 
 
 # Called with the whole file and the pixel limit. Raise InputError, or what the codec raises.

@@ -6,6 +6,7 @@ Source: netpbm's pbm(5), pgm(5), ppm(5).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ import numpy as np
 from colorize_core.media.raster import Samples
 
 _LONGEST_HEADER = 65536
+_PIECE_BYTES = 1 << 18
+_LINE_END = re.compile(rb"[\r\n]")
+_NUMBER_END = re.compile(rb"[\s#]")
+_COMMENT = re.compile(rb"#[^\r\n]*")
+_NEXT_BINARY = re.compile(rb"\s*P[1-6][\s#]")
+_NEXT_ASCII = re.compile(rb"^P[1-6][\s#]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -91,35 +98,62 @@ def read_samples(data: bytes, header: PnmHeader) -> Samples:
     return samples.astype(np.uint8 if full == 255 else np.uint16)
 
 
+def is_followed(data: bytes, header: PnmHeader) -> bool:
+    """Whether another picture follows the first one in the file."""
+    if header.kind <= 3:
+        return _NEXT_ASCII.search(data, header.start) is not None
+    return _NEXT_BINARY.match(data, header.start + _row_bytes(header) * header.height) is not None
+
+
 def _read_binary(data: bytes, header: PnmHeader) -> Samples:
-    row = header.width * header.channels
-    if header.kind == 4:
-        packed = np.frombuffer(_exactly(data, header, -(-row // 8)), np.uint8)
-        return np.unpackbits(packed.reshape(header.height, -1), axis=1)[:, :row]
-    if header.maxval > 255:
-        return np.frombuffer(_exactly(data, header, 2 * row), ">u2").astype(np.uint16)
-    return np.frombuffer(_exactly(data, header, row), np.uint8)
-
-
-def _exactly(data: bytes, header: PnmHeader, row_bytes: int) -> memoryview:
-    wanted = row_bytes * header.height
+    wanted = _row_bytes(header) * header.height
     body = memoryview(data)[header.start : header.start + wanted]
     if len(body) < wanted:
         raise ValueError(f"{len(body)} of {wanted} bytes of pixels")
-    return body
+    if header.kind == 4:
+        packed = np.frombuffer(body, np.uint8).reshape(header.height, -1)
+        return np.unpackbits(packed, axis=1)[:, : header.width]
+    if header.maxval > 255:
+        return np.frombuffer(body, ">u2").astype(np.uint16)
+    return np.frombuffer(body, np.uint8)
+
+
+def _row_bytes(header: PnmHeader) -> int:
+    if header.kind == 4:
+        return -(-header.width // 8)
+    return header.width * header.channels * (2 if header.maxval > 255 else 1)
 
 
 def _read_ascii(data: bytes, header: PnmHeader) -> Samples:
     wanted = header.width * header.height * header.channels
-    text = re.sub(rb"#[^\r\n]*", b"", data[header.start - 1 :])
-    if header.kind == 1:  # digits need no space between them
-        digits = np.frombuffer(text, np.uint8)
-        values = (digits[(digits == 0x30) | (digits == 0x31)] - 0x30)[:wanted].astype(np.int64)
-    else:
-        values = np.array([int(token) for token in text.split(None, wanted)[:wanted]], np.int64)
-    if values.size < wanted:
-        raise ValueError(f"{values.size} of {wanted} samples")
-    if values.size and (int(values.min()) < 0 or int(values.max()) > 65535):
-        raise ValueError("a sample is out of range")
-    samples: Samples = values.astype(np.uint16)
-    return samples
+    # In pieces: as Python's numbers, all of them would take 65 bytes each.
+    samples: Samples = np.empty(wanted, np.uint8 if header.maxval <= 255 else np.uint16)
+    count = 0
+    for text in _pieces(data, header.start - 1):
+        if header.kind == 1:  # digits need no space between them
+            digits = np.frombuffer(text, np.uint8)
+            values = digits[(digits == 0x30) | (digits == 0x31)][: wanted - count] - 0x30
+        else:
+            tokens = text.split(None, wanted - count)[: wanted - count]
+            values = np.array([int(token) for token in tokens], np.int64)
+        if values.size and not 0 <= int(values.min()) <= int(values.max()) <= header.maxval:
+            raise ValueError(f"a sample exceeds maxval {header.maxval}")
+        samples[count : count + values.size] = values
+        count += values.size
+        if count == wanted:
+            return samples
+    raise ValueError(f"{count} of {wanted} samples")
+
+
+def _pieces(data: bytes, start: int) -> Iterator[bytes]:
+    """The text from `start` on without its comments, cut between numbers."""
+    while start < len(data):
+        stop = start + _PIECE_BYTES
+        comment = data.rfind(b"#", start, stop)
+        if comment >= 0 and not _LINE_END.search(data, comment, stop):
+            cut = _LINE_END.search(data, stop)
+        else:
+            cut = _NUMBER_END.search(data, stop)
+        stop = cut.start() if cut else len(data)
+        yield _COMMENT.sub(b"", data[start:stop])
+        start = stop

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorize_core.errors import InputError, TooLargeError, UndecodableError, UnsupportedError
+from colorize_core.media import pnm
 from colorize_core.media.images import PHOTO_SUFFIXES, output_path, sniff
 from tests.media.photo_helpers import (
     LIMIT,
@@ -312,6 +313,41 @@ def test_pnm_of_every_kind_and_maxval(name):
 def test_pnm_written_by_other_libraries(name):
     expected = GRAY if name == "pgm" else deep(COLOR)
     np.testing.assert_array_equal(decoded(SAMPLES[name]).pages[0].pixels, expected)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5, 64])
+@pytest.mark.parametrize(
+    "text", ["12 # one 9\n3#two\n\n 456 7#end", "12\r3 # 8 8\r#9 9\r\n456\t7", "12 3 456 7 # 8"]
+)
+def test_ascii_pnm_is_cut_between_numbers_only(monkeypatch, piece, text):
+    monkeypatch.setattr(pnm, "_PIECE_BYTES", piece)
+    data = f"P2 2 2 1000\n{text}".encode()
+    assert pnm.read_samples(data, pnm.read_header(data)).tolist() == [
+        [(n * 65535 + 500) // 1000 for n in row] for row in ((12, 3), (456, 7))
+    ]
+
+
+def test_ascii_pnm_takes_no_more_memory_than_its_pixels():
+    side = 1000
+    data = b"P2 %d %d 255\n" % (side, side) + b"200 " * side**2
+    header = pnm.read_header(data)
+    tracemalloc.start()
+    try:
+        samples = pnm.read_samples(data, header)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (samples.shape, samples.min(), samples.max()) == ((side, side), 200, 200)
+    assert peak < 16 * side**2
+
+
+@pytest.mark.parametrize("name", PNM)
+def test_pnm_of_several_pictures_gives_the_first_with_a_warning(name):
+    data, expected, _ = PNM[name]
+    assert decoded(data).warnings == ()
+    photo = decoded(data + data)
+    assert photo.pages[0].pixels.tolist() == expected
+    assert photo.warnings == ("only the first of its pictures was used",)
 
 
 @pytest.mark.parametrize(
