@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from colorize_core.archive.listing import is_inside
-from colorize_core.archive.notes import TWICE, Notes, Row
+from colorize_core.archive.notes import TWICE, Notes, Row, check_length
 from colorize_core.errors import UnsafePathError
 
 
@@ -64,8 +64,11 @@ def without_collisions(
             unicodedata.normalize("NFC", output).casefold() if fold_case else output: output
             for output in outputs_of(row.path)
         }
-        problems = (_misplaced(output, place, real) for output in keys.values())
-        problem = next(filter(None, problems), None) or _clash(row.path, keys, files, folders)
+        problem = (
+            next(filter(None, (_misplaced(o, place, real) for o in keys.values())), None)
+            or _overlong(row.path, list(keys.values()))
+            or _clash(row.path, keys, files, folders)
+        )
         if problem:
             notes.problem(row.path, problem)
             continue
@@ -74,6 +77,16 @@ def without_collisions(
             folders.update(_parents(key, folders))
         kept.append(row)
     return kept
+
+
+def _overlong(path: str, outputs: Sequence[str]) -> UnsafePathError | None:
+    if len(outputs) > 1:
+        return None  # which one it will be, is known when the film has been looked at
+    try:
+        check_length(path, *outputs)
+    except UnsafePathError as error:
+        return error
+    return None
 
 
 def _clash(

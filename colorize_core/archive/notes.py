@@ -110,6 +110,21 @@ def is_junk(name: str) -> bool:
     return name.startswith(("._", TEMP_PREFIX)) or name.lower() in _JUNK_NAMES
 
 
+def check_length(path: str, output: str) -> None:
+    """Check that a file system can hold the names in the output of the item `path`.
+
+    Raises:
+        UnsafePathError: one of them is too long.
+    """
+    # One byte for each surrogate: they stand for the bytes of names that are not UTF-8.
+    if any(len(name.encode("utf-8", "replace")) > _NAME_BYTES for name in output.split("/")):
+        raise UnsafePathError(
+            f"{path}: its output {output.rpartition('/')[2]} would have a name of more than "
+            f"{_NAME_BYTES} bytes",
+            remedy="give it a shorter name in the source",
+        )
+
+
 def safe_member_path(name: str) -> str:
     """Relative POSIX path of an archive member or URL, with `.` and empty parts removed.
 

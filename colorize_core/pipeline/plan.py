@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core.archive.contents import stage_item
 from colorize_core.archive.manifest import STATE_FOLDER, Manifest, state_folder
+from colorize_core.archive.notes import check_length
 from colorize_core.archive.source import SourceItem
 from colorize_core.archive.units import (
     FilmCopy,
@@ -209,6 +210,14 @@ class Planner:
             colored = config.colored != "recolor" and video.is_film_colored(local, probe)
             encoding = choose_encoding(probe, config.video)
             choice = what_container_keeps(probe, config.video.container, encoding.codec)
+            if colored and not local.is_dir():
+                output = item.path
+            elif colored or config.video.frames == "png":
+                # Also of a folder: its own path may hold the outputs of folders in it.
+                output = frames_name(item.path)
+            else:
+                output = output_name(item.path, choice.container)
+            check_length(item.path, output)
             if not _is_remote(item):
                 staged.close()
         except InputError as error:
@@ -220,21 +229,10 @@ class Planner:
             self._films[key] = _Film(
                 Join(key, here, probe, (), "", config), (), set(), staged, _is_remote(item)
             )
-            # A folder's own path may hold the outputs of folders in it.
-            output = frames_name(item.path) if local.is_dir() else item.path
             return [FilmCopy(key, here, output, leave=config.colored == "leave")]
         ranges = video.plan_segments(probe, config.video.segment_frames)
         segments = self._segments(item, here, key, probe, config, ranges)
-        join = Join(
-            key,
-            here,
-            probe,
-            (),
-            frames_name(item.path)
-            if config.video.frames == "png"
-            else output_name(item.path, choice.container),
-            config,
-        )
+        join = Join(key, here, probe, (), output, config)
         # A pending film needs all its segments, also one that failed before.
         left = [s for s in segments if self._is_pending(s.key, retry_failed=True)]
         keys = tuple(s.key for s in segments)

@@ -411,6 +411,17 @@ def test_colliding_outputs_are_problems(tmp_path):
     assert "rename" in found.problems[0][1].remedy
 
 
+def test_an_output_with_too_long_a_name_is_a_problem(tmp_path):
+    # Of a name that is not UTF-8, each byte counts as one.
+    fits, longer = "x" * 247 + ".gif", "y" * 248 + ".gif"
+    other = os.fsdecode(b"\xe6" * 247 + b".gif")
+    src = write(tmp_path, fits, longer, other)
+    found = find(src, outputs_of=lambda path: [path + ".png"])
+    assert paths(found) == sorted([fits, other])
+    assert problems(found) == {longer: UnsafePathError}
+    assert "more than 255 bytes" in found.problems[0][1].message
+
+
 def test_names_that_differ_in_composition_collide_where_case_does(tmp_path):
     src = write(tmp_path, "caf\u00e9.jpg", "cafe\u0301.jpg")
     assert len(find(src).items) == 2

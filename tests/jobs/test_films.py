@@ -135,6 +135,8 @@ def test_bad_films_are_results(job: Job, film: Path):
     (folder / "text.mkv").write_text("not a film")
     whole = film.read_bytes()
     (folder / "no-moov.mp4").write_bytes(whole[: len(whole) // 2])
+    long_name = "x" * 248 + ".avi"
+    (folder / long_name).write_bytes(whole)
     with av.open(str(film)) as source, av.open(str(folder / "sound.mp4"), "w") as sound:
         stream = sound.add_stream_from_template(source.streams.audio[0])
         for packet in source.demux(source.streams.audio[0]):
@@ -145,6 +147,7 @@ def test_bad_films_are_results(job: Job, film: Path):
     statuses = {name: item["status"] for name, item in job.items.items()}
     assert statuses.pop("film.mp4") == "done"
     assert set(statuses.values()) == {"failed"}
+    assert "a name of more than 255 bytes" in job.items[long_name]["reason"]
     assert all(item["reason"] for item in job.items.values() if item["status"] == "failed")
 
 
