@@ -18,12 +18,11 @@ from colorize_core.media.compare_photos import DIVIDER, side_by_side
 from colorize_core.media.containers import MUXERS
 from colorize_core.media.copying import Copies
 from colorize_core.media.encoder import writing
-from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED, FilmProbe
-from colorize_core.media.frames import SWS_MATRICES
+from colorize_core.media.film import RANGE_LIMITED, FilmProbe
 from colorize_core.media.opening import main_video, open_film
-from colorize_core.media.orientation import upright
 from colorize_core.media.probe import probe_film
 from colorize_core.media.reader import read_pictures
+from colorize_core.media.shown import SWS_MATRICES, shown_picture
 
 WIDEST: Final = 1920  # of both halves together
 HIGHEST: Final = 1080
@@ -109,17 +108,8 @@ def panel_size(width: int, height: int) -> tuple[int, int]:
 def _rgb(frame: Any, probe: FilmProbe, size: tuple[int, int]) -> NDArray[np.uint8]:
     """An upright picture of the panel's size, [H, W, 3]."""
     is_turned = round(probe.rotation / 90) % 2 == 1
-    width, height = size[::-1] if is_turned else size
-    tags: dict[str, Any] = {
-        "src_colorspace": SWS_MATRICES[probe.matrix],
-        "src_color_range": RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
-    }
-    if frame.format.is_rgb:
-        tags = {}
-    scaled = frame.reformat(
-        width=width, height=height, format="rgb24", interpolation="AREA", **tags
-    )
-    return upright(scaled.to_ndarray().astype(np.uint8, copy=False), probe.display_matrix)
+    stored = size[::-1] if is_turned else size
+    return shown_picture(frame, probe, size=stored, interpolation="AREA")
 
 
 def _write(

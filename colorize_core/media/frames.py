@@ -15,11 +15,10 @@ import numpy as np
 
 from colorize_core.atomic import publish_folder
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
-from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED, FilmProbe
-from colorize_core.media.orientation import upright
+from colorize_core.media.film import FilmProbe
+from colorize_core.media.shown import shown_picture
 from colorize_core.media.suffixes import FRAME_SUFFIXES
 
-SWS_MATRICES = {"bt709": 1, "bt601": 5, "bt2020nc": 9}
 TIMES_NAME = "times.csv"
 _DIGITS = re.compile(r"\d+")
 
@@ -90,19 +89,13 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
     Raises:
         VerifyError: the segments do not hold exactly the film's frames.
     """
-    conversion = {
-        "format": "bgr24" if probe.planar.depth == 8 else "bgr48le",
-        "src_colorspace": SWS_MATRICES[probe.matrix],
-        "src_color_range": RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
-        "dst_color_range": RANGE_FULL,
-        "interpolation": "BICUBIC",
-    }
+    pixel_format = "bgr24" if probe.planar.depth == 8 else "bgr48le"
     digits = max(6, len(str(probe.frames)))
     count = 0
     with publish_folder(folder) as temporary:
         for frame in _decode(segments):
-            picture = frame.reformat(**conversion).to_ndarray()
-            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, probe)
+            picture = shown_picture(frame, probe, pixel_format, interpolation="BICUBIC")
+            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture)
             count += 1
         if count != probe.frames:
             raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
@@ -117,8 +110,8 @@ def _decode(segments: Sequence[Path]) -> Iterator[Any]:
             yield from container.decode(container.streams.video[0])
 
 
-def _write_png(path: Path, picture: np.ndarray[Any, Any], probe: FilmProbe) -> None:
-    ok, data = cv2.imencode(".png", upright(picture, probe.display_matrix))
+def _write_png(path: Path, picture: np.ndarray[Any, Any]) -> None:
+    ok, data = cv2.imencode(".png", picture)
     if not ok:
         raise VerifyError(f"{path.name}: a picture of shape {picture.shape} did not encode")
     path.write_bytes(data.tobytes())

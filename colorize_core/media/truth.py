@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.errors import UnsupportedError
-from colorize_core.media.film import RANGE_FULL, RANGE_LIMITED
-from colorize_core.media.frames import SWS_MATRICES
-from colorize_core.media.orientation import upright
 from colorize_core.media.reader import read_pictures
+from colorize_core.media.shown import shown_picture
 from colorize_core.media.video import probe_film
 
 _LEAST_SPREAD = 4.0  # mean distance of the largest and the smallest of R, G, B; noise is below
@@ -39,19 +37,11 @@ def read_color_clip(
     probe = probe_film(path, max_pixels=max_pixels)
     wide = probe.width * float(probe.sample_aspect or Fraction(1))
     scale = min(1.0, side / max(wide, probe.height))
-    conversion = {
-        "format": "rgb24",
-        "width": max(1, round(wide * scale)),
-        "height": max(1, round(probe.height * scale)),
-        "src_colorspace": SWS_MATRICES[probe.matrix],
-        "src_color_range": RANGE_FULL if probe.is_full_range else RANGE_LIMITED,
-        "dst_color_range": RANGE_FULL,
-        "interpolation": "AREA",
-    }
+    size = max(1, round(wide * scale)), max(1, round(probe.height * scale))
     pictures = read_pictures(path, probe, 0, min(frames, probe.frames))
     clip = np.stack(
         [
-            upright(picture.frame.reformat(**conversion).to_ndarray(), probe.display_matrix)
+            shown_picture(picture.frame, probe, size=size, interpolation="AREA")
             for picture in pictures
         ]
     ).astype(np.uint8, copy=False)
