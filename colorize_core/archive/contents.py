@@ -65,22 +65,10 @@ def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
         ChangedError, MissingError, UndecodableError, UnsupportedError, InputError, OSError: as
             `read_item`.
     """
-    if item.stamp.startswith("frames:"):
-        path = Path(item.location)
-        with _access(item):
-            _same(item, *measure_folder(path))
-        yield path
-        with _access(item):
-            _same(item, *measure_folder(path))
-        return
     if _is_local(item.location):
-        path = Path(item.location)
-        with _access(item):
-            path.open("rb").close()
-            _compare(item, path.stat())
-        yield path
-        with _access(item):
-            _compare(item, path.stat())
+        _check_local(item)
+        yield Path(item.location)
+        _check_local(item)
         return
     staging.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(staging).free < item.size:
@@ -92,6 +80,16 @@ def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
         yield copy
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _check_local(item: SourceItem) -> None:
+    path = Path(item.location)
+    with _access(item):
+        if item.stamp.startswith("frames:"):
+            _same(item, *measure_folder(path))
+        else:
+            path.open("rb").close()
+            _compare(item, path.stat())
 
 
 def _copy(item: SourceItem, target: Path, staging: Path) -> None:
