@@ -19,9 +19,16 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
-from colorize_core.archive.units import UnitReport, WorkUnit
+from colorize_core.archive.units import (
+    FilmCopy,
+    ImageShard,
+    Join,
+    UnitReport,
+    VideoSegment,
+    WorkUnit,
+)
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError
 from colorize_core.pipeline.run import Finished, Lost
@@ -30,8 +37,11 @@ from colorize_core.pipeline.sharing import allowed_units
 
 WINDOW = 2
 WORKER_MEMORY_BYTES = 1_500_000_000
-# A unit may take this many times as long as such units took so far.
+# A unit may take this many times as long as such units took so far for as much work.
 LEASE_FACTOR = 20.0
+# No lease is shorter than this: a film without an index is one unit, whatever its length.
+SLOWEST_SECONDS_PER_FRAME = 2.0
+SLOWEST_SECONDS_PER_BYTE = 1e-6
 # Per worker. One photo that kills costs up to 6 in a row until the half without it answers.
 MAX_STARTS_WITHOUT_RESULT = 12
 # How often the pool looks whether other jobs of the cluster wait for room.
@@ -97,7 +107,7 @@ class RayPool:
         self._options = options
         self._owns_ray = start_ray(options)
         self._gpu = _use_gpu(options)
-        self._mean_seconds: dict[str, float] = {}
+        self._mean_seconds: dict[type, float] = {}  # per photo, frame or byte
         self._starts_without_result = 0
         self._ambiguous: set[str] = set()
         self._waiting: deque[WorkUnit] = deque()
@@ -145,9 +155,13 @@ class RayPool:
         """Answers and deaths since the last call."""
         pending = {a.starting: a for a in self._actors if a.starting is not None}
         pending |= {a.queue[0][1]: a for a in self._actors if a.queue}
-        done, _ = ray.wait(list(pending), num_returns=1, timeout=timeout) if pending else ([], [])
+        done: list[Any] = []
         if not pending:
             time.sleep(timeout)
+        else:
+            done, rest = ray.wait(list(pending), num_returns=1, timeout=timeout)
+            # Whatever else is ready has answered, however long the driver was away.
+            done += ray.wait(rest, num_returns=len(rest), timeout=0)[0] if rest else []
         outcomes: list[Finished | Lost] = []
         for reference in done:
             outcomes += self._answer(pending[reference], reference)
@@ -198,7 +212,8 @@ class RayPool:
             if isinstance(cause, ColorizeError):
                 raise cause from error
             raise
-        except RayActorError as error:
+        # The second is Ray's memory monitor, which kills a worker before the system runs out.
+        except (RayActorError, OutOfMemoryError) as error:
             return self._replace(actor, _first_line(error), known=len(actor.queue) == 1)
         if reference == actor.starting:
             actor.starting = None
@@ -208,19 +223,18 @@ class RayPool:
         self._ambiguous.discard(unit.id)
         actor.head_since = time.monotonic()
         self._starts_without_result = 0
-        kind = type(unit).__name__
-        mean = self._mean_seconds.get(kind, result.seconds)
-        self._mean_seconds[kind] = 0.8 * mean + 0.2 * result.seconds
+        seconds = result.seconds / _amount(unit)
+        mean = self._mean_seconds.get(type(unit), seconds)
+        self._mean_seconds[type(unit)] = 0.8 * mean + 0.2 * seconds
         return [Finished(unit, result)]
 
     def _expire(self, actor: _Actor) -> list[Finished | Lost]:
         if not actor.queue or actor not in self._actors:
             return []
-        mean = self._mean_seconds.get(type(actor.queue[0][0]).__name__, 0.0)
-        lease = max(self._options.min_lease_seconds, LEASE_FACTOR * mean)
-        # Before the first answer of any unit nothing is known of how long they take.
-        if not mean:
-            lease *= 10
+        unit, _ = actor.queue[0]
+        lease = lease_seconds(
+            unit, mean=self._mean_seconds.get(type(unit)), least=self._options.min_lease_seconds
+        )
         if time.monotonic() - actor.head_since < lease:
             return []
         ray.kill(actor.handle, no_restart=True)
@@ -252,6 +266,38 @@ class RayPool:
         )
         handle = remote.remote(self._make_worker)
         return _Actor(handle, starting=handle.ready.remote())
+
+
+def _amount(unit: WorkUnit) -> float:
+    """How much work there is: photos, frames, or bytes to copy."""
+    match unit:
+        case ImageShard():
+            return len(unit.photos)
+        case VideoSegment():
+            return unit.stop - unit.start
+        case Join():
+            return max(1, sum(segment.frames for segment in unit.segments))
+        case FilmCopy():
+            return max(1, unit.item.size)
+
+
+def lease_seconds(unit: WorkUnit, *, mean: float | None, least: float) -> float:
+    """How long a unit may run before its worker counts as hung.
+
+    Args:
+        unit: what runs.
+        mean: seconds per photo, frame or byte of such units so far; None before the first answer,
+            when nothing is known of how long they take.
+        least: seconds that any unit may take, ten times that before the first answer.
+    """
+    lease = 10 * least if mean is None else max(least, LEASE_FACTOR * mean * _amount(unit))
+    match unit:
+        case ImageShard():
+            return lease
+        case VideoSegment() | Join():
+            return max(lease, SLOWEST_SECONDS_PER_FRAME * _amount(unit))
+        case FilmCopy():
+            return max(lease, SLOWEST_SECONDS_PER_BYTE * _amount(unit))
 
 
 def start_ray(options: RunOptions, *, show_logs: bool = False) -> bool:

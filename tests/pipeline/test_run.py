@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -11,8 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive.units import ImageShard, ItemReport, UnitReport, WorkUnit
-from colorize_core.config import RunOptions
+from colorize_core.archive.source import SourceItem
+from colorize_core.archive.units import (
+    FilmCopy,
+    ImageShard,
+    ItemReport,
+    Join,
+    UnitReport,
+    VideoSegment,
+    WorkUnit,
+)
+from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import ModelError
 from colorize_core.pipeline import run as loop_module
 from colorize_core.pipeline.run import Ending, Finished, Loop, Lost, Pool
@@ -251,6 +263,86 @@ def test_a_hung_worker_loses_its_lease(make_ray_pool: MakePool, run: Run):
     units = [shard("a"), shard("hang"), shard("b")]
     run(make_ray_pool(options), units, options)
     assert run.statuses == {"a": "done", "b": "done", "hang": "crash"}
+
+
+def test_what_has_answered_is_not_hung_however_long_the_driver_was_away(make_ray_pool: MakePool):
+    pool = make_ray_pool(RunOptions(workers=3, min_lease_seconds=0.5))
+    while pool.free < 6:
+        pool.wait(1.0)
+    pool.submit(shard("warm"))
+    while pool.in_flight:
+        pool.wait(1.0)
+    for name in "abc":
+        pool.submit(shard(name))
+    time.sleep(1.5)
+    answers: list[Finished | Lost] = []
+    while len(answers) < 3:
+        answers += pool.wait(1.0)
+    pool.close()
+    assert [type(answer) for answer in answers] == [Finished] * 3
+
+
+def test_a_film_in_one_unit_has_time_for_its_length():
+    from colorize_core.pipeline.ray_pool import lease_seconds
+
+    film = SourceItem("a.ts", "/a.ts", 10**10, "s", "film")
+    segments = [
+        VideoSegment("k", "f", film, None, 0, 0, frames, "o", ColorizeConfig())
+        for frames in (100, 150_000)
+    ]
+    short, long = (lease_seconds(s, mean=0.05, least=300) for s in segments)
+    assert short == 300
+    assert long == 300_000
+    assert lease_seconds(segments[1], mean=None, least=300) == 300_000
+    reports = (ItemReport("s", "segment", "a.ts", "done", frames=150_000),)
+    join = Join("k", film, None, reports, "o", ColorizeConfig())
+    assert lease_seconds(join, mean=1e-4, least=300) == 300_000
+    assert lease_seconds(FilmCopy("k", film, "o", leave=False), mean=1e-9, least=300) == 10_000
+    assert lease_seconds(shard("a", "b"), mean=40.0, least=300) == 1600
+    assert lease_seconds(shard("a"), mean=None, least=300) == 3000
+
+
+_UNDER_THE_MEMORY_MONITOR = """
+import sys
+from functools import partial
+from pathlib import Path
+
+from colorize_core.config import RunOptions
+from colorize_core.errors import ResumableError
+from colorize_core.pipeline import ray_pool
+from colorize_core.pipeline.run import Loop
+from colorize_core.pipeline.stop import StopRequest
+from tests.pipeline.workers import Scripted, shard
+
+if __name__ == "__main__":
+    out, options = Path(sys.argv[1]), RunOptions(workers=1)
+    ray_pool.MAX_STARTS_WITHOUT_RESULT = 1
+    pool = ray_pool.RayPool(partial(Scripted, out), options)
+    loop = Loop([shard("hang")], pool, list, stop=StopRequest(), out=out, options=options)
+    try:
+        loop.run()
+    except ResumableError as error:
+        print(error)
+    pool.close()
+"""
+
+
+def test_a_worker_that_rays_memory_monitor_kills_is_a_death_like_others(tmp_path: Path):
+    script = tmp_path / "monitored.py"
+    script.write_text(_UNDER_THE_MEMORY_MONITOR)
+    root = Path(__file__).parents[2]
+    monitor = {"RAY_memory_usage_threshold": "0.001", "RAY_memory_monitor_refresh_ms": "100"}
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path)],
+        env={**os.environ, **monitor, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "workers keep dying" in done.stdout, done.stderr[-2000:]
+    assert "low on memory" in done.stdout
+    assert done.returncode == 0
 
 
 def test_more_workers_than_cores_do_not_wait_for_ever(make_ray_pool: MakePool, run: Run):
