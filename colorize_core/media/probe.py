@@ -126,7 +126,7 @@ def _read_head(path: Path, rate: Fraction) -> _Head:
             field_order=_field_order(stream.codec_context, frames),
             time_base=stream.time_base,
             guessed_rate=stream.guessed_rate,
-            is_timed=shown == sorted(set(shown)) and times.issuperset(shown),
+            is_timed=times.issuperset(shown) and shown == sorted(set(shown)),
         )
 
 
@@ -230,7 +230,7 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
     known = [t for t in packets.times if t is not None]
     has_times = len(known) == len(packets.times) and len(set(known)) == len(known)
     is_timed = has_times and head.is_timed
-    pts = _frame_times(head, packets.times)
+    pts, about_times = _frame_times(head, packets.times)
     reason = _why_linear(head, has_times=has_times)
     return FilmProbe(
         container=head.container,
@@ -255,7 +255,7 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
         is_timed=is_timed,
         is_segmentable=not reason,
         reason=reason,
-        notes=_damage(pts, head.time_base, packets),
+        notes=_damage(pts, head.time_base, packets) + ((about_times,) if about_times else ()),
     )
 
 
@@ -271,15 +271,38 @@ def _why_linear(head: _Head, *, has_times: bool) -> str:
     return ""
 
 
-def _frame_times(head: _Head, times: list[int | None]) -> NDArray[np.int64]:
-    known = sorted({t for t in times if t is not None})
-    if len(known) == len(times):
-        return np.asarray(known, np.int64)
-    # Without usable times the frames follow each other at the declared rate.
-    rate = head.guessed_rate or Fraction(25)
-    start = known[0] if known else 0
-    step = 1 / (rate * head.time_base)
-    return np.asarray([start + round(i * step) for i in range(len(times))], np.int64)
+def _frame_times(head: _Head, times: list[int | None]) -> tuple[NDArray[np.int64], str]:
+    """When each frame is shown, ascending, and what is to be said about that.
+
+    A missing time is put between those around it, equal times share the wait until the next one.
+    """
+    known = sorted(t for t in times if t is not None)
+    distinct = sorted(set(known))
+    if len(distinct) == len(times):
+        return np.asarray(known, np.int64), ""
+    if len(distinct) < max(2, len(times) / 2):
+        step = 1 / ((head.guessed_rate or Fraction(25)) * head.time_base)
+        start = known[0] if known else 0
+        constant = [start + round(i * step) for i in range(len(times))]
+        note = f"only {len(distinct)} of {len(times)} frames have a time of their own"
+        # Raw streams have no times at all: for them the declared rate is all there is.
+        return np.asarray(constant, np.int64), f"{note}: shown at a constant rate" * bool(known)
+    places = [i for i, t in enumerate(times) if t is not None]
+    # Before the first known time and after the last one, the distance next to it goes on.
+    first = known[0] - (places[0] + 1) * (distinct[1] - distinct[0])
+    last = known[-1] + (len(times) - places[-1]) * (distinct[-1] - distinct[-2])
+    filled = np.interp(np.arange(len(times)), [-1, *places, len(times)], [first, *known, last])
+    return _spread(np.round(filled).astype(np.int64)), ""
+
+
+def _spread(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending times, equal ones moved apart: by equal shares, at least by one tick."""
+    first, counts = np.unique(times, return_index=True, return_counts=True)[1:]
+    wait = np.append(np.diff(times[first]), 0)
+    order = np.arange(len(times))
+    nth = order - np.repeat(first, counts)
+    moved = times + nth * np.repeat(wait, counts) // np.repeat(counts, counts)
+    return np.maximum.accumulate(moved - order) + order
 
 
 def _frame_rate(pts: NDArray[np.int64], head: _Head) -> Fraction:

@@ -1,7 +1,9 @@
 import itertools
 import pickle
+import re
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -129,8 +131,6 @@ def test_containers_that_lose_frames_when_seeking_are_one_unit(tmp_path, suffix)
 
 
 def test_an_audio_file_is_unsupported(tmp_path):
-    import av
-
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=48000)
@@ -217,3 +217,54 @@ def test_a_toned_film_counts_as_gray(tmp_path):
     assert not is_film_colored(gray, probe_film(gray))
     assert is_film_colored(colored, probe_film(colored))
     assert not is_film_colored(sepia, probe_film(sepia))
+
+
+def test_a_doubled_time_leaves_the_others_as_they_are(tmp_path):
+    path, doubled = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    times = np.cumsum([0, *[100] * 30, *[20] * 29]).tolist()
+    make_film(path, pts=times, time_base=Fraction(1, 1000), codec="mjpeg", pix_fmt="yuvj420p")
+    with av.open(str(path)) as read, av.open(str(doubled), "w") as write:
+        stream = write.add_stream_from_template(read.streams.video[0])
+        packets = [p for p in read.demux(read.streams.video[0]) if p.size]
+        packets[50].pts = packets[50].dts = times[49]
+        for packet in packets:
+            packet.stream = stream
+            write.mux(packet)
+    probe = probe_film(doubled)
+    # The two share the 40 ms until the next frame, which are its own 20 ms here.
+    assert probe.pts.tolist() == times
+    assert probe.notes == ()
+    assert not probe.is_segmentable
+
+
+def _remove_times(path, numbers):
+    """Clear the flags of a transport stream that say that a packet has a time."""
+    data = bytearray(path.read_bytes())
+    starts = [found.start() for found in re.finditer(rb"\x00\x00\x01\xe0", data)]
+    for number in numbers:
+        data[starts[number] + 7] &= 0x3F
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("reorder", ["0", "2"])
+def test_missing_times_are_put_between_the_others(tmp_path, reorder):
+    path = tmp_path / "a.ts"
+    times = [90_000 + 3600 * i for i in range(20)] + [162_000 + 9000 * i for i in range(40)]
+    make_film(path, pts=times, time_base=Fraction(1, 90000), options={"bf": reorder})
+    whole = probe_film(path).pts
+    _remove_times(path, {0, 10, 11, 35, 59})
+    probe = probe_film(path)
+    assert probe.frames == 60
+    # Which of some reordered frames has no time is unknown: one may come a frame early or late.
+    assert np.abs(probe.pts - whole).max() <= (0 if reorder == "0" else 9000)
+    assert probe.notes == ()
+
+
+def test_a_film_almost_without_times_has_a_constant_rate_and_says_so(tmp_path):
+    path = tmp_path / "a.ts"
+    make_film(path, frames=60, time_base=Fraction(1, 90000), options={"bf": "0"})
+    _remove_times(path, range(5, 60))
+    probe = probe_film(path)
+    assert set(np.diff(probe.pts)) == {3600}
+    (note,) = probe.notes
+    assert note == "only 5 of 60 frames have a time of their own: shown at a constant rate"
