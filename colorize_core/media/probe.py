@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core.errors import TooLargeError, UndecodableError
+from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.containers import holders
 from colorize_core.media.film import ColorTags, FilmProbe, StreamInfo
 from colorize_core.media.opening import (
@@ -38,6 +38,12 @@ _HDR = {
 _SAMPLED_PACKETS = 60
 _GAP_FACTOR = 3.0
 _STEADY_SHARE = 0.95
+# Recordings of these can be put behind each other byte by byte, each with its own clock.
+_JOINABLE = {"mpegts", "mpeg"}
+_RESTART_SECONDS = 1.0
+# Clocks of 33 bits at 90 kHz: FFmpeg takes a restart for an overflow when it can.
+_OVERFLOW_SECONDS = 2**32 / 90_000
+_NEIGHBORS = 9
 
 
 def probe_film(
@@ -58,7 +64,8 @@ def probe_film(
     Raises:
         MissingError: there is no such file.
         UndecodableError: not a film, damaged beyond use, or no frame decodes.
-        UnsupportedError: without pictures, or with samples this project cannot handle.
+        UnsupportedError: without pictures, with samples this project cannot handle, or with a
+            clock that starts anew inside the film.
         TooLargeError: above a limit.
     """
     rate = Fraction(fps or 25).limit_denominator(1001)
@@ -74,6 +81,12 @@ def probe_film(
         raise TooLargeError(
             f"{path.name}: {len(packets.times)} frames are above {max_frames}",
             remedy="raise video.max_frames",
+        )
+    restart = _restart(packets.clock, head)
+    if restart is not None:
+        raise UnsupportedError(
+            f"{path.name}: its clock starts anew at {restart:.1f} s, as in recordings put together",
+            remedy="remux it first: ffmpeg -i FILM -map 0 -c copy FILM.mkv",
         )
     return _assemble(path, head, packets)
 
@@ -180,9 +193,13 @@ def _field_order(context: Any, frames: list[Any]) -> int:
 
 @dataclass(frozen=True)
 class _Packets:
-    """A demuxed film. `times` is in decode order, None where a packet has none."""
+    """A demuxed film. `times` is in decode order, None where a packet has none.
+
+    `clock` holds decode times.
+    """
 
     times: list[int | None]
+    clock: list[int]
     keyframes: list[int]
     is_cut_short: bool
     seconds: float
@@ -193,6 +210,7 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
     with open_film(path, rate) as container:
         stream = main_video(container, path)
         times: list[int | None] = []
+        clock: list[int] = []
         keyframes: list[int] = []
         count = 0
         last_seconds = 0.0
@@ -207,6 +225,8 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
                 count += 1
                 if not packet.is_discard and _is_shown(packet, stream.codec_context.name):
                     times.append(packet.pts)
+                    if packet.dts is not None:
+                        clock.append(packet.dts)
                     if packet.is_keyframe and packet.pts is not None:
                         keyframes.append(packet.pts)
         except MemoryError:
@@ -218,7 +238,22 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         # A tail of half a second may be rounding or a last long frame; more is missing.
         lost = max((stream.frames - count) / declared_rate, declared - last_seconds)
         is_cut_short = lost > max(0.5, 0.01 * declared)
-        return _Packets(times, keyframes, is_cut_short, max(declared, last_seconds), error)
+        return _Packets(times, clock, keyframes, is_cut_short, max(declared, last_seconds), error)
+
+
+def _restart(clock: list[int], head: _Head) -> float | None:
+    """Find where decode times fall back for good: seconds on the clock before that, or None."""
+    if head.container not in _JOINABLE:
+        return None
+    seconds = np.asarray(clock, np.float64) * float(head.time_base)
+    step = np.diff(seconds)
+    for i in np.flatnonzero((step < -_RESTART_SECONDS) | (step > _OVERFLOW_SECONDS)) + 1:
+        # One damaged time strays alone: its neighbors go on as before.
+        before = np.median(seconds[max(0, i - _NEIGHBORS) : i])
+        jump = np.median(seconds[i : i + _NEIGHBORS]) - before
+        if jump < -_RESTART_SECONDS or jump > _OVERFLOW_SECONDS:
+            return float(before)
+    return None
 
 
 def _is_shown(packet: Any, codec: str) -> bool:

@@ -1,11 +1,13 @@
 """Corrupt films from probe to join: no crash, no silent loss, sound in its place."""
 
+import re
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
+from colorize_core.errors import UnsupportedError
 from colorize_core.media.reader import Damage, read_pictures
 from colorize_core.media.video import probe_film
 from tests.film_helpers import decode, make_film
@@ -111,3 +113,42 @@ def test_a_film_that_ends_in_garbage(tmp_path):
     path.write_bytes(path.read_bytes() + rng.integers(0, 256, 50_000, dtype=np.uint8).tobytes())
     probe, _, _ = _colored(path, tmp_path)
     assert probe.frames == 60
+
+
+def _shifted(path, target, seconds):
+    with (
+        av.open(str(path)) as read,
+        av.open(str(target), "w", options={"mpegts_copyts": "1"}) as write,
+    ):
+        stream = write.add_stream_from_template(read.streams.video[0])
+        for packet in read.demux(read.streams.video[0]):
+            if packet.size:
+                packet.pts += round(seconds / packet.time_base)
+                packet.dts += round(seconds / packet.time_base)
+                packet.stream = stream
+                write.mux(packet)
+
+
+# FFmpeg takes a fall of more than a minute for an overflow of the clock.
+@pytest.mark.parametrize(("first", "second"), [(30, 0), (0, 0.02), (3600, 0)])
+def test_a_clock_that_starts_anew_is_refused(tmp_path, first, second):
+    path, one, two = tmp_path / "a.ts", tmp_path / "1.ts", tmp_path / "2.ts"
+    make_film(path, frames=50, time_base=Fraction(1, 90000), options={"bf": "0"})
+    _shifted(path, one, first)
+    _shifted(path, two, second)
+    path.write_bytes(one.read_bytes() + two.read_bytes())
+    # Its frames would be put among or before those of the first recording, and lost.
+    with pytest.raises(UnsupportedError, match=r"clock starts anew at .* s") as caught:
+        probe_film(path)
+    assert "FILM.mkv" in caught.value.remedy
+
+
+def test_one_damaged_time_is_no_restart(tmp_path):
+    path = tmp_path / "a.ts"
+    make_film(path, frames=60, time_base=Fraction(1, 90000), options={"bf": "0"})
+    data = bytearray(path.read_bytes())
+    starts = [found.start() for found in re.finditer(rb"\x00\x00\x01\xe0", data)]
+    # The upper bits of its 33-bit time.
+    data[starts[30] + 9] |= 0x02
+    path.write_bytes(data)
+    assert probe_film(path).frames == 60
