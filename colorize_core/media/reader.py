@@ -17,6 +17,7 @@ from colorize_core.media.opening import decode_packet, main_video, open_film
 from colorize_core.media.planes import to_working
 
 _STEP_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0, 64.0)
+_MOST_KEYFRAMES = 4
 _SEARCH_FRAMES = 1000
 _LEAST_SHARE = 0.75
 _FILTER_REACH = 2  # frames that bwdif sees on each side
@@ -128,18 +129,37 @@ def _decode(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Pic
     """Yield what decodes of a range, ascending."""
     if start >= stop:
         return
-    with open_film(path, probe.frame_rate) as container:
-        stream = main_video(container, path)
-        frames = _frames(_packets_from(container, stream, probe, start))
-        numbered = _by_time(frames, probe) if probe.is_timed else _by_order(frames, probe, path)
-        last = start - 1
-        for index, frame in numbered:
-            # Frames before the range are the run-up from the keyframe.
-            if last < index < stop:
-                last = index
-                yield _normal(index, frame, probe)
-            if index >= stop - 1:
-                return
+    keyframes = _keyframes_before(probe, start)
+    for keyframe in keyframes:
+        with open_film(path, probe.frame_rate) as container:
+            stream = main_video(container, path)
+            frames = _frames(_packets_from(container, stream, probe, keyframe))
+            numbered = _by_time(frames, probe) if probe.is_timed else _by_order(frames, probe, path)
+            first = next(numbered, None)
+            is_late = first is None or first[0] > keyframes[0]
+            if is_late and keyframe != keyframes[-1]:
+                continue
+            last = start - 1
+            for index, frame in itertools.chain([first] if first else [], numbered):
+                # Frames before the range are the run-up from the keyframe.
+                if last < index < stop:
+                    last = index
+                    yield _normal(index, frame, probe)
+                if index >= stop - 1:
+                    return
+            return
+
+
+def _keyframes_before(probe: FilmProbe, start: int) -> list[int]:
+    """Frames to decode from in turn, until the picture of the first of them comes out.
+
+    Where a film is refreshed step by step (no picture is coded by itself), decoders hold pictures
+    back until they count as whole, for up to two keyframes; the first ones may still be wrong.
+    """
+    if not probe.is_segmentable:
+        return [0]
+    before = probe.keyframes[probe.keyframes <= start].tolist()
+    return before[: -_MOST_KEYFRAMES - 1 : -1] or [0]
 
 
 def _frames(packets: Iterator[Any]) -> Iterator[Any]:

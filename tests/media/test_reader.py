@@ -33,6 +33,8 @@ def _read(path, probe, start=0, stop=None, **options):
         ("a.mkv", "libx265", {"g": "12", "x265-params": "open-gop=1:log-level=none"}),
         ("a.mp4", "libx265", {"g": "12", "x265-params": "open-gop=1:log-level=none"}),
         ("a.webm", "libvpx-vp9", {"g": "12", "deadline": "realtime", "cpu-used": "8"}),
+        ("a.mp4", "libx264", {"x264-params": "intra-refresh=1:keyint=12:bframes=0"}),
+        ("a.mkv", "libx264", {"x264-params": "intra-refresh=1:keyint=12:bframes=0"}),
         ("a.flv", "libx264", {"g": "12"}),
         ("a.wmv", "msmpeg4", {"g": "12"}),
         ("a.avi", "mpeg4", {"g": "12"}),
