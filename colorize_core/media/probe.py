@@ -69,13 +69,7 @@ def probe_film(
         TooLargeError: above a limit.
     """
     rate = Fraction(fps or 25).limit_denominator(1001)
-    head = _read_head(path, rate)
-    pixels = head.frame.width * head.frame.height
-    if max_pixels is not None and pixels > max_pixels:
-        raise TooLargeError(
-            f"{path.name}: {head.frame.width} x {head.frame.height} is above {max_pixels} pixels",
-            remedy="raise video.max_pixels",
-        )
+    head = _read_head(path, rate, max_pixels)
     packets = _read_packets(path, rate)
     if max_frames is not None and len(packets.times) > max_frames:
         raise TooLargeError(
@@ -109,37 +103,52 @@ class _Head:
     is_timed: bool
 
 
-def _read_head(path: Path, rate: Fraction) -> _Head:
+def _read_head(path: Path, rate: Fraction, max_pixels: int | None) -> _Head:
     with open_film(path, rate) as container:
         stream = main_video(container, path)
         times: set[int] = set()
-        frames: list[Any] = []
+        # Only the first frame is kept: some tens of them fill the memory at 4K.
+        first: Any = None
+        shown: list[int] = []
+        is_interlaced = False
         with contextlib.suppress(av.FFmpegError):
             for count, packet in enumerate(container.demux(stream)):
-                frames += decode_packet(packet)[0]
                 if packet.pts is not None:
                     times.add(packet.pts)
-                if count >= _SAMPLED_PACKETS and frames:
+                for frame in decode_packet(packet)[0]:
+                    if first is None:
+                        _check_size(path, frame, max_pixels)
+                        first = frame
+                    shown.append(frame.pts)
+                    is_interlaced |= frame.interlaced_frame
+                if count >= _SAMPLED_PACKETS and first is not None:
                     break
-        if not frames:
+        if first is None:
             raise UndecodableError(
                 f"{path.name}: no frame of its {stream.codec_context.name} stream can be decoded",
                 remedy="try to play it; if no player can, the pictures are lost",
             )
-        shown = [frame.pts for frame in frames]
         return _Head(
             container=container.format.name,
             brand=container.metadata.get("major_brand", "").strip(),
             streams=tuple(_stream_info(s, container) for s in container.streams),
             stream_index=stream.index,
             codec=stream.codec_context.codec.canonical_name,
-            frame=frames[0],
+            frame=first,
             sample_aspect=stream.sample_aspect_ratio or Fraction(1),
-            color=_color_tags(frames[0], stream.codec_context),
-            field_order=_field_order(stream.codec_context, frames),
+            color=_color_tags(first, stream.codec_context),
+            field_order=_field_order(stream.codec_context, is_interlaced=is_interlaced),
             time_base=stream.time_base,
             guessed_rate=stream.guessed_rate,
             is_timed=times.issuperset(shown) and shown == sorted(set(shown)),
+        )
+
+
+def _check_size(path: Path, frame: Any, max_pixels: int | None) -> None:
+    if max_pixels is not None and frame.width * frame.height > max_pixels:
+        raise TooLargeError(
+            f"{path.name}: {frame.width} x {frame.height} is above {max_pixels} pixels",
+            remedy="raise video.max_pixels",
         )
 
 
@@ -183,12 +192,12 @@ def _hdr(frame: Any) -> tuple[str, ...]:
     return tuple(_HDR[name] for name in sorted(names))
 
 
-def _field_order(context: Any, frames: list[Any]) -> int:
+def _field_order(context: Any, *, is_interlaced: bool) -> int:
     declared = int(context.field_order)
     if declared > 1:
         return declared
     # Flagged frames without a declared order: top field first is the commoner one.
-    return 2 if any(frame.interlaced_frame for frame in frames) else declared
+    return 2 if is_interlaced else declared
 
 
 @dataclass(frozen=True)

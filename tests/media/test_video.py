@@ -1,6 +1,8 @@
 import itertools
 import pickle
 import re
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -268,3 +270,28 @@ def test_a_film_almost_without_times_has_a_constant_rate_and_says_so(tmp_path):
     assert set(np.diff(probe.pts)) == {3600}
     (note,) = probe.notes
     assert note == "only 5 of 60 frames have a time of their own: shown at a constant rate"
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from colorize_core.media.video import probe_film
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+probe_film(Path(sys.argv[1]))
+before = peak()
+probe_film(Path(sys.argv[2]))
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in KiB")
+def test_probing_keeps_one_frame(tmp_path):
+    small, large = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    size = (2048, 1536)
+    frame = make_frame(0, "yuv420p", *size)
+    make_film(small, frames=1, codec="mpeg4")
+    make_film(large, frames=65, codec="mpeg4", size=size, draw=lambda _: frame)
+    mib = int(subprocess.check_output([sys.executable, "-c", MEMORY, small, large])) / 1024
+    # A frame has 4.5 MiB, and FFmpeg works on some of them at a time.
+    assert mib < 80
