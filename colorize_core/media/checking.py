@@ -38,8 +38,8 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> tuple[float, in
     """Demux the result and compare it with what went in.
 
     Returns:
-        Its duration in seconds, by how many milliseconds all its streams were moved, and what of
-        the geometry is lost.
+        Its duration in seconds, by how many milliseconds all its streams were moved, and what is
+        lost: of the geometry, and of the time for which the last frame is shown.
     """
     with open_film(result) as container:
         kinds = Counter(stream_kind(stream) for stream in container.streams)
@@ -48,12 +48,14 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> tuple[float, in
         color = container.streams[muxed.color_index]
         packets: Counter[int] = Counter()
         shown: list[int] = []
+        end = 0
         for packet in container.demux():
             if packet.size == 0:
                 continue
             packets[packet.stream_index] += 1
             if packet.stream_index == color.index:
                 shown.append(packet.pts)
+                end = max(end, packet.pts + (packet.duration or 0))
         seconds = float(container.duration or 0) / av.time_base
         is_subtitle = [stream.type == "subtitle" for stream in container.streams]
         time_base = color.time_base
@@ -68,7 +70,13 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> tuple[float, in
     lost = [] if is_near else [f"the pixels' shape {probe.sample_aspect}"]
     if not _is_shown_alike(result, muxed.color_index, probe.display_matrix):
         lost.append("how the picture is turned, mirrored or scaled")
-    return seconds, _compare_times(np.sort(shown), time_base, probe), tuple(lost)
+    moved = _compare_times(np.sort(shown), time_base, probe)
+    wanted = float((int(probe.pts[-1]) + probe.last_duration) * probe.time_base) + moved / 1000
+    short = wanted - max(float(end * time_base), seconds)
+    # Both ends of the last frame may be rounded.
+    if short > 2 * max(time_base, probe.time_base):
+        lost.append(f"the last {short:.2f} s of the last frame")
+    return seconds, moved, tuple(lost)
 
 
 def _compare_times(shown: NDArray[np.int64], time_base: Fraction, probe: FilmProbe) -> int:

@@ -75,6 +75,7 @@ class FilmProbe:
         field_order: FFmpeg's AVFieldOrder; above 1 is interlaced.
         time_base: unit of `pts`, in seconds.
         pts: int64 [frames], when each frame is shown, ascending.
+        last_duration: how long the last frame is shown, in units of `time_base`.
         keyframes: int64, numbers of the frames from which decoding can start, ascending.
         is_timed: decoded frames carry the times in `pts`; otherwise they match in order only.
         is_segmentable: any range of frames can be decoded by itself.
@@ -99,6 +100,7 @@ class FilmProbe:
     time_base: Fraction
     frame_rate: Fraction
     pts: NDArray[np.int64]
+    last_duration: int
     keyframes: NDArray[np.int64]
     duration_seconds: float
     is_timed: bool

@@ -208,7 +208,9 @@ def _color_packets(
                 early = int(pts[0]) - (depth - count) * step
                 packet.dts = int(pts[count - depth]) if count >= depth else early
                 is_last = number + 1 == len(pts)
-                packet.duration = step if is_last else int(pts[number + 1] - pts[number])
+                packet.duration = (
+                    probe.last_duration if is_last else int(pts[number + 1] - pts[number])
+                )
                 packet.stream = target
                 count += 1
                 yield packet

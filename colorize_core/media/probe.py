@@ -204,12 +204,13 @@ def _field_order(context: Any, *, is_interlaced: bool) -> int:
 class _Packets:
     """A demuxed film. `times` is in decode order, None where a packet has none.
 
-    `clock` holds decode times.
+    `clock` holds decode times. `last_duration` is of the packet shown last, 0 if it does not say.
     """
 
     times: list[int | None]
     clock: list[int]
     keyframes: list[int]
+    last_duration: int
     is_cut_short: bool
     seconds: float
     error: str
@@ -223,6 +224,7 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         keyframes: list[int] = []
         count = 0
         last_seconds = 0.0
+        last = (0, 0)
         error = ""
         try:
             for packet in container.demux():
@@ -236,7 +238,10 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
                     times.append(packet.pts)
                     if packet.dts is not None:
                         clock.append(packet.dts)
-                    if packet.is_keyframe and packet.pts is not None:
+                    if packet.pts is None:
+                        continue
+                    last = max(last, (packet.pts, packet.duration or 0))
+                    if packet.is_keyframe:
                         keyframes.append(packet.pts)
         except MemoryError:
             raise
@@ -247,7 +252,9 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         # A tail of half a second may be rounding or a last long frame; more is missing.
         lost = max((stream.frames - count) / declared_rate, declared - last_seconds)
         is_cut_short = lost > max(0.5, 0.01 * declared)
-        return _Packets(times, clock, keyframes, is_cut_short, max(declared, last_seconds), error)
+        return _Packets(
+            times, clock, keyframes, last[1], is_cut_short, max(declared, last_seconds), error
+        )
 
 
 def _restart(clock: list[int], head: _Head) -> float | None:
@@ -275,6 +282,7 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
     has_times = len(known) == len(packets.times) and len(set(known)) == len(known)
     is_timed = has_times and head.is_timed
     pts, about_times = _frame_times(head, packets.times)
+    rate = _frame_rate(pts, head)
     reason = _why_linear(head, has_times=has_times)
     return FilmProbe(
         container=head.container,
@@ -292,8 +300,9 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
         hdr=_hdr(head.frame),
         field_order=head.field_order,
         time_base=head.time_base,
-        frame_rate=_frame_rate(pts, head),
+        frame_rate=rate,
         pts=pts,
+        last_duration=packets.last_duration or max(1, round(1 / (rate * head.time_base))),
         keyframes=np.searchsorted(pts, np.asarray(sorted(packets.keyframes), np.int64)),
         duration_seconds=packets.seconds,
         is_timed=is_timed,

@@ -19,6 +19,12 @@ from tests.segment_helpers import CB, CR, color_film, write_segment
 IRREGULAR = np.cumsum([4004, *np.random.default_rng(2).integers(900, 9000, 49)]).tolist()
 
 
+def _end(path):
+    """Seconds at which the last frame goes."""
+    probe = probe_film(path)
+    return float((int(probe.pts[-1]) + probe.last_duration) * probe.time_base)
+
+
 def _times(path):
     probe = probe_film(path)
     return [t * probe.time_base for t in probe.pts.tolist()]
@@ -46,6 +52,24 @@ def test_times_in_matroska_are_right_to_the_millisecond(tmp_path):
     )
     for shown, wanted in zip(_times(output), IRREGULAR, strict=True):
         assert abs(shown - Fraction(wanted, 90000)) <= Fraction(1, 1000)
+
+
+@pytest.mark.parametrize(("suffix", "container"), [("mp4", "mp4"), ("mp4", "mkv"), ("mkv", "mkv")])
+def test_the_last_frame_is_shown_as_long_as_in_the_source(tmp_path, suffix, container):
+    short, path = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
+    make_film(short, frames=10)
+    with av.open(str(short)) as read, av.open(str(path), "w") as write:
+        stream = write.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(read.streams.video[0]) if packet.size]
+        last = max(packets, key=lambda packet: packet.pts)
+        last.duration = round(10 / last.time_base)
+        for packet in packets:
+            packet.stream = stream
+            write.mux(packet)
+    output, result = color_film(path, tmp_path / "out", container=container)
+    assert result.seconds == pytest.approx(10.36, abs=0.002)
+    assert _end(output) == _end(path) == pytest.approx(10.36, abs=0.002)
+    assert result.lost == ()
 
 
 @pytest.mark.parametrize(
