@@ -6,6 +6,7 @@ import errno
 
 # The disk, or the user's share of it, is full.
 FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+TRANSIENT_ERRNOS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
 
 EXIT_DONE = 0
 EXIT_CANNOT_RUN = 1
@@ -89,6 +90,17 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OutOfSpaceError) or getattr(error, "errno", None) in FULL_ERRNOS
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether the same may work a little later: a storage or a server that did not answer."""
+    if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    if isinstance(error, OSError) and error.errno in TRANSIENT_ERRNOS:
+        return True
+    # HTTP clients carry the server's answer in `status` (aiohttp).
+    status = getattr(error, "status", None)
+    return isinstance(status, int) and 500 <= status < 600
+
+
 class InputError(ColorizeError):
     """One input cannot be used. It is recorded with its reason and the job goes on."""
 
@@ -124,6 +136,12 @@ class MissingError(InputError):
     """The input was listed but is not there any more."""
 
     kind = "missing"
+
+
+class UnreachableError(InputError):
+    """The storage or the server did not give the input, however often it was asked."""
+
+    kind = "transient"
 
 
 class UnsafePathError(InputError):

@@ -127,7 +127,7 @@ def _is_stale(path: Path, holder: dict[str, Any]) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):  # also what is no UTF-8, after a power cut
         return {}
     return content if isinstance(content, dict) else {}
 

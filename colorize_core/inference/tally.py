@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,11 @@ from colorize_core.errors import (
     InputError,
     OutOfMemoryError,
     is_disk_full,
+    is_transient,
 )
 from colorize_core.inference.colorizer import is_out_of_memory
 
 log = logging.getLogger(__name__)
-
-TRANSIENT_ERRNOS = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN})
 
 
 class Tally:
@@ -58,7 +56,7 @@ class Tally:
         elif is_out_of_memory(error):
             remedy = "use a machine with more memory, or fewer --workers"
             self._fail(blank, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
-        elif _is_transient(error):
+        elif is_transient(error):
             self.retry[blank.key] = f"{type(error).__name__}: {error}"
         else:
             # A bug of ours must not stop the archive, but it must be seen.
@@ -70,13 +68,3 @@ class Tally:
 
     def _fail(self, blank: ItemReport, reason: str, remedy: str, kind: str) -> None:
         self.items.append(replace(blank, status="failed", reason=reason, remedy=remedy, error=kind))
-
-
-def _is_transient(error: Exception) -> bool:
-    if isinstance(error, TimeoutError | ConnectionError):
-        return True
-    if isinstance(error, OSError) and error.errno in TRANSIENT_ERRNOS:
-        return True
-    # HTTP clients carry the server's answer in `status` (aiohttp).
-    status = getattr(error, "status", None)
-    return isinstance(status, int) and 500 <= status < 600

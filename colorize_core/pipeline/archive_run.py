@@ -153,8 +153,14 @@ def colorize_archive(
         ColorizeError: cannot run at all, with its exit code.
     """
     started = time.monotonic()
-    job.out.mkdir(parents=True, exist_ok=True)
     state = state_folder(job.out)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"OUT {job.out} cannot be written: {error.strerror}",
+            remedy="choose another with --out",
+        ) from error
     stop = StopRequest()
     with OutputLock(state / "lock.json"), stop_signals(stop, say):
         remove_stale_temporaries(job.out)

@@ -15,7 +15,13 @@ from colorize_core.archive.manifest import Manifest, state_folder
 from colorize_core.archive.source import SourceItem
 from colorize_core.archive.units import ItemReport
 from colorize_core.config import ColorizeConfig
-from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, ColorizeError, InputError
+from colorize_core.errors import (
+    EXIT_DONE,
+    EXIT_SOME_FAILED,
+    ColorizeError,
+    InputError,
+    is_transient,
+)
 from colorize_core.pipeline.archive_run import Job, find_items
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import format_seconds
@@ -122,6 +128,10 @@ def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _F
                 _look_at_film(item, local, job.config_for(item.path), films)
         except InputError as error:
             films.problems.append(f"will fail: {item.path}: {error}")
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            films.problems.append(f"cannot be read now: {item.path}: {error}")
     return films
 
 

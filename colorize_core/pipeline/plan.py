@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -29,9 +30,10 @@ from colorize_core.archive.units import (
     photo_settings,
 )
 from colorize_core.config import ColorizeConfig, RunOptions
-from colorize_core.errors import InputError
+from colorize_core.errors import InputError, UnreachableError, is_transient
 from colorize_core.media import images
 from colorize_core.media.suffixes import frames_name, output_name
+from colorize_core.pipeline.run import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
 if TYPE_CHECKING:
     from colorize_core.media.film import FilmProbe
@@ -198,9 +200,7 @@ class Planner:
         from colorize_core.media.encoding import choose_encoding
 
         try:
-            local = staged.enter_context(
-                stage_item(item, state_folder(self._out) / "staging" / "films")
-            )
+            local = self._stage(item, staged)
             probe = video.probe_film(
                 local,
                 max_pixels=config.video.max_pixels,
@@ -220,9 +220,18 @@ class Planner:
             check_length(item.path, output)
             if not _is_remote(item):
                 staged.close()
-        except InputError as error:
+        except Exception as error:
             staged.close()
-            record(UnitReport(f"plan-{key}", items=(failed_item(key, "film", item.path, error),)))
+            if isinstance(error, InputError):
+                failure = error
+            elif is_transient(error):
+                failure = UnreachableError(
+                    f"{type(error).__name__}: {error}",
+                    remedy="check the storage, then run with --retry-failed",
+                )
+            else:
+                raise
+            record(UnitReport(f"plan-{key}", items=(failed_item(key, "film", item.path, failure),)))
             return []
         here = _as_local(item, local) if _is_remote(item) else item
         if colored:
@@ -238,6 +247,17 @@ class Planner:
         keys = tuple(s.key for s in segments)
         film = self._films[key] = _Film(join, keys, {s.key for s in left}, staged, _is_remote(item))
         return list(left) or [self._ready_join(film)]
+
+    def _stage(self, item: SourceItem, staged: ExitStack) -> Path:
+        folder = state_folder(self._out) / "staging" / "films"
+        for tries in range(1, MAX_TRANSIENT_TRIES):
+            try:
+                return staged.enter_context(stage_item(item, folder))
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                time.sleep(RETRY_SECONDS * 2.0**tries)
+        return staged.enter_context(stage_item(item, folder))
 
     def _ready_join(self, film: _Film) -> Join:
         reports = (self._manifest.get(key) for key in film.segments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def train_on_ray(
             )
     trainer = TorchTrainer(
         _worker,
-        train_loop_config={"loop": loop, "spec": spec},
+        train_loop_config={"loop": loop, "spec": spec, "folder": Path.cwd()},
         scaling_config=ScalingConfig(
             num_workers=workers, use_gpu=use_gpu, resources_per_worker=each
         ),
@@ -106,4 +107,7 @@ def train_on_ray(
 
 
 def _worker(config: dict[str, Any]) -> None:
+    # Ray gives each worker a folder of its own; a recipe's paths start where the job did.
+    if config["folder"].is_dir():
+        os.chdir(config["folder"])
     config["loop"](config["spec"], RayHost())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -51,6 +52,7 @@ class SerialPool:
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """The running unit's report, if it ends in time. What the worker raises is raised here."""
         if self._unit is None:
+            time.sleep(timeout)  # a retry waits for its time
             return []
         try:
             answer = self._answers.get(timeout=timeout)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_core.config import StageConfig, TrainConfig
+from colorize_core.errors import ModelError
 from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
 from colorize_core.model.encoder import MobileNetV2, load_imagenet, soften_strides
@@ -32,6 +35,9 @@ from colorize_core.training.perceptual import PerceptualLoss, net_rgb
 from colorize_core.training.schedule import At, Schedule
 
 _SEED_STRIDE = 1_000_003
+logger = logging.getLogger(__name__)
+
+_MOST_SKIPPED = 20
 _MOST_SHIFT = 16  # pixels: half of the encoder's stride, so every phase comes up
 _MOST_GRAIN = 0.03  # in the network's L: what the pupil must look through, and its teacher not
 
@@ -79,6 +85,7 @@ class ColorizeModule(lightning.LightningModule):
         self.photos: dict[int, Tensor] = {}
         self.steps_done = 0
         self.generator_steps = 0
+        self._skipped = 0  # steps in a row
         self.latest: dict[str, float] = {}
         self.waited, self.worked = 0.0, 0.0
         self._idle_since = time.perf_counter()
@@ -182,7 +189,7 @@ class ColorizeModule(lightning.LightningModule):
         penalty = gradient_penalty(self.critic, sample.L, sample.ab, fake, dice)
         optimizer.zero_grad()
         self.manual_backward(distance + stage.loss.gradient_penalty * penalty)
-        optimizer.step()
+        self._step(optimizer, self.critic, limit=0.0)
         self._note(critic=distance, penalty=penalty)
 
     def _generator_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
@@ -209,14 +216,33 @@ class ColorizeModule(lightning.LightningModule):
         self.manual_backward(loss)
         if self.critic is not None:
             self.critic.requires_grad_(True)
-        if self.config.optimizer.clip_norm > 0:
-            norm = nn.utils.clip_grad_norm_(
-                self.generator.parameters(), self.config.optimizer.clip_norm
-            )
-            self._note(gradient=norm)
-        optimizer.step()
+        norm = self._step(optimizer, self.generator, limit=self.config.optimizer.clip_norm)
+        self._note(gradient=norm)
         self.generator_steps += 1
         self._update_average()
+
+    def _step(self, optimizer: Any, network: nn.Module, *, limit: float) -> Tensor:
+        """Move the network, its gradient's norm at most `limit` (0: any), and return the norm.
+
+        One gradient that is not finite would end in every weight and then in every checkpoint, so
+        nothing moves by it. It is the same on every worker, for it has been averaged.
+
+        Raises:
+            ModelError: it happens again and again.
+        """
+        norm = nn.utils.clip_grad_norm_(network.parameters(), limit or math.inf)
+        if norm.isfinite():
+            optimizer.step()
+            self._skipped = 0
+            return norm
+        self._skipped += 1
+        logger.warning("a step was left out: its gradient is not finite")
+        if self._skipped >= _MOST_SKIPPED:
+            raise ModelError(
+                f"the gradient was not finite {self._skipped} times in a row",
+                remedy="lower the rates, or look for a broken photo",
+            )
+        return norm
 
     def _generator_loss(self, predicted: Tensor, sample: Sample, stage: StageConfig) -> Tensor:
         weights = stage.loss

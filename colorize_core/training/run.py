@@ -249,9 +249,10 @@ def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host
         # average is in eval mode on purpose, and the data is divided among workers by rank.
         for message in _EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
-        trainer.fit(run.module, loader)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(run.module, loader)
+        except SystemExit as stop:  # Lightning's answer to SIGINT and SIGTERM
+            raise KeyboardInterrupt from stop
 
 
 def _check_batches(config: TrainConfig, world: int) -> None:

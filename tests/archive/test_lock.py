@@ -66,6 +66,15 @@ def test_another_machine_is_believed_while_its_heart_beats(path: Path):
         pass
 
 
+@pytest.mark.parametrize("torn", [bytes(200), b'{"host": "\xc3'])
+def test_what_a_power_cut_left_of_it_frees_it(path: Path, torn: bytes):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(torn)
+    os.utime(path, (0, 0))
+    with OutputLock(path):
+        assert is_locked(path)
+
+
 def test_a_reboot_frees_it(path: Path):
     other(path, host=socket.gethostname(), pid=os.getpid(), boot="before the reboot")
     with OutputLock(path):

@@ -8,8 +8,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 
 from colorize_core.archive.manifest import Manifest
+from colorize_core.pipeline import plan
 from jobs import archive_status, colorize_archive
 from tests.jobs.processes import worker_pids
 
@@ -477,3 +480,56 @@ def raise_out_of_memory(*_: object) -> None:
     import torch
 
     raise torch.OutOfMemoryError
+
+
+def test_an_out_that_cannot_be_made_is_said_in_one_line(
+    job: Job, gray_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    job.out = tmp_path / "file"
+    job.out.write_text("mine")
+    assert job(gray_folder(2)) == 1
+    assert "cannot be written" in capsys.readouterr().err.splitlines()[-1]
+    assert job.out.read_text() == "mine"
+
+
+class _Unavailable(BaseHTTPRequestHandler):
+    """A server that lists one film and never gives it."""
+
+    asked = 0
+
+    def do_HEAD(self) -> None:
+        self._answer(b"<a href='film.mp4'>film</a>")
+
+    def do_GET(self) -> None:
+        if self.path.endswith(".mp4"):
+            type(self).asked += 1
+            self.send_error(503)
+        else:
+            self._answer(b"<a href='film.mp4'>film</a>")
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_film_whose_server_fails_is_tried_again_and_recorded(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.01)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Unavailable)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert job(f"http://127.0.0.1:{server.server_port}/") == 2
+    finally:
+        server.shutdown()
+        server.server_close()
+    (report,) = job.manifest.reports()
+    assert (report.status, report.error) == ("failed", "transient")
+    assert _Unavailable.asked >= plan.MAX_TRANSIENT_TRIES

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from colorize_core.config import TrainConfig, load_config
-from colorize_core.errors import EXIT_CANNOT_RUN
+from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_RESUME
 from jobs.train import build_parser, main
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +54,29 @@ def test_a_stage_that_does_not_exist_cannot_be_changed(override, tmp_path, capsy
     code = main([str(tmp_path), "--config", recipe, "--runner", "local", "--set", override])
     assert code == EXIT_CANNOT_RUN
     assert "no place in a list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_says_so_and_is_not_done(number, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 255, (72, 72, 3), np.uint8)).save(photos / f"{i}.png")
+    command = [sys.executable, "-m", "jobs.train", str(photos), "--runner", "local"]
+    command += ["--config", "configs/train/tiny.yaml", "--out", str(tmp_path / "runs")]
+    command += ["--device", "cpu", "--set", "stages.0.samples=800000"]
+    command += ["--set", "saving.every_steps=5"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as job:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/*/checkpoints/step-*.pt")):
+            assert job.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        job.send_signal(number)
+        _, error = job.communicate(timeout=60)
+    assert job.returncode == EXIT_RESUME
+    assert error.splitlines()[-1].startswith("stopped; the same command goes on")
 
 
 def test_missing_data_is_said_in_one_line(tmp_path, capsys):

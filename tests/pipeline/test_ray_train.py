@@ -16,10 +16,13 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from colorize_core.model.checkpoint import load_generator
+from colorize_core.config import TrainConfig, load_config
+from colorize_core.model.checkpoint import load_generator, save_generator
+from colorize_core.model.generator import build_generator
 from colorize_core.training.checkpoint import list_states
 
 ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "configs" / "train" / "tiny.yaml"
 PATIENCE_SECONDS = 600  # an idle machine needs about 60
 
 
@@ -53,10 +56,15 @@ class Job:
     """`jobs.train` with two workers, in a session of its own."""
 
     def __init__(self, photos: Path, folder: Path) -> None:
+        self.folder = folder
+        generator = load_config(TrainConfig, RECIPE).generator
+        start = build_generator(generator)
+        save_generator(folder / "start.safetensors", start, generator, extra={})
         self.out = folder / "runs"
         self.log = folder / "log"
         self.command = [
-            sys.executable, "-m", "jobs.train", str(photos), "--config", "configs/train/tiny.yaml",
+            sys.executable, "-m", "jobs.train", str(photos), "--config", str(RECIPE),
+            "--set", "init_weights=start.safetensors",  # where the job runs, not where Ray does
             "--out", str(self.out), "--workers", "2", "--device", "cpu", "--threads", "1",
             "--set", "stages.0.samples=240",
         ]  # fmt: skip
@@ -64,9 +72,10 @@ class Job:
     @contextlib.contextmanager
     def started(self) -> Iterator[subprocess.Popen[bytes]]:
         environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+        environment["PYTHONPATH"] = str(ROOT)
         with self.log.open("a") as sink:
             process = subprocess.Popen(
-                self.command, cwd=ROOT, stdout=sink, stderr=sink, env=environment,
+                self.command, cwd=self.folder, stdout=sink, stderr=sink, env=environment,
                 start_new_session=True,
             )  # fmt: skip
         try:

@@ -345,6 +345,13 @@ def test_a_worker_that_rays_memory_monitor_kills_is_a_death_like_others(tmp_path
     assert done.returncode == 0
 
 
+def test_an_idle_serial_pool_sleeps(tmp_path: Path):
+    pool = SerialPool(partial(Scripted, tmp_path))
+    started = time.monotonic()
+    assert pool.wait(0.2) == []
+    assert time.monotonic() - started >= 0.2
+
+
 def test_more_workers_than_cores_do_not_wait_for_ever(make_ray_pool: MakePool, run: Run):
     options = RunOptions(workers=5)
     units = [shard(f"p{i}") for i in range(12)]

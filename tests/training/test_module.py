@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import lightning
@@ -14,7 +15,7 @@ from colorize_core.config import (
     StageConfig,
     TrainConfig,
 )
-from colorize_core.errors import ConfigError
+from colorize_core.errors import ConfigError, ModelError
 from colorize_core.model.checkpoint import save_generator
 from colorize_core.training.degrade import Dice, Sample
 from colorize_core.training.losses import BINS
@@ -127,6 +128,30 @@ def test_the_pretrained_encoder_has_its_own_rate_and_frozen_blocks_none():
 def test_most_batches_carry_no_hints():
     with pytest.raises(ConfigError, match="hints"):
         StageConfig(name="h", size=32, batch=2, samples=20, hints=0.6)
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing(monkeypatch):
+    broken = iter([False, True, False])
+
+    def loss(predicted, *others):
+        distance = predicted.abs().mean()
+        return distance * math.nan if next(broken) else distance
+
+    monkeypatch.setattr("colorize_core.training.module.color_loss", loss)
+    module = make(StageConfig(name="p", size=32, batch=2, samples=20))
+    train(module, 3)
+    assert module.steps_done == 3
+    assert all(x.isfinite().all() for x in module.state_dict().values())
+
+
+def test_gradients_that_are_never_finite_end_the_run(monkeypatch):
+    monkeypatch.setattr(
+        "colorize_core.training.module.color_loss",
+        lambda predicted, *others: predicted.mean() * math.nan,
+    )
+    module = make(StageConfig(name="p", size=32, batch=2, samples=80))
+    with pytest.raises(ModelError, match="not finite 20 times"):
+        train(module, 30)
 
 
 def test_consistency_compares_the_same_places():
