@@ -222,7 +222,6 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         times: list[int | None] = []
         clock: list[int] = []
         keyframes: list[int] = []
-        count = 0
         last_seconds = 0.0
         last = (0, 0)
         error = ""
@@ -233,7 +232,6 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
                     last_seconds = max(last_seconds, float(end * packet.time_base))
                 if packet.stream_index != stream.index or packet.size == 0:
                     continue
-                count += 1
                 if not packet.is_discard and _is_shown(packet, stream.codec_context.name):
                     times.append(packet.pts)
                     if packet.dts is not None:
@@ -248,13 +246,28 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         except av.FFmpegError as caught:
             error = short_error(caught)
         declared = float(container.duration or 0) / av.time_base
-        declared_rate = float(stream.guessed_rate or 25)
         # A tail of half a second may be rounding or a last long frame; more is missing.
-        lost = max((stream.frames - count) / declared_rate, declared - last_seconds)
+        lost = max(declared - last_seconds, _missing_tail(container, stream, times, last))
         is_cut_short = lost > max(0.5, 0.01 * declared)
         return _Packets(
             times, clock, keyframes, last[1], is_cut_short, max(declared, last_seconds), error
         )
+
+
+def _missing_tail(
+    container: Any, stream: Any, times: list[int | None], last: tuple[int, int]
+) -> float:
+    """Seconds of pictures that the index of MP4 or AVI promises after the last one there is.
+
+    A count of pictures is no promise: edit lists leave some out, and the headers of AVI count
+    places in time, dropped frames too.
+    """
+    in_mov = container.format.name.startswith("mov,")
+    ticks = stream.duration if in_mov else stream.frames if container.format.name == "avi" else 0
+    known = [t for t in times if t is not None]
+    if not known or not ticks:
+        return 0.0
+    return float((ticks - (sum(last) - min(known))) * stream.time_base)
 
 
 def _restart(clock: list[int], head: _Head) -> float | None:

@@ -1,6 +1,7 @@
 """Corrupt films from probe to join: no crash, no silent loss, sound in its place."""
 
 import re
+import struct
 from fractions import Fraction
 
 import av
@@ -62,6 +63,51 @@ def test_truncated_mp4_with_its_index_in_front(tmp_path):
     _, reasons, output = _colored(path, tmp_path)
     assert any("not decoded" in r or "cut short" in r for r in reasons)
     assert _sound_lag(output) == pytest.approx(_sound_lag(path), abs=0.002)
+
+
+@pytest.mark.parametrize("audio", [[], ["libmp3lame"]])
+def test_truncated_avi(tmp_path, audio):
+    path = tmp_path / "a.avi"
+    make_film(path, frames=75, codec="mpeg4", audio=audio, time_base=Fraction(1, 25))
+    assert probe_film(path).notes == ()
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert any("cut short" in note for note in probe_film(path).notes)
+
+
+def test_dropped_frames_in_avi_are_no_damage(tmp_path):
+    path = tmp_path / "a.avi"
+    times = [i for i in range(220) if i % 10]
+    make_film(path, pts=times, codec="mjpeg", pix_fmt="yuvj420p", time_base=Fraction(1, 25))
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames > len(times) + 15
+    assert probe_film(path).notes == ()
+
+
+def test_pictures_that_begin_long_after_the_sound_are_no_damage(tmp_path):
+    path = tmp_path / "a.mpg"
+    make_film(
+        path,
+        pts=[500 + i for i in range(60)],
+        codec="mpeg2video",
+        audio=["mp2"],
+        time_base=Fraction(1, 25),
+    )
+    assert probe_film(path).notes == ()
+
+
+def test_a_trimmed_mp4_is_not_cut_short(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=150, audio=["aac"], time_base=Fraction(1, 12800))
+    data = bytearray(path.read_bytes())
+    # The edit list of the pictures: 3 s from 2.2 s on, in ticks of the film and of its track.
+    place = data.index(b"elst") + 12
+    _, start, _ = struct.unpack_from(">IiI", data, place)
+    struct.pack_into(">Ii", data, place, 3 * 12800, start + round(2.2 * 12800))
+    path.write_bytes(data)
+    probe = probe_film(path)
+    assert probe.frames == 75
+    assert probe.notes == ()
 
 
 @pytest.mark.parametrize("seed", range(3))
