@@ -196,8 +196,10 @@ def _field_order(context: Any, *, is_interlaced: bool) -> int:
     declared = int(context.field_order)
     if declared > 1:
         return declared
-    # Flagged frames without a declared order: top field first is the commoner one.
-    return 2 if is_interlaced else declared
+    if not is_interlaced:
+        return declared
+    # Flagged frames without a declared order: DV has the bottom field first, others rarely do.
+    return 3 if context.codec.canonical_name == "dvvideo" else 2
 
 
 @dataclass(frozen=True)

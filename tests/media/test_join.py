@@ -2,6 +2,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 import pytest
 
@@ -212,6 +213,41 @@ def test_interlacing_is_kept(tmp_path, field):
     output, _ = color_film(path, tmp_path / "out")
     assert all(frame.interlaced_frame for frame in decode(output))
     assert probe_film(output).field_order == probe_film(path).field_order
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pix_fmt", "height", "rate"),
+    [(".avi", "yuv420p", 576, 25), (".mov", "yuv411p", 480, Fraction(30000, 1001))],
+)
+def test_dv_has_the_bottom_field_first(tmp_path, suffix, pix_fmt, height, rate):
+    path = tmp_path / f"a{suffix}"
+    size, base = (720, height), 1 / Fraction(rate)
+    make_film(
+        path, codec="dvvideo", pix_fmt=pix_fmt, size=size, rate=rate, time_base=base, frames=2
+    )
+    assert _field_order(decode(path)[0]) == "B"
+    output, _ = color_film(path, tmp_path / "out")
+    assert probe_film(path).field_order == probe_film(output).field_order == 3
+    assert _field_order(decode(output)[0]) == "B"
+
+
+def _field_order(frame):
+    """What FFmpeg's showinfo says: P(rogressive), T(op) or B(ottom field first)."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    info, sink = graph.add("showinfo"), graph.add("buffersink")
+    source.link_to(info)
+    info.link_to(sink)
+    graph.configure()
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    with av.logging.Capture() as logs:
+        graph.push(frame)
+        graph.pull()
+    av.logging.set_level(level)
+    return next(text.split(" i:")[1][0] for _, _, text in logs if " i:" in text)
 
 
 def test_a_film_in_one_piece(tmp_path):
