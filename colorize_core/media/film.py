@@ -13,10 +13,11 @@ from colorize_core.media import orientation
 from colorize_core.media.planes import PlanarFormat, WorkingFormat
 
 # Values of ISO/IEC 23091-2 (H.273).
-MATRIX_RGB, MATRIX_BT709, MATRIX_UNKNOWN, MATRIX_SMPTE170M = 0, 1, 2, 6
+MATRIX_BT709, MATRIX_SMPTE170M, MATRIX_BT2020 = 1, 6, 9
 _BT601 = {4, 5, 6}
 _BT709 = {1, 7}
 _BT2020 = {9, 10}
+_COMPUTED = {"bt601": MATRIX_SMPTE170M, "bt709": MATRIX_BT709, "bt2020nc": MATRIX_BT2020}
 RANGE_UNKNOWN, RANGE_LIMITED, RANGE_FULL = 0, 1, 2
 Transfer = Literal["bt1886", "srgb", "gamma22", "gamma28", "linear", "pq", "hlg"]
 _TRANSFERS: dict[int, Transfer] = {
@@ -169,10 +170,13 @@ class FilmProbe:
 
     @property
     def output_color(self) -> ColorTags:
-        """Tags of the result: the source's, plus the matrix and range it leaves unsaid."""
+        """Tags of the result: the source's, plus the matrix and range it leaves unsaid.
+
+        A matrix other than the one that chroma is computed with (RGB, YCgCo) is not the result's.
+        """
         matrix = self.color.matrix
-        if self.working.is_computed or matrix in (MATRIX_RGB, MATRIX_UNKNOWN):
-            matrix = MATRIX_BT709 if self.matrix == "bt709" else MATRIX_SMPTE170M
+        if self.working.is_computed or matrix not in _BT601 | _BT709 | _BT2020:
+            matrix = _COMPUTED[self.matrix]
         value_range = RANGE_FULL if self.is_full_range else self.color.range
         return ColorTags(value_range, matrix, self.color.primaries, self.color.transfer)
 

@@ -78,6 +78,20 @@ def test_color_tags(tmp_path, pix_fmt, tags, full, matrix):
     assert probe.output_color.matrix in (1, 6, 9)
 
 
+@pytest.mark.parametrize(
+    ("tag", "size", "result"), [(8, None, 6), (8, (1280, 720), 1), (7, None, 7)]
+)
+def test_the_matrix_tag_is_of_what_was_computed(tmp_path, tag, size, result):
+    path = tmp_path / "a.mkv"
+    options = {"preset": "ultrafast"}
+    make_film(
+        path, frames=1, size=size or (WIDTH, HEIGHT), options=options, tags={"colorspace": tag}
+    )
+    probe = probe_film(path)
+    assert probe.color.matrix == tag
+    assert probe.output_color.matrix == result
+
+
 def test_large_untagged_films_count_as_bt709(tmp_path):
     path = tmp_path / "a.mkv"
     make_film(path, frames=1, size=(1280, 720), options={"preset": "ultrafast"})
