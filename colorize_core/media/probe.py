@@ -68,7 +68,7 @@ def probe_film(
             clock that starts anew inside the film.
         TooLargeError: above a limit.
     """
-    rate = Fraction(fps or 25).limit_denominator(1001)
+    rate = _plain_rate(Fraction(fps or 25))
     head = _read_head(path, rate, max_pixels)
     packets = _read_packets(path, rate)
     if max_frames is not None and len(packets.times) > max_frames:
@@ -385,7 +385,14 @@ def _frame_rate(pts: NDArray[np.int64], head: _Head) -> Fraction:
     guessed = head.guessed_rate
     if guessed and abs(guessed / measured - 1) < Fraction(1, 20):
         return guessed
-    return measured.limit_denominator(1001)
+    return _plain_rate(measured)
+
+
+def _plain_rate(rate: Fraction) -> Fraction:
+    """Round to a rate as films have them (24000/1001), or to whole seconds per frame."""
+    return (
+        rate.limit_denominator(1001) if rate > Fraction(1, 1001) else Fraction(1, round(1 / rate))
+    )
 
 
 def _damage(pts: NDArray[np.int64], time_base: Fraction, packets: _Packets) -> tuple[str, ...]:

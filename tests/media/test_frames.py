@@ -27,6 +27,14 @@ def _write_pictures(folder, names, dtype=np.uint8, size=(48, 64)):
         cv2.imwrite(str(folder / name), np.tile(ramp, (size[0], 1)).astype(dtype))
 
 
+def test_a_folder_of_pictures_can_be_slow(tmp_path):
+    folder = tmp_path / "slides"
+    _write_pictures(folder, [f"{i}.png" for i in range(3)])
+    probe = probe_film(folder, fps=1 / 3600)
+    assert probe.frame_rate == Fraction(1, 3600)
+    assert (probe.pts * float(probe.time_base)).tolist() == [0, 3600, 7200]
+
+
 def test_a_folder_of_pictures_is_a_film(tmp_path):
     folder = tmp_path / "reel [1] *x?"
     _write_pictures(folder, [f"scan {i:03d}.png" for i in (0, 1, 2, 5, 7, 10)])

@@ -55,6 +55,17 @@ def test_times_in_matroska_are_right_to_the_millisecond(tmp_path):
         assert abs(shown - Fraction(wanted, 90000)) <= Fraction(1, 1000)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "ffv1"])
+def test_a_still_picture_with_sound(tmp_path, codec):
+    path = tmp_path / "a.mkv"
+    # One frame in 40 minutes.
+    make_film(
+        path, pts=[0, 2_400_000], time_base=Fraction(1, 1000), codec="mjpeg", pix_fmt="yuvj420p"
+    )
+    output, _ = color_film(path, tmp_path / "out", codec=codec)
+    assert _times(output) == [0, 2400]
+
+
 @pytest.mark.parametrize(("suffix", "container"), [("mp4", "mp4"), ("mp4", "mkv"), ("mkv", "mkv")])
 def test_the_last_frame_is_shown_as_long_as_in_the_source(tmp_path, suffix, container):
     short, path = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
