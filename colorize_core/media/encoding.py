@@ -108,6 +108,9 @@ def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
     if probe.is_rgb:
         notes.append("the source is RGB: its Y' is computed, once")
     interlaced = probe.is_interlaced and settings.deinterlace == "keep"
+    if interlaced and codec == "libx265":
+        # Its option for interlacing takes single fields as pictures and marks frames as such.
+        notes.append("libx265 does not mark frames as interlaced: only the container says it")
     options = _options(codec, settings, planar, field_order=probe.field_order if interlaced else 0)
     return Encoding(codec, planar, options, settings.threads, tuple(notes))
 
@@ -152,7 +155,6 @@ def _options(
         return {"crf": crf, "preset": preset, "forced-idr": "1", "x264-params": extra}
     if codec == "libx265":
         extra = f"open-gop=0:pools={settings.threads}:frame-threads=1:log-level=error"
-        extra += f":interlace={field}" if field else ""
         return {"crf": crf, "preset": preset, "forced-idr": "1", "x265-params": extra}
     if codec == "libsvtav1":
         speed = _SVT_PRESETS.get(preset, preset)

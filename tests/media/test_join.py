@@ -10,6 +10,7 @@ from colorize_core.config import VideoSettings
 from colorize_core.errors import OutOfSpaceError, UnsupportedError, VerifyError
 from colorize_core.media.containers import what_container_keeps
 from colorize_core.media.encoder import is_encoder_available
+from colorize_core.media.encoding import choose_encoding
 from colorize_core.media.join import join_segments
 from colorize_core.media.luma import LumaCheck, compare_luma
 from colorize_core.media.planes import parse_format, plane
@@ -139,8 +140,6 @@ def test_lossless_luma_equals_the_source(tmp_path, pix_fmt, size, coded):
     ],
 )
 def test_codecs_that_cannot_take_the_format(tmp_path, pix_fmt, size, codec, coded, note):
-    from colorize_core.media.encoding import choose_encoding
-
     path = tmp_path / "a.mkv"
     make_film(path, codec="ffv1", pix_fmt=pix_fmt, size=size, frames=5)
     encoding = choose_encoding(probe_film(path), VideoSettings(codec=codec))
@@ -224,6 +223,21 @@ def test_interlacing_is_kept(tmp_path, field):
     output, _ = color_film(path, tmp_path / "out")
     assert all(frame.interlaced_frame for frame in decode(output))
     assert probe_film(output).field_order == probe_film(path).field_order
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_interlaced_frames_in_hevc_are_no_single_fields(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    make_film(path, options={"x264-params": "bff=1"}, frames=6)
+    probe = probe_film(path)
+    encoding = choose_encoding(probe, VideoSettings(codec="libx265"))
+    assert encoding.notes == (
+        "libx265 does not mark frames as interlaced: only the container says it",
+    )
+    output, _ = color_film(path, tmp_path / "out", codec="libx265")
+    # FFmpeg flags what HEVC marks as fields.
+    assert not any(frame.interlaced_frame for frame in decode(output))
+    assert probe_film(output).field_order == probe.field_order == 3
 
 
 @pytest.mark.parametrize(
