@@ -80,7 +80,7 @@ def probe_film(
     if restart is not None:
         raise UnsupportedError(
             f"{path.name}: its clock starts anew at {restart:.1f} s, as in recordings put together",
-            remedy="remux it first: ffmpeg -i FILM -map 0 -c copy FILM.mkv",
+            remedy="remux it first: ffmpeg -fflags +genpts -i FILM -map 0 -dn -c copy FILM.mkv",
         )
     return _assemble(path, head, packets)
 
