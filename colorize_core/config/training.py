@@ -90,6 +90,7 @@ class DegradeConfig:
     jpeg: float = 0.0
     border: float = 0.0
     vignette: float = 0.0
+    emulsion: float = 0.0  # red, green and blue weighed as another film does
 
 
 @dataclass(frozen=True)

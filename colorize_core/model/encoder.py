@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_core.errors import ModelError
+from colorize_core.model.depthwise import depthwise
 
 # (expansion, channels, repeats, stride) of the inverted-residual groups, table 2 of the paper.
 GROUPS = (
@@ -35,6 +36,12 @@ class SameConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, 3 if stride == 1 else 4, stride, 1, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B,inputs,H,W] -> [B,outputs,H/stride,W/stride]."""
+        if self.groups == self.in_channels == self.out_channels:
+            return depthwise(x, self.weight, self.bias, stride=self.stride[0])
+        return super().forward(x)
 
 
 class Pointwise(nn.Conv2d):
@@ -109,7 +116,8 @@ class MobileNetV2(nn.Module):
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Features at 1/2, 1/4, 1/8, 1/16 and 1/32 with PYRAMID_CHANNELS channels."""
-        x = F.relu6(self.stem(x), inplace=True)
+        # The 1x1 convolutions read pixel by pixel; from channels first each would copy its input.
+        x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)), inplace=True)
         found = []
         for i, block in enumerate(self.blocks):
             x = block(x)

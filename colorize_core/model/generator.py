@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ModelError
+from colorize_core.model.depthwise import depthwise
 from colorize_core.model.encoder import (
     PYRAMID_CHANNELS,
     SEMANTIC_CHANNELS,
@@ -163,7 +164,10 @@ class LocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] -> the same."""
-        return cast(Tensor, x + self.narrow(relu(self.widen(self.depthwise(x)))))
+        return cast(Tensor, x + self.narrow(relu(self.widen(self._filter(x)))))
+
+    def _filter(self, x: Tensor) -> Tensor:
+        return depthwise(x, self.depthwise.weight, self.depthwise.bias, stride=1)
 
 
 class HintPath(nn.Module):

@@ -58,7 +58,10 @@ def make_sample(parts: list[Tensor], size: int, config: DegradeConfig, dice: Dic
     flipped = dice.chance(len(rgb), config.flip)
     rgb = torch.where(flipped, rgb.flip(-1), rgb)
     lab = rgb_to_lab(rgb)
-    gray, ab = degrade(L_to_gray(lab[:, :1]), lab[:, 1:], config, dice)
+    gray = L_to_gray(lab[:, :1])
+    if config.emulsion:
+        gray = torch.where(dice.chance(len(rgb), config.emulsion), _emulsion(rgb, dice), gray)
+    gray, ab = degrade(gray, lab[:, 1:], config, dice)
     return Sample(L=L_to_net(gray_to_L(gray)), ab=ab_to_net(ab))
 
 
@@ -120,6 +123,16 @@ def degrade(gray: Tensor, ab: Tensor, config: DegradeConfig, dice: Dice) -> tupl
     if config.jpeg:
         gray = apply(_jpeg(gray, dice), config.jpeg)
     return gray.clamp(0, 1), ab
+
+
+def _emulsion(rgb: Tensor, dice: Dice) -> Tensor:
+    """As a film sees it that weighs red, green and blue otherwise than L does.
+
+    Orthochromatic film is blind to red, panchromatic film sees more blue than we do, and filters go
+    on top: any mixture may come up (Dirichlet distribution with all parameters 1).
+    """
+    shares = -torch.log(dice.uniform(len(rgb), 3, 1, 1).clamp_min(1e-6))
+    return (rgb * (shares / shares.sum(1, keepdim=True))).sum(1, keepdim=True)
 
 
 def _grid(x: Tensor) -> tuple[Tensor, Tensor]:

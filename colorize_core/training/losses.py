@@ -20,7 +20,7 @@ _CLIP = (0.3, 5.0)  # limits of the rebalancing weights
 _UNIFORM_SHARE = 0.5  # lambda of Zhang et al. 2016, section 2.2
 _SAMPLED_PHOTOS = 600
 _DIRECTIONS = 8  # of the projections of the ab plane
-_COARSER = 4  # chroma is smooth: every fourth pixel's neighborhood says enough
+_COARSER = 8  # chroma is smooth: every eighth pixel's neighborhood says enough
 
 
 def color_loss(predicted: Tensor, target: Tensor, weights: Tensor, config: LossConfig) -> Tensor:

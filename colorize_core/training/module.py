@@ -254,9 +254,10 @@ class ColorizeModule(lightning.LightningModule):
             self._note(distribution=distribution)
             loss = loss + weights.distribution * distribution
         if weights.perceptual > 0 or weights.style > 0:
-            perceptual, style = self._perceptual[0].to(self.device)(
-                sample.L, predicted, sample.ab * weights.saturation
-            )
+            with self._autocast():
+                perceptual, style = self._perceptual[0].to(self.device)(
+                    sample.L, predicted, sample.ab * weights.saturation
+                )
             self._note(perceptual=perceptual, style=style)
             loss = loss + weights.perceptual * perceptual + weights.style * style
         if self.critic is not None and weights.adversarial > 0:

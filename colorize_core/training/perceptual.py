@@ -92,7 +92,7 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             wanted = self.features(net_rgb(L, target))
         found = self.features(net_rgb(L, predicted))
-        pairs = list(zip(found, wanted, strict=True))
+        pairs = [(f.float(), w.float()) for f, w in zip(found, wanted, strict=True)]
         content = [(f - w).abs().mean() / _size(w) for f, w in pairs]
         grams = [(mean_over_workers(_gram(f)), mean_over_workers(_gram(w))) for f, w in pairs]
         style = [(f - w).abs().mean() / _size(w) for f, w in grams]
@@ -112,7 +112,9 @@ def net_rgb(L: Tensor, ab: Tensor) -> Tensor:
 def _gram(features: Tensor) -> Tensor:
     """[B,C,h,w] -> [C,C] of the whole batch: what there is, not in which picture."""
     flat = features.transpose(0, 1).flatten(1)
-    return flat @ flat.T / flat.shape[1]
+    with torch.autocast(flat.device.type, enabled=False):
+        gram: Tensor = flat @ flat.T / flat.shape[1]
+    return gram
 
 
 def _size(wanted: Tensor) -> Tensor:

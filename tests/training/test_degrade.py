@@ -13,9 +13,8 @@ from colorize_core.training.hints import simulate_hints
 
 CPU = torch.device("cpu")
 NONE = DegradeConfig(flip=0.0)
-FAULTS = [
-    f.name for f in fields(DegradeConfig) if f.name not in ("flip", "min_crop", "squeeze", "border")
-]
+NO_FAULTS = ("flip", "min_crop", "squeeze", "border", "emulsion")
+FAULTS = [f.name for f in fields(DegradeConfig) if f.name not in NO_FAULTS]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +51,18 @@ def test_flip_mirrors_L_and_ab_together(photos):
     flipped = make_sample([photos], 64, replace(NONE, flip=1.0), Dice(0, CPU))
     torch.testing.assert_close(flipped.L, plain.L.flip(-1))
     torch.testing.assert_close(flipped.ab, plain.ab.flip(-1))
+
+
+def test_an_emulsion_weighs_the_colors_otherwise_and_leaves_gray_as_it_is(photos):
+    plain = make_sample([photos], 64, NONE, Dice(0, CPU))
+    seen = make_sample([photos], 64, replace(NONE, emulsion=1.0), Dice(0, CPU))
+    torch.testing.assert_close(seen.ab, plain.ab)
+    assert (seen.L - plain.L).abs().max() > 0.1
+    gray = photos[..., :1].expand(-1, -1, -1, 3)
+    plain, seen = (
+        make_sample([gray], 64, replace(NONE, emulsion=x), Dice(0, CPU)) for x in (0.0, 1.0)
+    )
+    torch.testing.assert_close(seen.L, plain.L, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
