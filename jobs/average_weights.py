@@ -22,6 +22,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--chroma", type=float, default=1.0, metavar="X", help="multiply the colors' strength"
     )
+    p.add_argument(
+        "--contrast",
+        type=float,
+        metavar="X",
+        help="chroma_contrast of the result: above 1, timid colors grayer and sure ones stronger",
+    )
     return p
 
 
@@ -33,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 < args.chroma <= 2:
         raise UsageError(f"--chroma {args.chroma}: out of range", remedy="give 0 to 2")
-    sha256 = average_generators(args.weights, args.output, chroma=args.chroma)
+    sha256 = average_generators(
+        args.weights, args.output, chroma=args.chroma, contrast=args.contrast
+    )
     print(f"{args.output}: sha256 {sha256}")
     return EXIT_DONE
 

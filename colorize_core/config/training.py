@@ -23,6 +23,8 @@ class GeneratorConfig:
     decoder_channels: tuple[int, ...] = (256, 192, 96, 64, 32)  # at 1/32, 1/16, 1/8, 1/4, 1/2
     attention_heads: int = 4
     hint_channels: tuple[int, ...] = (32, 64, 96, 128)  # at 1/4, 1/8, 1/16, 1/32
+    # Exponent of the output's chroma: above 1 what is timid gets grayer, what is sure more vivid.
+    chroma_contrast: float = 1.0
 
     def __post_init__(self) -> None:
         require(1 <= self.depth <= 5, "depth", self.depth, "1 to 5")
@@ -35,6 +37,13 @@ class GeneratorConfig:
         require(self.residual_blocks >= 0, "residual_blocks", self.residual_blocks, "0 or more")
         require(
             len(self.decoder_channels) == 5, "decoder_channels", self.decoder_channels, "5 widths"
+        )
+        require(
+            (1 <= self.chroma_contrast <= 2 and self.architecture == "flagship")
+            or self.chroma_contrast == 1,
+            "chroma_contrast",
+            self.chroma_contrast,
+            "1 to 2, and 1 with the paper's generator",
         )
         require(len(self.hint_channels) == 4, "hint_channels", self.hint_channels, "4 widths")
         require(

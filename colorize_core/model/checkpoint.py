@@ -100,7 +100,9 @@ def load_generator(path: Path) -> LoadedGenerator:
     return LoadedGenerator(module=module, config=config, sha256=sha256, extra=extra)
 
 
-def average_generators(paths: Sequence[Path], output: Path, *, chroma: float = 1.0) -> str:
+def average_generators(
+    paths: Sequence[Path], output: Path, *, chroma: float = 1.0, contrast: float | None = None
+) -> str:
     """Publish the mean of weights that were trained from one another (Wortsman et al. 2022).
 
     Between a generator and what a further stage made of it, the mean generalizes better than
@@ -110,6 +112,7 @@ def average_generators(paths: Sequence[Path], output: Path, *, chroma: float = 1
         paths: of one architecture; one named twice counts twice.
         output: a .safetensors.
         chroma: multiplies the last layer, which is nearly linear where colors are.
+        contrast: the mean's `GeneratorConfig.chroma_contrast`; None keeps the sources'.
 
     Returns:
         The sha256 of `output`.
@@ -129,6 +132,9 @@ def average_generators(paths: Sequence[Path], output: Path, *, chroma: float = 1
     for name in ("head.weight", "head.bias"):
         mean[name] = mean[name] * chroma
     loaded[0].module.load_state_dict(mean)
+    config = loaded[0].config
+    if contrast is not None:
+        config = dataclasses.replace(config, chroma_contrast=contrast)
     origin = "+".join(generator.sha256[:12] for generator in loaded)
     extra = {"average": origin, "chroma": str(chroma)}
-    return save_generator(output, loaded[0].module, loaded[0].config, extra=extra)
+    return save_generator(output, loaded[0].module, config, extra=extra)

@@ -21,6 +21,7 @@ from colorize_core.model.encoder import (
 
 HINT_CHANNELS = 3  # a/110, b/110, mask
 _HINT_STRIDE = 4
+_KEPT_CHROMA = 20 / 110  # what `chroma_contrast` neither lifts nor lowers
 _HINT_SCALE = 5.0  # ab/110 of a photo is about .15: this brings a hint's color to the mask's size
 
 
@@ -223,6 +224,7 @@ class FlagshipUNet(nn.Module):
         d32, d16, d8, d4, d2 = config.decoder_channels
         _, s4, s8, s16, s32 = PYRAMID_CHANNELS
         heads = config.attention_heads
+        self.chroma_contrast = config.chroma_contrast
         self.encoder = MobileNetV2()
         self.context = nn.Linear(SEMANTIC_CHANNELS, d32)
         self.enter = Pointwise(s32, d32)
@@ -281,7 +283,19 @@ class FlagshipUNet(nn.Module):
         x = self.local4(_add(x, hint4))
         x = relu(_up(self.up2(x)) + self.skip2(s2))
         x = relu(x + self.mix2(x))
-        return torch.tanh(_up(self.head(x)))
+        return raise_chroma(torch.tanh(_up(self.head(x))), self.chroma_contrast)
+
+
+def raise_chroma(ab: Tensor, exponent: float) -> Tensor:
+    """Raise the chroma of ab/110 [B,2,H,W] to a power, hues kept.
+
+    The mean of what a place may be has a little of every color: where a generator does not know, it
+    is timid. An exponent above 1 makes that grayer and the rest more vivid (decision 0008).
+    """
+    if exponent == 1.0:
+        return ab
+    chroma = ab.square().sum(1, keepdim=True).clamp_min(1e-8).sqrt()
+    return (ab * (chroma / _KEPT_CHROMA).pow(exponent - 1)).clamp(-1, 1)
 
 
 def _up(x: Tensor) -> Tensor:

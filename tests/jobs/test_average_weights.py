@@ -45,6 +45,17 @@ def test_chroma_multiplies_the_last_layer_alone(stage, tmp_path):
         assert (parameter == (1.5 if name.startswith("head.") else 1.0)).all(), name
 
 
+def test_contrast_is_the_means_own(tmp_path):
+    config = GeneratorConfig(decoder_channels=(8, 8, 8, 8, 8), hint_channels=(4, 4, 4, 4))
+    one, raised, kept = (str(tmp_path / f"{n}.safetensors") for n in ("one", "raised", "kept"))
+    save_generator(tmp_path / "one.safetensors", build_generator(config), config, extra={})
+    assert average_weights.main([raised, one, "--contrast", "1.25"]) == 0
+    assert average_weights.main([kept, raised]) == 0
+    assert load_generator(tmp_path / "raised.safetensors").config.chroma_contrast == 1.25
+    assert load_generator(tmp_path / "kept.safetensors").config.chroma_contrast == 1.25
+    assert average_weights.main([raised, one, "--contrast", "3"]) == 1
+
+
 def test_what_cannot_be_averaged_is_said_in_one_line(stage, tmp_path, capsys):
     one, other, out = stage("one", 1.0), stage("other", 1.0, depth=3), tmp_path / "mean.safetensors"
     assert average_weights.main([str(out), one, other]) == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ import torch.nn.functional as F
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ConfigError, ModelError
 from colorize_core.model.encoder import GROUPS, MobileNetV2, load_imagenet, soften_strides
-from colorize_core.model.generator import build_generator
+from colorize_core.model.generator import build_generator, raise_chroma
 from tests.mobilenet_helpers import random_state
 
 PAPER = GeneratorConfig(architecture="paper", base_channels=4, max_channels=16, depth=4)
@@ -77,6 +79,25 @@ def test_an_untrained_hint_path_changes_nothing_but_learns():
     assert all(side.weight.grad.abs().sum() > 0 for side in module.hints.sides)
 
 
+def test_raised_chroma_keeps_hue_and_one_chroma_and_stays_in_range():
+    angles = torch.arange(8) * 0.7
+    hues = torch.stack([angles.cos(), angles.sin()])[None, :, :, None]
+    timid, kept, sure = (hues * c / 110 for c in (5.0, 20.0, 60.0))
+    torch.testing.assert_close(raise_chroma(kept, 1.5), kept)
+    for ab, factor in ((timid, 0.5), (sure, 3**0.5)):
+        torch.testing.assert_close(raise_chroma(ab, 1.5), ab * factor)
+        assert raise_chroma(ab, 1.0) is ab
+    assert not raise_chroma(torch.zeros(1, 2, 4, 4), 1.5).any()
+    assert raise_chroma(hues, 2.0).abs().max() <= 1
+
+
+def test_chroma_contrast_is_the_last_step():
+    plain, raised = make(FLAGSHIP), make(replace(FLAGSHIP, chroma_contrast=1.5))
+    L = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(raised(L), raise_chroma(plain(L), 1.5))
+
+
 def test_the_papers_generator_refuses_hints():
     with pytest.raises(ModelError, match="hints"):
         make(PAPER)(torch.zeros(1, 1, 32, 32), torch.zeros(1, 3, 32, 32))
@@ -95,7 +116,14 @@ def test_the_paper_to_the_letter():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"depth": 6}, {"decoder_channels": (8, 8)}, {"attention_heads": 7}, {"residual_blocks": -1}],
+    [
+        {"depth": 6},
+        {"decoder_channels": (8, 8)},
+        {"attention_heads": 7},
+        {"residual_blocks": -1},
+        {"chroma_contrast": 0.5},
+        {"chroma_contrast": 1.25, "architecture": "paper"},
+    ],
 )
 def test_impossible_generators_are_refused(wrong):
     with pytest.raises(ConfigError):
