@@ -1,4 +1,4 @@
-"""The generator's pictures per second in torch, as ONNX and as ONNX with 8-bit convolutions.
+"""The generator's pictures per second in torch (fp32, bf16), as ONNX, and as ONNX in 8 bits.
 
 python -m bench.engines [PHOTOS]
 
@@ -67,11 +67,15 @@ def main(photos: str | None = None) -> None:
         moved = export_int8(resolve_weights("shipped"), int8, items)
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            colorizer = Colorizer.load(device="cpu", batch_size=BATCH)
+            eager, half = (
+                Colorizer.load(device="cpu", batch_size=BATCH, precision=precision)
+                for precision in ("fp32", "bf16")
+            )
             plain, small = session(float32, threads), session(int8, threads)
             best = best_seconds(
                 {
-                    "torch fp32": lambda colorizer=colorizer: colorizer.predict_ab(L),
+                    "torch fp32": lambda eager=eager: eager.predict_ab(L),
+                    "torch bf16": lambda half=half: half.predict_ab(L),
                     "ONNX fp32": lambda plain=plain: plain.run(None, feed),
                     f"ONNX int8 (ab {moved:.1f} off)": lambda small=small: small.run(None, feed),
                 }

@@ -101,7 +101,7 @@ def train_on_ray(
         trainer.fit()
     except ray.train.TrainingFailedError as error:
         raise ResumableError(
-            f"training failed {max_failures + 1} times: {' '.join(str(error).split())[:300]}",
+            f"training failed: {' '.join(str(error).split())[:300]}",
             remedy="run the same command to go on from the last checkpoint",
         ) from error
 
