@@ -17,7 +17,7 @@ _CELL = 4  # pixels; chroma is smooth
 _REACH = 0.25  # of the working side: how far a correction carries
 _SIMILAR = 15.0  # of L: how much alike in lightness the places must be
 _NOISE = 0.2  # variance of a hint relative to that of the generator's error
-_FACTOR = 0.0005  # variance of the factor on the generator's ab, relative to its error's in Lab
+_FACTOR = 0.001  # variance of the factor on the generator's ab, relative to its error's in Lab
 _MOST_CELLS = 1024  # the equations grow with the cube of it
 
 
