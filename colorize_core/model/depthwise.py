@@ -16,8 +16,8 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int) ->
     """Convolve each channel of x [B,C,H,W] with its own kernel, weight [C,1,k,k].
 
     The padding is (k - 1) // 2 on all sides. oneDNN's backward pass is 10 to 30 times slower for
-    kernels of 4x4 and 5x5 than for 3x3, and needs most of a training step: here it is put together
-    from 3x3 ones.
+    kernels of 4x4 and 5x5 than for 3x3, half of a training step: here it is put together from 3x3
+    ones.
     """
     side = weight.shape[-1]
     if x.device.type != "cpu" or side <= _WINDOW or not torch.is_grad_enabled():

@@ -167,9 +167,7 @@ class ColorizeModule(lightning.LightningModule):
         assert isinstance(generator, FlagshipUNet)
         recognizer = self._recognizer[0].to(self.device)
         with self._autocast():
-            pyramid, described = generator.encoder.recognize(
-                seen.contiguous(memory_format=torch.channels_last)
-            )
+            pyramid, described = generator.encoder.recognize(seen)
             predicted = generator.color(pyramid, described, hints)
             with torch.no_grad():
                 levels, known = recognizer.recognize(net_rgb(sample.L, sample.ab) * 2 - 1)
