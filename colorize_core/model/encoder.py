@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_core.errors import ModelError
-from colorize_core.model.depthwise import depthwise
+from colorize_core.model.depthwise import Conv
 
 # (expansion, channels, repeats, stride) of the inverted-residual groups, table 2 of the paper.
 GROUPS = (
@@ -27,7 +27,7 @@ SEMANTIC_CHANNELS = 1280
 _PYRAMID_ENDS = (0, 2, 5, 12, 16)  # index of the last block at each scale
 
 
-class SameConv(nn.Conv2d):
+class SameConv(Conv):
     """3x3 convolution with TensorFlow's "SAME" padding, whose stride 2 pads right and bottom only.
 
     At stride 2 the kernel is 4x4 with padding 1 and starts with a zero row and column: the same
@@ -36,12 +36,6 @@ class SameConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, 3 if stride == 1 else 4, stride, 1, groups=groups)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B,inputs,H,W] -> [B,outputs,H/stride,W/stride]."""
-        if self.groups == self.in_channels == self.out_channels:
-            return depthwise(x, self.weight, self.bias, stride=self.stride[0])
-        return super().forward(x)
 
 
 class Pointwise(nn.Conv2d):

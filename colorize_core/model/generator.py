@@ -1,4 +1,4 @@
-"""Generators: L in, ab out. `paper` is the paper's residual U-Net, `flagship` the one we ship."""
+"""Generators: L in, ab out. `flagship` is the one we ship, `paper` the paper's residual U-Net."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_core.config import GeneratorConfig
-from colorize_core.errors import ModelError
-from colorize_core.model.depthwise import depthwise
+from colorize_core.model.depthwise import Conv
 from colorize_core.model.encoder import (
     PYRAMID_CHANNELS,
     SEMANTIC_CHANNELS,
@@ -18,11 +17,12 @@ from colorize_core.model.encoder import (
     Pointwise,
     relu,
 )
+from colorize_core.model.paper import PaperUNet
 
 HINT_CHANNELS = 3  # a/110, b/110, mask
 _HINT_STRIDE = 4
-_KEPT_CHROMA = 20 / 110  # what `chroma_contrast` neither lifts nor lowers
 _HINT_SCALE = 5.0  # ab/110 of a photo is about .15: this brings a hint's color to the mask's size
+_KEPT_CHROMA = 2 / 11  # 20 in Lab: what `chroma_contrast` neither lifts nor lowers
 
 
 def build_generator(config: GeneratorConfig) -> nn.Module:
@@ -32,94 +32,6 @@ def build_generator(config: GeneratorConfig) -> nn.Module:
     mask) or None; it returns ab/110 [B,2,H,W] in [-1,1]. H and W are multiples of 32.
     """
     return PaperUNet(config) if config.architecture == "paper" else FlagshipUNet(config)
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions around a skip."""
-
-    def __init__(self, channels: int, *, instance_norm: bool) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels, instance_norm),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels, instance_norm),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B,C,H,W] -> the same."""
-        return cast(Tensor, x + self.body(x))
-
-
-def _norm(channels: int, instance_norm: bool) -> nn.Module:
-    return nn.InstanceNorm2d(channels) if instance_norm else nn.Identity()
-
-
-class PaperUNet(nn.Module):
-    """Strided encoder, residual blocks, transposed-convolution decoder, skips concatenated."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        widths = [
-            min(config.base_channels * 2**i, config.max_channels) for i in range(config.depth)
-        ]
-        self.down = nn.ModuleList()
-        for i, width in enumerate(widths):
-            normed = config.instance_norm and i > 0
-            self.down.append(
-                nn.Sequential(
-                    nn.Conv2d(widths[i - 1] if i else 1, width, 4, 2, 1),
-                    _norm(width, normed),
-                    nn.LeakyReLU(0.2),
-                )
-            )
-        self.middle = nn.Sequential(
-            *(
-                ResidualBlock(widths[-1], instance_norm=config.instance_norm)
-                for _ in range(config.residual_blocks)
-            )
-        )
-        self.up = nn.ModuleList()
-        inputs = widths[-1]
-        for width in reversed(widths[:-1]):
-            self.up.append(
-                nn.Sequential(
-                    nn.ConvTranspose2d(inputs, width, 4, 2, 1),
-                    _norm(width, config.instance_norm),
-                    nn.ReLU(),
-                )
-            )
-            inputs = width * 2
-        self.head = nn.ConvTranspose2d(inputs, 2, 4, 2, 1)
-
-    @property
-    def first_encoder_weight(self) -> nn.Parameter:
-        """The weight every gradient must reach."""
-        return cast(nn.Parameter, self.down[0][0].weight)  # type: ignore[index]
-
-    def encoder_parameters(self) -> list[nn.Parameter]:
-        """Parameters that start pretrained: none here."""
-        return []
-
-    def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
-        """See `build_generator`.
-
-        Raises:
-            ModelError: hints were given; this architecture takes none.
-        """
-        if hints is not None:
-            raise ModelError(
-                "the paper's generator takes no color hints", remedy="use the flagship weights"
-            )
-        x, skips = L, []
-        for down in self.down:
-            x = down(x)
-            skips.append(x)
-        x = self.middle(x)
-        for up, skip in zip(self.up, reversed(skips[:-1]), strict=True):
-            x = torch.cat([up(x), skip], 1)
-        return torch.tanh(self.head(x))
 
 
 class GlobalBlock(nn.Module):
@@ -158,17 +70,14 @@ class LocalBlock(nn.Module):
 
     def __init__(self, channels: int, *, expansion: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.depthwise = Conv(channels, channels, 5, padding=2, groups=channels)
         self.widen = Pointwise(channels, channels * expansion)
         self.narrow = Pointwise(channels * expansion, channels)
         nn.init.zeros_(self.narrow.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] -> the same."""
-        return cast(Tensor, x + self.narrow(relu(self.widen(self._filter(x)))))
-
-    def _filter(self, x: Tensor) -> Tensor:
-        return depthwise(x, self.depthwise.weight, self.depthwise.bias, stride=1)
+        return cast(Tensor, x + self.narrow(relu(self.widen(self.depthwise(x)))))
 
 
 class HintPath(nn.Module):
