@@ -75,7 +75,7 @@ def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) ->
 def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """From the four 3x3 windows that cover the kernel; where they overlap, they agree."""
     height, width = (stride * (side - 1) + _WINDOW for side in gradient.shape[2:])
-    ends = range(0, weight.shape[-1] - _WINDOW + 1, max(weight.shape[-1] - _WINDOW, 1))
+    ends = (0, weight.shape[-1] - _WINDOW)
     padded = F.pad(x, [(weight.shape[-1] - 1) // 2] * 4)
     found = torch.empty_like(weight)
     window = weight.new_empty(len(weight), 1, _WINDOW, _WINDOW)
