@@ -73,11 +73,14 @@ class InvertedResidual(nn.Module):
         self.project = Pointwise(hidden, outputs)
         self.is_residual = stride == 1 and inputs == outputs
 
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the projection reads: [B,inputs,H,W] -> [B,hidden,H/stride,W/stride]."""
+        y: Tensor = x if self.expand is None else relu(self.expand(x), most=6.0)
+        return F.relu6(self.depthwise(y), inplace=True)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B,inputs,H,W] -> [B,outputs,H/stride,W/stride]."""
-        y: Tensor = x if self.expand is None else relu(self.expand(x), most=6.0)
-        y = F.relu6(self.depthwise(y), inplace=True)
-        y = self.project(y)
+        y: Tensor = self.project(self.hidden(x))
         return x + y if self.is_residual else y
 
 
@@ -159,27 +162,3 @@ def load_imagenet(encoder: MobileNetV2, path: Path) -> None:
         with torch.no_grad():
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)  # type: ignore[union-attr]
-
-
-def soften_strides(encoder: MobileNetV2) -> None:
-    """Average the strided 3x3 kernels over their four places in the 4x4, all but the second one.
-
-    A stride that looks at every other pixel gives another answer when the picture moves by one:
-    films flicker. The mean over both places is the cure of Zhang 2019 ("Making convolutional
-    networks shift-invariant again") inside a kernel that is there anyway, and it centers what
-    "SAME" padding puts half a pixel aside. The second stride carries the finest texture; with it
-    averaged, too, the pretrained features behind lose most of what they tell (decision 0008).
-    """
-    strided = [
-        layer
-        for layer in encoder.modules()
-        if isinstance(layer, SameConv) and layer.stride == (2, 2)
-    ]
-    for i, layer in enumerate(strided):
-        if i == 1:
-            continue
-        with torch.no_grad():
-            moved = layer.weight
-            for dim in (2, 3):
-                moved = (moved + moved.roll(-1, dim)) / 2
-            layer.weight.copy_(moved)

@@ -19,7 +19,7 @@ from colorize_core.config import StageConfig, TrainConfig
 from colorize_core.errors import ModelError
 from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
-from colorize_core.model.encoder import MobileNetV2, load_imagenet, soften_strides
+from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.training.degrade import Dice, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
@@ -65,7 +65,6 @@ class ColorizeModule(lightning.LightningModule):
         if isinstance(self.generator, FlagshipUNet):
             if config.encoder_weights:
                 load_imagenet(self.generator.encoder, Path(config.encoder_weights))
-                soften_strides(self.generator.encoder)
             if config.frozen_blocks:
                 self.generator.encoder.freeze(config.frozen_blocks)
         has_critic = any(stage.n_critic for stage in config.stages)

@@ -22,9 +22,11 @@ from colorize_core.config import TrainConfig
 from colorize_core.errors import ConfigError, UsageError
 from colorize_core.memory import keep_freed_memory
 from colorize_core.model.checkpoint import load_generator
-from colorize_core.model.generator import build_generator
+from colorize_core.model.generator import FlagshipUNet, build_generator
+from colorize_core.model.strides import soften_strides
 from colorize_core.training.checkpoint import load_newest
 from colorize_core.training.data import PhotoCache, open_cache
+from colorize_core.training.degrade import whole_sample
 from colorize_core.training.losses import bin_weights
 from colorize_core.training.module import ColorizeModule
 from colorize_core.training.sampler import (
@@ -40,6 +42,7 @@ from colorize_core.training.watch import Watch, export_generator
 
 logger = logging.getLogger(__name__)
 
+_SOFTENED_ON, _SOFTENED_AT = 256, 128  # photos, and their side in pixels
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     ".*`IterableDataset` has `__len__` defined.*",
@@ -183,6 +186,8 @@ def fit(spec: RunSpec, host: Host) -> None:
         "%s: %d photos, left out: %s; step %d of %d",
         spec.folder, run.cache.count, run.cache.dropped, first, total,
     )  # fmt: skip
+    if resume is None and config.soften_strides:
+        _soften(run, config)
     if host.rank == 0:
         settings = json.dumps(dataclasses.asdict(config), indent=1)
         publish_bytes(spec.folder / "config.json", settings.encode())
@@ -261,6 +266,15 @@ def _check_batches(config: TrainConfig, world: int) -> None:
             raise ConfigError(
                 f"stage {stage.name}: batch {stage.batch} does not divide among {world} workers"
             )
+
+
+def _soften(run: _Loaded, config: TrainConfig) -> None:
+    """Before the first step; the same on every worker, and the moving average starts with it."""
+    photos = read_photos(run.cache, hold_out(run.cache, _SOFTENED_ON, config.seed))
+    generator = run.module.generator
+    assert isinstance(generator, FlagshipUNet)
+    soften_strides(generator.encoder, whole_sample(photos, _SOFTENED_AT).L, config.soften_strides)
+    run.module.average.load_state_dict(generator.state_dict())
 
 
 def _start_from(module: ColorizeModule, path: Path) -> None:

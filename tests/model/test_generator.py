@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ConfigError, ModelError
-from colorize_core.model.encoder import GROUPS, MobileNetV2, load_imagenet, soften_strides
+from colorize_core.model.encoder import GROUPS, MobileNetV2, load_imagenet
 from colorize_core.model.generator import build_generator, raise_chroma
 from tests.mobilenet_helpers import random_state
 
@@ -179,28 +179,3 @@ def test_foreign_encoder_weights_are_refused(tmp_path):
         load_imagenet(MobileNetV2(), tmp_path / "net.pt")
     with pytest.raises(ModelError, match="cannot be read"):
         load_imagenet(MobileNetV2(), tmp_path / "missing.pt")
-
-
-def test_softened_strides_move_less_when_the_picture_does(tmp_path):
-    torch.save(random_state(torch.Generator().manual_seed(1)), tmp_path / "net.pt")
-    sharp, soft = MobileNetV2(), MobileNetV2()
-    for net in (sharp, soft):
-        load_imagenet(net, tmp_path / "net.pt")
-    soften_strides(soft)
-    torch.testing.assert_close(soft.stem.weight.sum((2, 3)), sharp.stem.weight.sum((2, 3)))
-    changed = [
-        name for name, weight in soft.state_dict().items()
-        if not torch.equal(weight, sharp.state_dict()[name])
-    ]  # fmt: skip
-    assert changed == [
-        "stem.weight", "blocks.3.depthwise.weight", "blocks.6.depthwise.weight",
-        "blocks.13.depthwise.weight",
-    ]  # fmt: skip
-    picture = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
-
-    def restlessness(net: MobileNetV2) -> float:
-        here, there = (net.stem(picture.roll(by, 3))[..., 2:-2, 2:-2] for by in (0, 1))
-        return float((there - here).norm() / here.std())
-
-    with torch.no_grad():
-        assert restlessness(soft) < 0.8 * restlessness(sharp)

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from colorize_core.config import GeneratorConfig, GroupWeight, TrainConfig, load_config
 from colorize_core.errors import EXIT_DONE, ConfigError, ModelError, UsageError
 from colorize_core.model.checkpoint import load_generator, save_generator
+from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.training.checkpoint import list_states, load_newest, save_state
 from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit
 from colorize_core.training.watch import alive_share
@@ -199,6 +201,25 @@ def test_a_dead_encoder_is_told_of(spec, tiny, mobilenet, tmp_path, caplog):
     save_generator(init, generator.module, generator.config, extra={})
     fit(replace(spec, config=replace(config, init_weights=str(init))), LocalHost("cpu"))
     assert f"100 % of the encoder's {told}" in caplog.text
+
+
+def test_strides_are_softened_before_the_first_step_and_not_when_resuming(spec, tiny, mobilenet):
+    config = replace(
+        only_first_stage(tiny, samples=16), encoder_weights=str(mobilenet), frozen_blocks=17,
+        generator=GeneratorConfig(architecture="flagship"), soften_strides=(1,),
+    )  # fmt: skip
+    config = replace(config, saving=replace(config.saving, every_steps=1))
+    name = "encoder.blocks.1.depthwise.weight"
+    start = MobileNetV2()
+    load_imagenet(start, mobilenet)
+    wanted = F.avg_pool2d(F.pad(start.blocks[1].depthwise.weight, (0, 1, 0, 1)), 2, stride=1)
+    softened = replace(spec, config=config)
+    fit(softened, LocalHost("cpu"))
+    torch.testing.assert_close(weights_of(softened.exported)[name], wanted, rtol=1e-3, atol=1e-3)
+    softened.exported.unlink()
+    list_states(softened.folder / "checkpoints")[-1].unlink()
+    fit(softened, LocalHost("cpu"))
+    torch.testing.assert_close(weights_of(softened.exported)[name], wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_the_newest_checkpoint_can_be_exported(spec, tiny):

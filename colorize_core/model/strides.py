@@ -1,0 +1,67 @@
+"""Strides that look at every pixel, so that a film does not flicker where the picture moves."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorize_core.model.encoder import InvertedResidual, MobileNetV2, SameConv
+
+_RIDGE = 1e-4  # of each input's own energy: two inputs that say the same must not cancel
+
+
+@torch.no_grad()
+def soften_strides(encoder: MobileNetV2, L: Tensor, which: Collection[int]) -> None:
+    """Average strided kernels over their four places in the 4x4, and make up for it behind them.
+
+    A stride that looks at every other pixel gives another answer when the picture moves by one.
+    The mean over both places is the cure of Zhang 2019 ("Making convolutional networks
+    shift-invariant again") inside a kernel that is there anyway, and it centers what "SAME" padding
+    puts half a pixel aside. Alone it costs a pretrained encoder most of what it tells. So the
+    projection behind each averaged kernel is fitted again, by ridge regression on pictures, to what
+    its block said before (decision 0008).
+
+    Args:
+        encoder: changed in place.
+        L: [B,1,H,W] some hundred gray pictures in [-1,1].
+        which: strided layers to average, from 0 (the stem) to 4 (at 1/32).
+    """
+    original = copy.deepcopy(encoder)
+    if 0 in which:
+        _average(encoder.stem)
+    ours, theirs = (F.relu6(net.stem(L)) for net in (encoder, original))
+    strides = 1
+    for block, known in zip(encoder.blocks, original.blocks, strict=True):
+        assert isinstance(block, InvertedResidual)
+        theirs = known(theirs)
+        if block.depthwise.stride == (2, 2):
+            if strides in which:
+                _average(block.depthwise)
+                _refit(block, ours, theirs)
+            strides += 1
+        ours = block(ours)
+
+
+def _average(layer: SameConv) -> None:
+    moved = layer.weight
+    for dim in (2, 3):
+        moved = (moved + moved.roll(-1, dim)) / 2
+    layer.weight.copy_(moved)
+
+
+def _refit(block: InvertedResidual, x: Tensor, wanted: Tensor) -> None:
+    """Make `block` of x what is wanted, as far as its projection can."""
+    inputs = block.hidden(x).permute(0, 2, 3, 1).flatten(0, 2).double()
+    inputs = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
+    outputs = wanted.permute(0, 2, 3, 1).flatten(0, 2).double()
+    gram = inputs.T @ inputs
+    # A dead input has no energy, and must keep the system solvable.
+    energy = gram.diagonal().clamp_min(1e-6 * len(inputs))
+    solution = torch.linalg.solve(gram + _RIDGE * energy.diag(), inputs.T @ outputs)
+    block.project.weight.copy_(solution[:-1].T[..., None, None])
+    assert block.project.bias is not None
+    block.project.bias.copy_(solution[-1])
