@@ -12,7 +12,6 @@ from typing import Any
 
 import lightning
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorize_core.config import StageConfig, TrainConfig
@@ -21,10 +20,10 @@ from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.model.generator import FlagshipUNet, build_generator
+from colorize_core.training.consistency import look_again
 from colorize_core.training.degrade import Dice, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
 from colorize_core.training.losses import (
-    color_distance,
     color_loss,
     critic_loss,
     distribution_loss,
@@ -38,7 +37,6 @@ _SEED_STRIDE = 1_000_003
 logger = logging.getLogger(__name__)
 
 _MOST_SKIPPED = 20
-_MOST_SHIFT = 16  # pixels: half of the encoder's stride, so every phase comes up
 _MOST_GRAIN = 0.03  # in the network's L: what the pupil must look through, and its teacher not
 
 
@@ -206,7 +204,10 @@ class ColorizeModule(lightning.LightningModule):
         loss = self._generator_loss(predicted, sample, stage)
         loss = loss + stage.loss.recognition * recognition
         if stage.loss.consistency > 0:
-            inconsistency = self._inconsistency(predicted, sample.L, hints, stage, dice)
+            teachers = [teacher.to(self.device) for teacher in self._teachers or (self.average,)]
+            with self._autocast():
+                there = look_again(teachers, sample.L, hints, dice)
+            inconsistency = there.distance(predicted, stage.loss.smooth_beta)
             self._note(consistency=inconsistency)
             loss = loss + stage.loss.consistency * inconsistency
         optimizer.zero_grad()
@@ -266,32 +267,6 @@ class ColorizeModule(lightning.LightningModule):
             loss = loss + weights.adversarial * adversarial
         return loss
 
-    def _inconsistency(
-        self, predicted: Tensor, L: Tensor, hints: Tensor | None, stage: StageConfig, dice: Dice
-    ) -> Tensor:
-        """Distance to what the teachers say of the picture, moved, perhaps mirrored, without grain.
-
-        What a network says depends on how a picture lies on its grid of strides, and on which way
-        round it is: one that learns the teacher's mean over all views is steadier than the teacher
-        and knows more, and the mean of several knows more than each (Hinton et al. 2015). Without
-        any, the moving average is the calmer judge (Tarvainen & Valpola 2017). None needs a
-        backward pass.
-        """
-        down, right = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) - _MOST_SHIFT for _ in range(2))
-        moved = _moved(L, down, right)
-        moved_hints = None if hints is None else _moved(hints, down, right)
-        with torch.no_grad(), self._autocast():
-            said = [
-                _seen_by(teacher.to(self.device), moved, moved_hints, dice.number(0, 1) < 0.5)
-                for teacher in self._teachers or (self.average,)
-            ]
-        there = torch.stack(said).mean(0)
-        # Only what both see is compared, not what the edges' reflection shows.
-        (ours_y, theirs_y), (ours_x, theirs_x) = _overlap(down), _overlap(right)
-        return color_distance(
-            predicted[..., ours_y, ours_x], there[..., theirs_y, theirs_x], stage.loss.smooth_beta
-        ).mean()
-
     def _note_gradients(self, predicted: Tensor, color: Tensor, adversarial: Tensor) -> None:
         """Norms of both losses' gradients where they meet, on the predicted ab."""
         if self.generator_steps % self.config.saving.log_every:
@@ -317,25 +292,3 @@ class ColorizeModule(lightning.LightningModule):
         torch._foreach_lerp_(
             list(self.average.parameters()), list(self.generator.parameters()), 1 - decay
         )
-
-
-def _moved(x: Tensor, down: int, right: int) -> Tensor:
-    """The view this far down and right, of the same size, edges reflected."""
-    padded = F.pad(x, [_MOST_SHIFT] * 4, mode="reflect")
-    top, left = _MOST_SHIFT + down, _MOST_SHIFT + right
-    cut = padded[..., top : top + x.shape[-2], left : left + x.shape[-1]]
-    return cut.contiguous(memory_format=torch.channels_last)
-
-
-def _overlap(shift: int) -> tuple[slice, slice]:
-    """Where a picture and its view moved by `shift` show the same: in it, and in the view."""
-    ahead, back = max(0, shift), max(0, -shift)
-    return slice(ahead, -back or None), slice(back, -ahead or None)
-
-
-def _seen_by(teacher: nn.Module, L: Tensor, hints: Tensor | None, mirrored: bool) -> Tensor:
-    """ab/110 that the teacher says of this view, or of its mirror image and mirrored back."""
-    if mirrored:
-        L, hints = L.flip(-1), None if hints is None else hints.flip(-1)
-    said: Tensor = teacher(L, hints).float()
-    return said.flip(-1) if mirrored else said

@@ -17,7 +17,7 @@ from colorize_core.config import (
 )
 from colorize_core.errors import ConfigError, ModelError
 from colorize_core.model.checkpoint import save_generator
-from colorize_core.training.degrade import Dice, Sample
+from colorize_core.training.degrade import Sample
 from colorize_core.training.losses import BINS
 from colorize_core.training.module import ColorizeModule
 from colorize_core.training.schedule import Schedule
@@ -152,35 +152,6 @@ def test_gradients_that_are_never_finite_end_the_run(monkeypatch):
     module = make(StageConfig(name="p", size=32, batch=2, samples=80))
     with pytest.raises(ModelError, match="not finite 20 times"):
         train(module, 30)
-
-
-def test_consistency_compares_the_same_places():
-    module = make(StageConfig(name="p", size=96, batch=2, samples=20))
-    L = torch.rand(2, 1, 96, 96)
-
-    def colors(L, hints):
-        return torch.cat([L, -L], 1)
-
-    module.average.forward = colors
-    stage = module.config.stages[0]
-    for seed in range(5):
-        dice = Dice(seed, torch.device("cpu"))
-        assert module._inconsistency(colors(L, None), L, None, stage, dice) == 0
-        assert module._inconsistency(colors(L.flip(-1), None), L, None, stage, dice) > 0.1
-
-
-def test_consistency_asks_for_the_mean_over_mirror_images():
-    module = make(StageConfig(name="p", size=96, batch=2, samples=20))
-    L = torch.zeros(2, 1, 96, 96)
-    leftward = torch.linspace(-1, 1, 96).expand(2, 2, 96, 96)
-    module.average.forward = lambda L, hints: leftward
-    stage = module.config.stages[0]
-    found = [
-        float(module._inconsistency(leftward, L, None, stage, Dice(seed, torch.device("cpu"))))
-        for seed in range(20)
-    ]
-    assert min(found) < 0.4
-    assert max(found) > 0.8
 
 
 def test_consistency_draws_the_generator_to_the_mean_of_its_teachers(tmp_path):
