@@ -217,8 +217,8 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     saving: SavingConfig = field(default_factory=SavingConfig)
     encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
-    # Strided layers of the encoder that are averaged before the first step, 0 (the stem) to 4: for
-    # weights that have not been through it.
+    # Strided layers of the encoder that are averaged before the first step, 0 (the stem) to 4; not
+    # for those of `init_weights` that have been through it.
     soften_strides: tuple[int, ...] = ()
     frozen_blocks: int = 0  # first blocks of that encoder kept as they are, 17 = all of it
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
@@ -235,12 +235,12 @@ class TrainConfig:
             self.skip_stages,
             "0 to one less than the number of stages",
         )
-        softens = self.generator.architecture == "flagship" and not self.skip_stages
+        strides = range(5 if self.generator.architecture == "flagship" else 0)
         require(
-            set(self.soften_strides) <= set(range(5 if softens else 0)),
+            set(self.soften_strides) <= set(strides),
             "soften_strides",
             list(self.soften_strides),
-            "numbers from 0 to 4, for a flagship that skips no stage",
+            "numbers from 0 to 4, of a flagship",
         )
         needs = any(s.loss.perceptual > 0 or s.loss.style > 0 for s in self.stages)
         require(

@@ -275,6 +275,7 @@ def _soften(run: _Loaded, config: TrainConfig) -> None:
     assert isinstance(generator, FlagshipUNet)
     soften_strides(generator.encoder, whole_sample(photos, _SOFTENED_AT).L, config.soften_strides)
     run.module.average.load_state_dict(generator.state_dict())
+    logger.info("strides %s of the encoder averaged", list(config.soften_strides))
 
 
 def _start_from(module: ColorizeModule, path: Path) -> None:

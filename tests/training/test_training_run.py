@@ -239,6 +239,14 @@ def test_mistakes_of_a_recipe_are_named(spec, tiny):
         fit(replace(spec, config=replace(tiny, stages=(group,))), LocalHost("cpu"))
 
 
+def test_only_a_flagship_has_strides_to_soften(tiny):
+    flagship = GeneratorConfig(architecture="flagship")
+    replace(tiny, generator=flagship, soften_strides=(0, 4))
+    for generator, strides in ((flagship, (5,)), (GeneratorConfig(architecture="paper"), (0,))):
+        with pytest.raises(ConfigError, match="soften_strides"):
+            replace(tiny, generator=generator, soften_strides=strides)
+
+
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
     for step in (5, 20, 100):
         save_state(tmp_path, {"step": step}, keep=2)
