@@ -91,6 +91,7 @@ class DegradeConfig:
     flip: float = 0.5
     min_crop: float = 1.0  # smallest crop side as a part of the short side; 1 = whole picture
     squeeze: float = 0.0  # chance that the whole picture is squeezed to the square
+    paste: float = 0.0  # a rectangle of another photo of the batch lies on the picture
     blur: float = 0.0
     grain: float = 0.0
     fade: float = 0.0

@@ -57,6 +57,8 @@ def make_sample(parts: list[Tensor], size: int, config: DegradeConfig, dice: Dic
     rgb = torch.cat([_crop(part, size, config, dice) for part in parts])
     flipped = dice.chance(len(rgb), config.flip)
     rgb = torch.where(flipped, rgb.flip(-1), rgb)
+    if config.paste:
+        rgb = _paste(rgb, config.paste, dice)
     lab = rgb_to_lab(rgb)
     gray = L_to_gray(lab[:, :1])
     if config.emulsion:
@@ -94,6 +96,24 @@ def _crop(photos: Tensor, size: int, config: DegradeConfig, dice: Dice) -> Tenso
     lefts = (dice.uniform(count) * (side - width + 1)).long().tolist()
     crops = [p[t : t + height, x : x + width] for p, t, x in zip(photos, tops, lefts, strict=True)]
     return _resize(torch.stack(crops), size)
+
+
+def _paste(rgb: Tensor, chance: float, dice: Dice) -> Tensor:
+    """A rectangle of the next picture, from the same place, on some of them.
+
+    The picture as a whole then no longer tells which photo it is, so colors must be learned from
+    what is where (CutMix: Yun et al. 2019).
+    """
+    count = len(rgb)
+    rows, columns = _grid(rgb)
+    area = dice.uniform(count, 1, 1, 1, low=0.1, high=0.5)
+    stretch = torch.exp(dice.uniform(count, 1, 1, 1, low=-0.7, high=0.7))
+    inside = dice.chance(count, chance)
+    for place, share in ((rows, area * stretch), (columns, area / stretch)):
+        half = share.sqrt().clamp_max(0.9)
+        center = dice.uniform(count, 1, 1, 1, low=-1, high=1) * (1 - half)
+        inside = inside & ((place - center).abs() < half)
+    return torch.where(inside, rgb.roll(1, 0), rgb)
 
 
 def degrade(gray: Tensor, ab: Tensor, config: DegradeConfig, dice: Dice) -> tuple[Tensor, Tensor]:

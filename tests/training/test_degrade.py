@@ -13,7 +13,7 @@ from colorize_core.training.hints import simulate_hints
 
 CPU = torch.device("cpu")
 NONE = DegradeConfig(flip=0.0)
-NO_FAULTS = ("flip", "min_crop", "squeeze", "border", "emulsion")
+NO_FAULTS = ("flip", "min_crop", "squeeze", "paste", "border", "emulsion")
 FAULTS = [f.name for f in fields(DegradeConfig) if f.name not in NO_FAULTS]
 
 
@@ -51,6 +51,19 @@ def test_flip_mirrors_L_and_ab_together(photos):
     flipped = make_sample([photos], 64, replace(NONE, flip=1.0), Dice(0, CPU))
     torch.testing.assert_close(flipped.L, plain.L.flip(-1))
     torch.testing.assert_close(flipped.ab, plain.ab.flip(-1))
+
+
+def test_a_pasted_rectangle_brings_its_own_colors(photos):
+    plain = make_sample([photos], 64, NONE, Dice(0, CPU))
+    pasted = make_sample([photos], 64, replace(NONE, paste=1.0), Dice(0, CPU))
+    for i in range(2):
+        theirs = (pasted.ab[i] == plain.ab[1 - i]).all(0)
+        assert 0.05 < theirs.float().mean() < 0.6
+        rows, columns = torch.where(theirs)
+        inside = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+        assert theirs[inside].float().mean() > 0.99
+        torch.testing.assert_close(pasted.L[i, 0][theirs], plain.L[1 - i, 0][theirs])
+        torch.testing.assert_close(pasted.ab[i][:, ~theirs], plain.ab[i][:, ~theirs])
 
 
 def test_an_emulsion_weighs_the_colors_otherwise_and_leaves_gray_as_it_is(photos):
