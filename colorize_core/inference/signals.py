@@ -184,7 +184,7 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
     if typical >= COLORED_MEDIAN and found < UNCOLORED_SHARE * typical:
         reasons.append(f"uncolored: colorfulness {found:.1f}, typical here {typical:.1f}")
     # A stronger rendering has stronger borders everywhere.
-    if signals.get("blotches", 0.0) > max(BLOTCHES_LIMIT, 1.5 * median.get("blotches", 0.0)):
+    if signals.get("blotches", 0.0) > max(BLOTCHES_LIMIT, 1.4 * median.get("blotches", 0.0)):
         reasons.append(
             f"blotches: color patches of {signals['blotches']:.0f} that no edge supports"
         )
