@@ -218,8 +218,8 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     saving: SavingConfig = field(default_factory=SavingConfig)
     encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
-    # Strided layers of the encoder that are averaged before the first step, 0 (the stem) to 4; not
-    # for those of `init_weights` that have been through it.
+    # Strided layers of the encoder that are averaged before the first step, 0 (the stem) to 4; none
+    # that was trained or averaged in `init_weights`.
     soften_strides: tuple[int, ...] = ()
     frozen_blocks: int = 0  # first blocks of that encoder kept as they are, 17 = all of it
     perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorize_core.errors import ModelError
 from colorize_core.model.encoder import InvertedResidual, MobileNetV2, SameConv
 
 _RIDGE = 1e-4  # of each input's own energy: two inputs that say the same must not cancel
@@ -29,6 +30,9 @@ def soften_strides(encoder: MobileNetV2, L: Tensor, which: Collection[int]) -> N
         encoder: changed in place.
         L: [B,1,H,W] some hundred gray pictures in [-1,1].
         which: strided layers to average, from 0 (the stem) to 4 (at 1/32).
+
+    Raises:
+        ModelError: one of them is no 3x3 kernel in a 4x4 anymore: averaged before, or trained.
     """
     original = copy.deepcopy(encoder)
     if 0 in which:
@@ -48,6 +52,11 @@ def soften_strides(encoder: MobileNetV2, L: Tensor, which: Collection[int]) -> N
 
 def _average(layer: SameConv) -> None:
     moved = layer.weight
+    if moved[..., 0, :].any() or moved[..., 0].any():
+        raise ModelError(
+            "a strided kernel to average has been averaged or trained before",
+            remedy="leave it out of soften_strides",
+        )
     for dim in (2, 3):
         moved = (moved + moved.roll(-1, dim)) / 2
     layer.weight.copy_(moved)

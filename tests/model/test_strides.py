@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorize_core.errors import ModelError
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.model.strides import soften_strides
 from tests.mobilenet_helpers import random_state
@@ -60,6 +61,14 @@ def test_a_moved_picture_changes_less(encoder, pictures):
 
     with torch.no_grad():
         assert restlessness(soft) < 0.8 * restlessness(encoder)
+
+
+def test_a_kernel_is_averaged_once(encoder, pictures):
+    soft = copy.deepcopy(encoder)
+    soften_strides(soft, pictures, (1,))
+    soften_strides(soft, pictures, (2,))
+    with pytest.raises(ModelError, match="soften_strides"):
+        soften_strides(soft, pictures, (1,))
 
 
 @pytest.mark.parametrize(("which", "last"), [(1, 1), (2, 3)])
