@@ -1,8 +1,9 @@
-"""MobileNetV2 files for tests."""
+"""MobileNetV2 weights for tests."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from colorize_core.model.encoder import GROUPS
 
@@ -31,3 +32,8 @@ def random_state(generator: torch.Generator) -> dict[str, torch.Tensor]:
             width = channels
     put(1280, width, 1)
     return state
+
+
+def averaged(weight: torch.Tensor) -> torch.Tensor:
+    """Each row and column of the 4x4 kernels, whose first is empty, is the mean of two."""
+    return F.avg_pool2d(F.pad(weight, (0, 1, 0, 1)), 2, stride=1)

@@ -32,31 +32,40 @@ def soften_strides(encoder: MobileNetV2, L: Tensor, which: Collection[int]) -> N
         which: strided layers to average, from 0 (the stem) to 4 (at 1/32).
 
     Raises:
-        ModelError: one of them is no 3x3 kernel in a 4x4 anymore: averaged before, or trained.
+        ModelError: see `check_sharp`; nothing has been changed.
     """
+    averaged = check_sharp(encoder, which)
     original = copy.deepcopy(encoder)
-    if 0 in which:
+    if encoder.stem in averaged:
         _average(encoder.stem)
     ours, theirs = (F.relu6(net.stem(L)) for net in (encoder, original))
-    strides = 1
     for block, known in zip(encoder.blocks, original.blocks, strict=True):
         assert isinstance(block, InvertedResidual)
         theirs = known(theirs)
-        if block.depthwise.stride == (2, 2):
-            if strides in which:
-                _average(block.depthwise)
-                _refit(block, ours, theirs)
-            strides += 1
+        if block.depthwise in averaged:
+            _average(block.depthwise)
+            _refit(block, ours, theirs)
         ours = block(ours)
 
 
-def _average(layer: SameConv) -> None:
-    moved = layer.weight
-    if moved[..., 0, :].any() or moved[..., 0].any():
+def check_sharp(encoder: MobileNetV2, which: Collection[int]) -> list[SameConv]:
+    """The strided layers `which` of `soften_strides`.
+
+    Raises:
+        ModelError: one of them is no 3x3 kernel in a 4x4 anymore: averaged before, or trained.
+    """
+    strided = [m for m in encoder.modules() if isinstance(m, SameConv) and m.stride == (2, 2)]
+    found = [strided[i] for i in which]
+    if any(layer.weight[..., 0, :].any() or layer.weight[..., 0].any() for layer in found):
         raise ModelError(
             "a strided kernel to average has been averaged or trained before",
             remedy="leave it out of soften_strides",
         )
+    return found
+
+
+def _average(layer: SameConv) -> None:
+    moved = layer.weight
     for dim in (2, 3):
         moved = (moved + moved.roll(-1, dim)) / 2
     layer.weight.copy_(moved)

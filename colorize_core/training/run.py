@@ -23,7 +23,7 @@ from colorize_core.errors import ConfigError, UsageError
 from colorize_core.memory import keep_freed_memory
 from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.generator import FlagshipUNet, build_generator
-from colorize_core.model.strides import soften_strides
+from colorize_core.model.strides import check_sharp, soften_strides
 from colorize_core.training.checkpoint import load_newest
 from colorize_core.training.data import PhotoCache, open_cache
 from colorize_core.training.degrade import whole_sample
@@ -163,6 +163,8 @@ def _load(spec: RunSpec, *, rank: int, world: int) -> _Loaded:
     module = ColorizeModule(config, schedule, bin_weights(cache), rank=rank)
     if config.init_weights:
         _start_from(module, Path(config.init_weights))
+    if isinstance(module.generator, FlagshipUNet):
+        check_sharp(module.generator.encoder, config.soften_strides)
     return _Loaded(cache, held_out, schedule, decks, module)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from colorize_core.errors import ModelError
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.model.strides import soften_strides
-from tests.mobilenet_helpers import random_state
+from tests.mobilenet_helpers import averaged, random_state
 
 STRIDED = (
     "stem", "blocks.1.depthwise", "blocks.3.depthwise", "blocks.6.depthwise", "blocks.13.depthwise",
@@ -32,12 +32,6 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> MobileNetV2:
     net = MobileNetV2()
     load_imagenet(net, path)
     return net
-
-
-def averaged(weight: Tensor) -> Tensor:
-    """Each output row and column of the 4x4, whose first is empty, is the mean of two."""
-    padded = F.pad(weight, (0, 1, 0, 1))
-    return F.avg_pool2d(padded, 2, stride=1)
 
 
 @pytest.mark.parametrize("which", [(), (1,), (0, 4), (0, 1, 2, 3, 4)])

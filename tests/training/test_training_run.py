@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from colorize_core.config import GeneratorConfig, GroupWeight, TrainConfig, load_config
@@ -20,9 +19,10 @@ from colorize_core.errors import EXIT_DONE, ConfigError, ModelError, UsageError
 from colorize_core.model.checkpoint import load_generator, save_generator
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.training.checkpoint import list_states, load_newest, save_state
-from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit
+from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit, prepare
 from colorize_core.training.watch import alive_share
 from jobs.train import main
+from tests.mobilenet_helpers import averaged
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "configs" / "train" / "tiny.yaml"
@@ -212,7 +212,7 @@ def test_strides_are_softened_before_the_first_step_and_not_when_resuming(spec, 
     name = "encoder.blocks.1.depthwise.weight"
     start = MobileNetV2()
     load_imagenet(start, mobilenet)
-    wanted = F.avg_pool2d(F.pad(start.blocks[1].depthwise.weight, (0, 1, 0, 1)), 2, stride=1)
+    wanted = averaged(start.blocks[1].depthwise.weight)
     softened = replace(spec, config=config)
     fit(softened, LocalHost("cpu"))
     torch.testing.assert_close(weights_of(softened.exported)[name], wanted, rtol=1e-3, atol=1e-3)
@@ -220,6 +220,9 @@ def test_strides_are_softened_before_the_first_step_and_not_when_resuming(spec, 
     list_states(softened.folder / "checkpoints")[-1].unlink()
     fit(softened, LocalHost("cpu"))
     torch.testing.assert_close(weights_of(softened.exported)[name], wanted, rtol=1e-3, atol=1e-3)
+    again = replace(config, init_weights=str(softened.exported))
+    with pytest.raises(ModelError, match="soften_strides"):
+        prepare(replace(spec, config=again), workers=1)
 
 
 def test_the_newest_checkpoint_can_be_exported(spec, tiny):
