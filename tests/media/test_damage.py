@@ -131,11 +131,15 @@ def test_bit_flips(tmp_path, suffix, seed):
     path = tmp_path / f"a{suffix}"
     codec = "mpeg4" if suffix == ".avi" else "libx264"
     base = Fraction(1, 25) if suffix == ".avi" else Fraction(1, 90000)
+    options = {"g": "24"}
+    if codec == "libx264":
+        # Its fast code gives other bytes on every run, and so the flips would hit other places.
+        options["x264-params"] = "asm=0"
     make_film(
         path,
         frames=60,
         codec=codec,
-        options={"g": "24"},
+        options=options,
         audio=["libmp3lame"],
         time_base=base,
     )
