@@ -371,6 +371,8 @@ const colorizeReport = (() => {
   }
 
   function closed() {
+    // The browser reports it a moment later, when the next picture may be open already.
+    if (byId("viewer").open) return;
     const item = byId("grid").children[state.open];
     state.open = -1;
     byId("preview").pause();

@@ -214,7 +214,8 @@ def test_keyboard_alone_is_enough(make_run, open_page):
     assert page.locator("#viewer-tick").is_checked()
     page.keyboard.press("Escape")
     assert page.locator("#viewer").is_hidden()
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')").count(second) == 1
+    # The browser gives the focus back to the first picture, and a moment later reports "close".
+    until(page, f"document.activeElement.getAttribute('aria-label')?.includes('{second}')")
     assert page.locator("#ticked").inner_text() == "1 ticked for redo"
 
 
