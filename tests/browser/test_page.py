@@ -219,6 +219,25 @@ def test_keyboard_alone_is_enough(make_run, open_page):
     assert page.locator("#ticked").inner_text() == "1 ticked for redo"
 
 
+def test_a_late_close_leaves_the_next_picture_open(make_run, open_page):
+    page = open_page(index_of(make_run(20)))
+    page.locator(".shot").first.click()
+    # In one go: the browser reports "close" only after the second picture has been opened.
+    page.evaluate(
+        """new Promise((reported) => {
+          const viewer = document.getElementById("viewer");
+          viewer.addEventListener("close", () => reported(), { once: true });
+          viewer.close();
+          document.querySelectorAll(".shot")[1].click();
+        })"""
+    )
+    second = page.locator("#viewer-name").inner_text()
+    page.keyboard.press("n")
+    assert page.locator("#viewer-name").inner_text() not in (second, names(page)[0])
+    page.keyboard.press("p")
+    assert page.locator("#viewer-name").inner_text() == second
+
+
 def test_next_goes_on_to_the_following_page(make_run, open_page):
     page = open_page(index_of(make_run(100)))
     page.locator(".shot").nth(59).click()
