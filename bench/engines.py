@@ -19,11 +19,12 @@ import numpy as np
 import onnxruntime
 import torch
 
-from colorize_core.archive.source import scan
+from colorize_core.archive.source.scan import scan
+from colorize_core.inference.calibration import calibration_pictures
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.inference.export import INPUT, export_int8, export_onnx
-from colorize_core.media.images import PHOTO_SUFFIXES
+from colorize_core.media.photo.codec import PHOTO_SUFFIXES
 from colorize_core.model.files import resolve_weights
+from colorize_core.model.onnx_export import INPUT, export_int8, export_onnx
 from colorize_core.samples import write_sample
 
 BATCH, SIDE = 8, 256
@@ -64,7 +65,8 @@ def main(photos: str | None = None) -> None:
         items = scan(source, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=frozenset()).items
         float32, int8 = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         export_onnx(resolve_weights("shipped"), float32)
-        moved = export_int8(resolve_weights("shipped"), int8, items)
+        pictures = list(calibration_pictures(items))
+        moved = export_int8(resolve_weights("shipped"), int8, pictures)
         for threads in (1, 2):
             torch.set_num_threads(threads)
             eager, half = (

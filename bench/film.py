@@ -18,14 +18,14 @@ import numpy as np
 import torch
 
 from colorize_core.config import ColorizeConfig
-from colorize_core.inference.clips import colorize_segment
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.media.encoder import SegmentEncoder
-from colorize_core.media.encoding import choose_encoding
-from colorize_core.media.film import FilmProbe
-from colorize_core.media.planes import plane
-from colorize_core.media.reader import read_pictures
-from colorize_core.media.video import probe_film
+from colorize_core.inference.film_segments import colorize_segment
+from colorize_core.media.film.encoder import SegmentEncoder
+from colorize_core.media.film.encoder_choice import choose_encoding
+from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.planes import plane
+from colorize_core.media.film.reader import read_frames
+from colorize_core.media.film.segments import probe_film
 
 CONFIG = ColorizeConfig()
 
@@ -62,7 +62,7 @@ def transcode(path: Path, probe: FilmProbe, start: int, stop: int, output: Path)
     started = time.process_time()
     encoding = choose_encoding(probe, CONFIG.video)
     with SegmentEncoder(output, probe, encoding, start) as encoder:
-        for picture in read_pictures(path, probe, start, stop):
+        for picture in read_frames(path, probe, start, stop):
             encoder.write(picture.frame)
     return time.process_time() - started, {}
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from colorize_core.archive.manifest import state_folder
-from colorize_core.media.plain import write_picture
+from colorize_core.archive.records.manifest import state_folder
+from colorize_core.media.picture.plain import write_picture
 from colorize_core.samples import gray_sample
 
 LOOP = """
@@ -30,10 +30,10 @@ from pathlib import Path
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import torch; torch.set_num_threads(1)
 from colorize_core.config import ColorizeConfig
-from colorize_core.inference import stills
+from colorize_core.inference import photo_pages
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.media.images import decode_photo
-from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.media.photo.codec import decode_photo
+from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.memory import keep_freed_memory
 keep_freed_memory()
 config = ColorizeConfig(); note = ComputedColorNote('bench', '0' * 64)
@@ -43,10 +43,11 @@ def run(paths):
     for at in range(0, len(paths), 8):
         some = paths[at:at + 8]
         photos = [decode_photo(p.read_bytes(), name=p.name, max_pixels=10**9) for p in some]
-        pages = [stills.prepare_page(p.pages[0], 256) for p in photos]
+        pages = [photo_pages.prepare_page(p.pages[0], 256) for p in photos]
         ab = colorizer.predict_ab(torch.cat([p.working for p in pages]))
         for i, (photo, page, path) in enumerate(zip(photos, pages, some)):
-            data = stills.encode(photo, [stills.finish_page(page, ab[i:i+1], config)], config, note)
+            pixels = [photo_pages.finish_page(page, ab[i:i+1], config)]
+            data = photo_pages.encode(photo, pixels, config, note)
             (Path(sys.argv[2]) / path.name).write_bytes(data)
 run(paths[:8])
 cpu, wall = time.process_time(), time.perf_counter()

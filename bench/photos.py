@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from colorize_core.config import ColorizeConfig
-from colorize_core.inference import stills
+from colorize_core.inference import photo_pages
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.media.images import decode_photo
-from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.media.photo.codec import decode_photo
+from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.samples import write_sample
 
 
@@ -29,13 +29,13 @@ def stage_seconds(path: Path) -> dict[str, float]:
     marks = [time.perf_counter()]
     photo = decode_photo(path.read_bytes(), name=path.name, max_pixels=10**9)
     marks.append(time.perf_counter())
-    page = stills.prepare_page(photo.pages[0], config.render.size)
+    page = photo_pages.prepare_page(photo.pages[0], config.render.size)
     marks.append(time.perf_counter())
     ab = colorizer.predict_ab(page.working)
     marks.append(time.perf_counter())
-    pixels = stills.finish_page(page, ab, config)
+    pixels = photo_pages.finish_page(page, ab, config)
     marks.append(time.perf_counter())
-    stills.encode(photo, [pixels], config, note)
+    photo_pages.encode(photo, [pixels], config, note)
     marks.append(time.perf_counter())
     names = ("decode", "prepare", "generator", "merge", "encode")
     return dict(zip(names, np.diff(marks).tolist(), strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 
 from colorize_core import Colorizer
 from colorize_core.color.pixels import L_to_pixels, pixels_to_L
-from colorize_core.media.plain import write_picture
+from colorize_core.media.picture.plain import write_picture
 from colorize_core.samples import sample_pictures
 
 HEIGHT = 260

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from colorize_core.media.thumbnails import thumbs_folder, write_pair
+from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
 from colorize_core.report.build import build
 
 RUNS = 5

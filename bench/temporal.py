@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from colorize_core.config import TemporalSettings
-from colorize_core.inference.colorizer import Colorizer
-from colorize_core.inference.steadiness import (
+from colorize_core.evaluation.clips import (
     Clip,
     full_frames,
     make_clip,
@@ -26,9 +25,10 @@ from colorize_core.inference.steadiness import (
     per_frame_ab,
     true_frames,
 )
+from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.temporal import stabilize
-from colorize_core.media.flow import resize, warp
-from colorize_core.media.truth import read_color_clip
+from colorize_core.media.film.ground_truth import read_color_clip
+from colorize_core.media.motion.flow import resize, warp
 from colorize_core.samples import sample_pictures
 
 Array = NDArray[np.float32]

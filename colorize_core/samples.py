@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from skimage import color, data, util
 
-from colorize_core.media.plain import write_picture
+from colorize_core.media.picture.plain import write_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def write_sample(folder: Path, *, film: bool = True) -> Path:
             write_picture(folder / name, make())
     if film and not (folder / CLIP).exists():
         # Stills must work where PyAV is not installed.
-        from colorize_core.media.sample_clip import write_clip
+        from colorize_core.media.film.sample_clip import write_clip
 
         shots = [util.img_as_ubyte(gray_sample(name)) for name in ("astronaut", "cat")]
         write_clip(folder / CLIP, shots)

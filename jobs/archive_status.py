@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from colorize_core.archive.lock import is_locked
-from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.archive.records.lock import is_locked
+from colorize_core.archive.records.manifest import Manifest, state_folder
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.pipeline.progress import format_seconds
 from jobs.command import Parser, command, user_path

@@ -10,17 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.comparisons import COMPARE_FOLDER
-from colorize_core.archive.manifest import state_folder
-from colorize_core.archive.overrides import Overrides, load_overrides, read_redo_list
-from colorize_core.archive.source import default_out, local_path
-from colorize_core.archive.summary import NAME as SUMMARY
+from colorize_core.archive.records.comparisons import COMPARE_FOLDER
+from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
+from colorize_core.archive.records.summary import NAME as SUMMARY
+from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.config import ColorizeConfig, RunOptions, load_config
 from colorize_core.errors import EXIT_RESUME
 from colorize_core.model.files import resolve_weights, sha256_of
-from colorize_core.pipeline.archive_run import Job, Outcome, colorize_archive
-from colorize_core.pipeline.compare import Comparisons
+from colorize_core.pipeline.comparisons import Comparisons
 from colorize_core.pipeline.progress import format_seconds
+from colorize_core.pipeline.run import Job, Outcome, colorize_archive
 from jobs.command import Parser, command, say, user_path
 from jobs.shortcuts import add_shortcuts, check_fps, settings_of
 

@@ -11,20 +11,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.source import scan
+from colorize_core.archive.source.scan import scan
 from colorize_core.config import EvaluateConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME, EXIT_SOME_FAILED, UsageError
-from colorize_core.media.images import PHOTO_SUFFIXES
-from colorize_core.media.suffixes import FILM_SUFFIXES
+from colorize_core.media.film.names import FILM_SUFFIXES
+from colorize_core.media.photo.codec import PHOTO_SUFFIXES
 from colorize_core.model.files import resolve_weights
 from jobs.command import Parser, command, say
 
 if TYPE_CHECKING:
-    from colorize_core.archive.source import SourceItem
+    from colorize_core.archive.source.item import SourceItem
     from colorize_core.errors import InputError
+    from colorize_core.evaluation.clips import ClipEvaluation
+    from colorize_core.evaluation.photos import Evaluation, Example, Networks
     from colorize_core.inference.colorizer import Colorizer
-    from colorize_core.inference.evaluation import Evaluation, Example, Networks
-    from colorize_core.inference.steadiness import ClipEvaluation
     from colorize_core.report.evaluation import Rows
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -83,8 +83,8 @@ class _Judged:
 def _evaluate(
     args: argparse.Namespace, config: EvaluateConfig, items: Sequence[SourceItem], problems: int
 ) -> int:
+    from colorize_core.evaluation.photos import load_networks
     from colorize_core.inference.colorizer import Colorizer
-    from colorize_core.inference.evaluation import load_networks
 
     colorizer = Colorizer.load(
         resolve_weights(config.model.weights),
@@ -110,8 +110,8 @@ def _judge(
     colorizer: Colorizer,
     networks: Networks,
 ) -> _Judged:
-    from colorize_core.inference.evaluation import evaluate
-    from colorize_core.inference.steadiness import evaluate_clips
+    from colorize_core.evaluation.clips import evaluate_clips
+    from colorize_core.evaluation.photos import evaluate
 
     photos = [item for item in items if item.kind == "photo"][: args.limit]
     films = [item for item in items if item.kind == "film"][: args.limit]
@@ -147,7 +147,7 @@ class _Keeper:
 
 
 def _save(folder: Path, example: Example) -> None:
-    from colorize_core.media.plain import write_picture
+    from colorize_core.media.picture.plain import write_picture
 
     for row, pixels in example.pictures.items():
         write_picture(folder / row.replace(" ", "-") / f"{example.name}.png", pixels)
@@ -160,7 +160,7 @@ def _write(
     weights_sha256: str,
     networks: dict[str, str],
 ) -> None:
-    from colorize_core.inference.evaluation import GENERATOR, GRAY, TRUTH
+    from colorize_core.evaluation.photos import GENERATOR, GRAY, TRUTH
     from colorize_core.report.evaluation import as_text, write_evaluation
 
     tables = _tables(judged, config)
@@ -190,7 +190,7 @@ def _write(
 
 
 def _tables(judged: _Judged, config: EvaluateConfig) -> dict[str, Rows]:
-    from colorize_core.inference.figures import clip_figures, figures
+    from colorize_core.evaluation.figures import clip_figures, figures
 
     tables = {}
     if judged.photos.pictures:
@@ -207,7 +207,7 @@ def _tables(judged: _Judged, config: EvaluateConfig) -> dict[str, Rows]:
 
 
 def _photo_facts(judged: _Judged, config: EvaluateConfig) -> dict[str, object]:
-    from colorize_core.inference.evaluation import hint_row
+    from colorize_core.evaluation.photos import hint_row
 
     if not judged.photos.pictures:
         return {}

@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from colorize_core.archive.source import scan
+from colorize_core.archive.source.scan import scan
 from colorize_core.errors import EXIT_DONE, UsageError
-from colorize_core.media.images import PHOTO_SUFFIXES
-from colorize_core.media.suffixes import FILM_SUFFIXES
+from colorize_core.media.film.names import FILM_SUFFIXES
+from colorize_core.media.photo.codec import PHOTO_SUFFIXES
 from colorize_core.model.files import resolve_weights
 from jobs.command import Parser, command, user_path
 
@@ -38,12 +38,13 @@ def run(args: argparse.Namespace) -> int:
     if args.output.suffix != ".onnx":
         raise UsageError(f"{args.output}: not an .onnx name", remedy="give OUT.onnx")
     weights = resolve_weights(args.weights)
-    from colorize_core.inference.export import export_int8, export_onnx
+    from colorize_core.inference.calibration import calibration_pictures
+    from colorize_core.model.onnx_export import export_int8, export_onnx
 
     if args.int8:
         found = scan(args.int8, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=FILM_SUFFIXES)
         photos = [item for item in found.items if item.kind == "photo"]
-        difference = export_int8(weights, args.output, photos)
+        difference = export_int8(weights, args.output, list(calibration_pictures(photos)))
         print(f"{args.output}: ab {difference:.2g} (root mean square) from torch's")
     else:
         difference = export_onnx(weights, args.output)

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from colorize_core.media.planes import parse_format, plane
+from colorize_core.media.film.planes import parse_format, plane
 
 WIDTH, HEIGHT = 96, 64
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from colorize_core.media.flow import blur, resize, warp
+from colorize_core.media.motion.flow import blur, resize, warp
 
 HEIGHT, WIDTH = 72, 128
 _MARGIN = 64

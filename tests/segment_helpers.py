@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from colorize_core.config import VideoSettings
-from colorize_core.media.containers import what_container_keeps
-from colorize_core.media.encoder import SegmentEncoder
-from colorize_core.media.encoding import choose_encoding
-from colorize_core.media.join import JoinResult, join_segments
-from colorize_core.media.planes import with_chroma
-from colorize_core.media.reader import read_pictures
-from colorize_core.media.suffixes import output_name
-from colorize_core.media.video import plan_segments, probe_film
+from colorize_core.media.film.container_choice import what_container_keeps
+from colorize_core.media.film.encoder import SegmentEncoder
+from colorize_core.media.film.encoder_choice import choose_encoding
+from colorize_core.media.film.mux.join import JoinResult, join_segments
+from colorize_core.media.film.names import output_name
+from colorize_core.media.film.planes import with_chroma
+from colorize_core.media.film.reader import read_frames
+from colorize_core.media.film.segments import plan_segments, probe_film
 
 CB, CR = 100, 160
 
@@ -26,7 +26,7 @@ def write_segment(path, probe, start, stop, output, settings) -> None:
     cb = np.full((height, width), CB << shift, probe.planar.dtype)
     cr = np.full((height, width), CR << shift, probe.planar.dtype)
     with SegmentEncoder(output, probe, encoding, start) as encoder:
-        for picture in read_pictures(path, probe, start, stop):
+        for picture in read_frames(path, probe, start, stop):
             encoder.write(with_chroma(picture.frame, encoding.planar, cb, cr))
 
 

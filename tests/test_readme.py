@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from colorize_core.archive.overrides import load_overrides
+from colorize_core.archive.records.overrides import load_overrides
 from colorize_core.config import ColorizeConfig
 from jobs import archive_status, colorize_archive, evaluate, export_onnx, train
 

@@ -12,9 +12,9 @@ import pytest
 from skimage.color import rgb2lab
 
 from colorize_core import samples
-from colorize_core.media import sample_clip
-from colorize_core.media.images import decode_photo
-from colorize_core.media.sample_clip import HEIGHT, WIDTH
+from colorize_core.media.film import sample_clip
+from colorize_core.media.film.sample_clip import HEIGHT, WIDTH
+from colorize_core.media.photo.codec import decode_photo
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""sRGB and CIE Lab, and the scale of both at the network's border.
+"""sRGB and CIE Lab.
 
 Formulas: IEC 61966-2-1 (sRGB transfer and primaries), CIE 15 (Lab), D65, 2 degree observer. The
 matrix is the one scikit-image uses, with its rows divided by their own sum (instead of the white
@@ -15,9 +15,6 @@ from typing import Final
 
 import torch
 from torch import Tensor
-
-AB_SCALE: Final = 110.0
-_L_HALF: Final = 50.0
 
 _RGB_TO_XYZ: Final = (
     (0.412453, 0.357580, 0.180423),
@@ -143,23 +140,3 @@ def gray_to_L(gray: Tensor) -> Tensor:
 def L_to_gray(L: Tensor) -> Tensor:
     """Convert L in [0,100], any shape, to sRGB-encoded gray: the inverse of `gray_to_L`."""
     return linear_to_srgb(L_to_luminance(L.float()))
-
-
-def L_to_net(L: Tensor) -> Tensor:
-    """Convert L in [0,100] to the network's [-1,1]."""
-    return L / _L_HALF - 1.0
-
-
-def net_to_L(t: Tensor) -> Tensor:
-    """Convert the network's [-1,1] to L in [0,100]."""
-    return (t + 1.0) * _L_HALF
-
-
-def ab_to_net(ab: Tensor) -> Tensor:
-    """Convert Lab's ab to the network's scale: 110 becomes 1."""
-    return ab / AB_SCALE
-
-
-def net_to_ab(t: Tensor) -> Tensor:
-    """Convert the network's [-1,1] to Lab's ab in [-110,110]."""
-    return t * AB_SCALE

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize_core.color.lab import L_to_net, net_to_ab
 from colorize_core.color.merge import to_working
 from colorize_core.color.pixels import merge_to_pixels, pixels_to_L
 from colorize_core.errors import (
@@ -25,6 +24,7 @@ from colorize_core.errors import (
 from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.files import resolve_weights
+from colorize_core.model.scale import L_to_net, net_to_ab
 
 log = logging.getLogger(__name__)
 

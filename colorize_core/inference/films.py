@@ -10,16 +10,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.contents import stage_item
-from colorize_core.archive.units import FilmCopy, ItemReport, Join, VideoSegment
+from colorize_core.archive.records.work import FilmCopy, ItemReport, Join, VideoSegment
+from colorize_core.archive.source.contents import stage_item
 from colorize_core.atomic import file_sha256, folder_sha256, publish, publish_folder
 from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 
 if TYPE_CHECKING:
-    from colorize_core.media.film import FilmProbe
-    from colorize_core.media.reader import Damage
+    from colorize_core.media.film.film import FilmProbe
+    from colorize_core.media.film.reader import Damage
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def blank_report(unit: VideoSegment | Join | FilmCopy) -> ItemReport:
 
 def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemReport:
     """Color a range of a film and publish it as a segment file."""
-    from colorize_core.inference.clips import colorize_segment
+    from colorize_core.inference.film_segments import colorize_segment
 
     started = time.monotonic()
     target = out / unit.output
@@ -120,9 +120,9 @@ def _remedy(report: ItemReport, damage: Damage) -> str:
 
 
 def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
-    from colorize_core.media.containers import what_container_keeps
-    from colorize_core.media.encoding import choose_encoding
-    from colorize_core.media.join import join_segments
+    from colorize_core.media.film.container_choice import what_container_keeps
+    from colorize_core.media.film.encoder_choice import choose_encoding
+    from colorize_core.media.film.mux.join import join_segments
 
     video = unit.config.video
     encoding = choose_encoding(unit.probe, video)
@@ -157,7 +157,7 @@ def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
 
 
 def _kept(probe: FilmProbe, container: str) -> list[str]:
-    from colorize_core.media.containers import is_kept
+    from colorize_core.media.film.container_choice import is_kept
 
     kinds = Counter(
         stream.kind
@@ -171,8 +171,8 @@ def _kept(probe: FilmProbe, container: str) -> list[str]:
 
 def _with_thumbnails(unit: Join, report: ItemReport, out: Path) -> ItemReport:
     """Add a strip of the film's shots and a preview clip for the run's page."""
-    from colorize_core.media.preview import write_film
-    from colorize_core.media.thumbnails import thumbs_folder
+    from colorize_core.media.film.preview import write_film
+    from colorize_core.media.picture.thumbnails import thumbs_folder
 
     probe = unit.probe
     cuts = [cut for segment in unit.segments for cut in segment.details["cuts"]]
@@ -195,7 +195,7 @@ def _with_thumbnails(unit: Join, report: ItemReport, out: Path) -> ItemReport:
 
 
 def _export(unit: Join, files: list[Path], target: Path) -> ItemReport:
-    from colorize_core.media.frames import export_frames
+    from colorize_core.media.film.image_sequence import export_frames
 
     result = export_frames(unit.probe, files, target)
     lost = [f"lost: {what}" for what in result.lost]
@@ -212,7 +212,7 @@ def _export(unit: Join, files: list[Path], target: Path) -> ItemReport:
 
 def _sum_up(segments: list[ItemReport]) -> tuple[Damage, Counter[str], list[str]]:
     """Damage, seconds by stage and fallbacks of all segments."""
-    from colorize_core.media.reader import Damage
+    from colorize_core.media.film.reader import Damage
 
     damage = Damage()
     stages: Counter[str] = Counter()

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorize_core.color.lab import ab_to_net, net_to_ab
 from colorize_core.color.merge import Placement
 from colorize_core.errors import ConfigError
+from colorize_core.model.scale import ab_to_net, net_to_ab
 
 _CELL = 4  # pixels; chroma is smooth
 _REACH = 0.25  # of the working side: how far a correction carries

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.config import TemporalSettings
-from colorize_core.media.flow import (
+from colorize_core.media.motion.flow import (
     Flow,
     FlowEstimator,
     blur,
@@ -39,7 +39,7 @@ from colorize_core.media.flow import (
     stays_inside,
     warp,
 )
-from colorize_core.media.shots import shared_structure, small_luma
+from colorize_core.media.motion.shots import shared_structure, small_luma
 
 Array = NDArray[np.float32]
 

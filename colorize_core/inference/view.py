@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorize_core.media.film import FilmProbe
-from colorize_core.media.planes import Plane, resize_plane
+from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.planes import Plane, resize_plane
 
 _GRID = 32  # sides of what the generator sees are multiples of this
 

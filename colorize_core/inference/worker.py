@@ -13,9 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from colorize_core import __version__
-from colorize_core.archive.contents import MAX_FILE_BYTES, read_item
-from colorize_core.archive.units import (
+from colorize_core.archive.records.work import (
     FilmCopy,
     ImageShard,
     ItemReport,
@@ -25,13 +23,14 @@ from colorize_core.archive.units import (
     VideoSegment,
     WorkUnit,
 )
+from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import ColorizeConfig
-from colorize_core.inference import films, stills
+from colorize_core.inference import films, photo_pages
 from colorize_core.inference.colorizer import Colorizer, Device
-from colorize_core.inference.tally import Tally
-from colorize_core.media.images import Photo, decode_photo
-from colorize_core.media.metadata import ComputedColorNote
+from colorize_core.inference.outcomes import UnitOutcomes
+from colorize_core.media.photo.codec import Photo, decode_photo
+from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.memory import keep_freed_memory
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.
@@ -83,7 +82,7 @@ class Worker:
         self._device = device
         self._write_thumbnails = write_thumbnails
         self._colorizers: dict[tuple[object, ...], Colorizer] = {}
-        self._note = ComputedColorNote(f"colorize-archive {__version__}", weights_sha256)
+        self._note = ComputedColorNote.of_weights(weights_sha256)
 
     def run(self, unit: WorkUnit) -> UnitReport:
         """Run one unit.
@@ -97,7 +96,7 @@ class Worker:
         if isinstance(unit, ImageShard | VideoSegment):
             self._colorizer(unit.config)
         started, cpu_started = time.monotonic(), time.process_time()
-        tally = Tally()
+        tally = UnitOutcomes()
         if isinstance(unit, ImageShard):
             self._run_shard(unit, tally)
         else:
@@ -134,12 +133,12 @@ class Worker:
             return films.run_join(
                 unit,
                 self._out,
-                f"color computed by {self._note.software}, weights {self._note.weights_sha256}",
+                self._note.text,
                 write_thumbnails=self._write_thumbnails,
             )
         return films.run_copy(unit, self._out)
 
-    def _run_shard(self, shard: ImageShard, tally: Tally) -> None:
+    def _run_shard(self, shard: ImageShard, tally: UnitOutcomes) -> None:
         config = shard.config
         writing: list[tuple[PhotoTask, Future[ItemReport]]] = []
         with ThreadPoolExecutor(1, "decode") as decoder, ThreadPoolExecutor(1, "encode") as encoder:
@@ -161,12 +160,14 @@ class Worker:
             _collect(writing, tally)
 
     def _predict(
-        self, batch: list[_Opened], config: ColorizeConfig, tally: Tally
-    ) -> list[tuple[_Opened, list[tuple[stills.PreparedPage, Tensor]]]]:
-        prepared: list[tuple[_Opened, list[stills.PreparedPage]]] = []
+        self, batch: list[_Opened], config: ColorizeConfig, tally: UnitOutcomes
+    ) -> list[tuple[_Opened, list[tuple[photo_pages.PreparedPage, Tensor]]]]:
+        prepared: list[tuple[_Opened, list[photo_pages.PreparedPage]]] = []
         for opened in batch:
             with tally.item(_blank(opened.task)):
-                pages = [stills.prepare_page(p, config.render.size) for p in opened.photo.pages]
+                pages = [
+                    photo_pages.prepare_page(p, config.render.size) for p in opened.photo.pages
+                ]
                 prepared.append((opened, pages))
         if not prepared:
             return []
@@ -187,24 +188,26 @@ class Worker:
     def _finish(
         self,
         opened: _Opened,
-        pages: list[tuple[stills.PreparedPage, Tensor]],
+        pages: list[tuple[photo_pages.PreparedPage, Tensor]],
         config: ColorizeConfig,
     ) -> ItemReport:
         started = time.monotonic()
         task = opened.task
-        pixels = [stills.finish_page(page, ab, config) for page, ab in pages]
-        data = stills.encode(opened.photo, pixels, config, self._note)
+        pixels = [photo_pages.finish_page(page, ab, config) for page, ab in pages]
+        data = photo_pages.encode(opened.photo, pixels, config, self._note)
         publish_bytes(self._out / task.output, data)
         first, first_ab = pages[0]
-        details = stills.describe(first, first_ab, pixels[0])
+        details = photo_pages.describe(first, first_ab, pixels[0])
         details["growth"] = round(len(data) / max(1, task.item.size), 3)
         if self._write_thumbnails:
-            details["thumbnails"] = stills.write_thumbnails(first, pixels[0], self._out, task.key)
+            details["thumbnails"] = photo_pages.write_thumbnails(
+                first, pixels[0], self._out, task.key
+            )
         notes = [*opened.photo.warnings, *self._colorizer(config).take_notes()]
         remedy = "nothing to do: only time was lost" if notes else ""
         if opened.photo.warnings:
             remedy = "compare it with the original; a better copy of that may help"
-        if stills.is_gray_result(details, first):
+        if photo_pages.is_gray_result(details, first):
             notes.append("the generator found hardly any color in it")
             remedy = "look at it; another render.size may find some"
         return ItemReport(
@@ -244,7 +247,7 @@ def _open(task: PhotoTask, config: ColorizeConfig) -> _Opened:
     started = time.monotonic()
     data = read_item(task.item, max_bytes=MAX_FILE_BYTES)
     photo = decode_photo(data, name=task.item.path, max_pixels=config.photo.max_pixels)
-    colored = config.colored != "recolor" and stills.is_colored(photo)
+    colored = config.colored != "recolor" and photo_pages.is_colored(photo)
     return _Opened(task, photo, colored, data if colored else b"", time.monotonic() - started)
 
 
@@ -263,7 +266,7 @@ def _ahead(
 
 
 def _batches(
-    photos: Iterable[tuple[PhotoTask, Future[_Opened]]], size: int, tally: Tally
+    photos: Iterable[tuple[PhotoTask, Future[_Opened]]], size: int, tally: UnitOutcomes
 ) -> Iterator[list[_Opened]]:
     batch: list[_Opened] = []
     for task, future in photos:
@@ -277,7 +280,7 @@ def _batches(
         yield batch
 
 
-def _collect(writing: list[tuple[PhotoTask, Future[ItemReport]]], tally: Tally) -> None:
+def _collect(writing: list[tuple[PhotoTask, Future[ItemReport]]], tally: UnitOutcomes) -> None:
     for task, future in writing:
         with tally.item(_blank(task)):
             tally.add(future.result())

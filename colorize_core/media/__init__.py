@@ -1,1 +1,1 @@
-"""The only room with av and cv2: reading and writing pictures and films."""
+"""Reading and writing pictures and films: the only room with av, cv2, PIL and their like."""

@@ -14,8 +14,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core.media.flow import FlowEstimator, flow_codes, return_error, stays_inside, warp
-from colorize_core.media.shots import CUT, shared_structure, small_luma
+from colorize_core.media.motion.flow import (
+    FlowEstimator,
+    flow_codes,
+    return_error,
+    stays_inside,
+    warp,
+)
+from colorize_core.media.motion.shots import CUT, shared_structure, small_luma
 
 Array = NDArray[np.float32]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from colorize_core.archive.contents import stage_item
-from colorize_core.archive.manifest import Manifest, state_folder
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import ItemReport
+from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.work import ItemReport
+from colorize_core.archive.source.contents import stage_item
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import (
     EXIT_DONE,
@@ -22,9 +22,9 @@ from colorize_core.errors import (
     InputError,
     is_transient,
 )
-from colorize_core.pipeline.archive_run import Job, find_items
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import format_seconds
+from colorize_core.pipeline.run import Job, find_items
 
 # Small enough to be quick, large enough that loading the generator does not dominate.
 CALIBRATION_UNITS = 3
@@ -137,10 +137,10 @@ def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _F
 
 def _look_at_film(item: SourceItem, local: Path, config: ColorizeConfig, films: _Films) -> None:
     # av is loaded only when there is a film.
-    from colorize_core.media.containers import what_container_keeps
-    from colorize_core.media.encoding import choose_encoding
-    from colorize_core.media.frames import lost_in_frames
-    from colorize_core.media.video import is_film_colored, probe_film
+    from colorize_core.media.film.container_choice import what_container_keeps
+    from colorize_core.media.film.encoder_choice import choose_encoding
+    from colorize_core.media.film.image_sequence import lost_in_frames
+    from colorize_core.media.film.segments import is_film_colored, probe_film
 
     video = config.video
     probe = probe_film(

@@ -11,11 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.contents import stage_item
-from colorize_core.archive.manifest import STATE_FOLDER, Manifest, state_folder
-from colorize_core.archive.notes import check_length
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import (
+from colorize_core.archive.records.manifest import STATE_FOLDER, Manifest, state_folder
+from colorize_core.archive.records.work import (
     FilmCopy,
     ImageShard,
     ItemReport,
@@ -29,14 +26,17 @@ from colorize_core.archive.units import (
     item_key,
     photo_settings,
 )
+from colorize_core.archive.source.contents import stage_item
+from colorize_core.archive.source.filters import check_length
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import InputError, UnreachableError, is_transient
-from colorize_core.media import images
-from colorize_core.media.suffixes import frames_name, output_name
-from colorize_core.pipeline.run import MAX_TRANSIENT_TRIES, RETRY_SECONDS
+from colorize_core.media.film.names import frames_name, output_name
+from colorize_core.media.photo import codec
+from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
 if TYPE_CHECKING:
-    from colorize_core.media.film import FilmProbe
+    from colorize_core.media.film.film import FilmProbe
 
 SHARDS_PER_WORKER = 4
 Record = Callable[[UnitReport], list[WorkUnit]]
@@ -175,7 +175,7 @@ class Planner:
         for item in photos:
             config = self._config_for(item.path)
             group = packed.setdefault(config, [])
-            group.append(PhotoTask(self.key(item), item, images.output_path(item.path)))
+            group.append(PhotoTask(self.key(item), item, codec.output_path(item.path)))
             if len(group) >= _shard_size(config, len(photos), workers):
                 yield ImageShard(tuple(group), config)
                 group.clear()
@@ -195,19 +195,19 @@ class Planner:
         key = self.key(item)
         staged = ExitStack()
         # Imported here: photos are colorized also where av is not installed.
-        from colorize_core.media import video
-        from colorize_core.media.containers import what_container_keeps
-        from colorize_core.media.encoding import choose_encoding
+        from colorize_core.media.film import segments as film_segments
+        from colorize_core.media.film.container_choice import what_container_keeps
+        from colorize_core.media.film.encoder_choice import choose_encoding
 
         try:
             local = self._stage(item, staged)
-            probe = video.probe_film(
+            probe = film_segments.probe_film(
                 local,
                 max_pixels=config.video.max_pixels,
                 max_frames=config.video.max_frames,
                 fps=config.video.fps,
             )
-            colored = config.colored != "recolor" and video.is_film_colored(local, probe)
+            colored = config.colored != "recolor" and film_segments.is_film_colored(local, probe)
             encoding = choose_encoding(probe, config.video)
             choice = what_container_keeps(probe, config.video.container, encoding.codec)
             if colored and not local.is_dir():
@@ -239,7 +239,7 @@ class Planner:
                 Join(key, here, probe, (), "", config), (), set(), staged, _is_remote(item)
             )
             return [FilmCopy(key, here, output, leave=config.colored == "leave")]
-        ranges = video.plan_segments(probe, config.video.segment_frames)
+        ranges = film_segments.plan_segments(probe, config.video.segment_frames)
         segments = self._segments(item, here, key, probe, config, ranges)
         join = Join(key, here, probe, (), output, config)
         # A pending film needs all its segments, also one that failed before.

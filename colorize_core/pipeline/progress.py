@@ -11,8 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import ItemReport, UnitReport
+from colorize_core.archive.records.work import ItemReport, UnitReport
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.atomic import publish_bytes
 
 LINE_SECONDS = 30.0

@@ -21,7 +21,7 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
-from colorize_core.archive.units import (
+from colorize_core.archive.records.work import (
     FilmCopy,
     ImageShard,
     Join,
@@ -31,7 +31,7 @@ from colorize_core.archive.units import (
 )
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError
-from colorize_core.pipeline.run import Finished, Lost
+from colorize_core.pipeline.loop import Finished, Lost
 from colorize_core.pipeline.serial_pool import Worker
 from colorize_core.pipeline.sharing import allowed_units
 

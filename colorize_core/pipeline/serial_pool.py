@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from colorize_core.archive.units import UnitReport, WorkUnit
-from colorize_core.pipeline.run import Finished, Lost
+from colorize_core.archive.records.work import UnitReport, WorkUnit
+from colorize_core.pipeline.loop import Finished, Lost
 
 
 class Worker(Protocol):

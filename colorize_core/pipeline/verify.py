@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from colorize_core.archive.manifest import Manifest, state_folder
+from colorize_core.archive.records.manifest import Manifest, state_folder
 from colorize_core.atomic import file_sha256, folder_sha256
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import jinja2
 
-from colorize_core.archive.comparisons import comparison_path
-from colorize_core.archive.manifest import state_folder
+from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.manifest import state_folder
 from colorize_core.atomic import publish_bytes
 from colorize_core.errors import ManifestError
 from colorize_core.report.records import (

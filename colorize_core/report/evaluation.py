@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish_bytes
-from colorize_core.media.plain import encode_picture, write_picture
-from colorize_core.media.sheet import contact_sheet
+from colorize_core.media.picture.plain import encode_picture, write_picture
+from colorize_core.media.picture.sheet import contact_sheet
 
 Cell = Mapping[str, float | None]
 Rows = Mapping[str, Mapping[str, Cell]]

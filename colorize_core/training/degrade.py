@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from colorize_core.color.lab import L_to_gray, L_to_net, ab_to_net, gray_to_L, rgb_to_lab
+from colorize_core.color.lab import L_to_gray, gray_to_L, rgb_to_lab
 from colorize_core.config import DegradeConfig
+from colorize_core.model.scale import L_to_net, ab_to_net
 
 _PAPER_AB = (1.0, 4.0)  # the yellow of old paper in Lab; black borders are neutral
 _ASPECT_JITTER = 0.22  # log range of the crop's aspect

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorize_core.color.lab import ab_to_net, rgb_to_lab
+from colorize_core.color.lab import rgb_to_lab
 from colorize_core.config import LossConfig
+from colorize_core.model.scale import ab_to_net
 from colorize_core.training.data import PhotoCache
 from colorize_core.training.degrade import Dice
 from colorize_core.training.workers import mean_over_workers, rows_of_workers

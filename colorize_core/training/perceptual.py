@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorize_core.color.lab import lab_to_rgb, net_to_ab, net_to_L
+from colorize_core.color.lab import lab_to_rgb
 from colorize_core.errors import ModelError
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
+from colorize_core.model.scale import net_to_ab, net_to_L
 from colorize_core.training.workers import mean_over_workers
 
 _VGG_MEAN = (123.68, 116.78, 103.94)  # of RGB*255; no division by a deviation

@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from colorize_core.atomic import publish_bytes
-from colorize_core.color.lab import lab_to_rgb, net_to_ab, net_to_L
+from colorize_core.color.lab import lab_to_rgb
 from colorize_core.errors import UsageError
+from colorize_core.model.scale import net_to_ab, net_to_L
 from colorize_core.training.data import PICTURE_SUFFIXES, UInt8Array
 from colorize_core.training.degrade import whole_sample
 

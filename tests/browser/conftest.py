@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from colorize_core.media.thumbnails import thumbs_folder, write_pair
+from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
 from colorize_core.report.build import build
 
 

@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from colorize_core.archive.overrides import read_redo_list
-from colorize_core.media.thumbnails import thumbs_folder, write_pair
+from colorize_core.archive.records.overrides import read_redo_list
+from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
 from tests.browser.conftest import colored, item
 
 pytestmark = pytest.mark.browser

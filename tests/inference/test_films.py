@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive.frame_folders import measure_folder
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import FilmCopy
+from colorize_core.archive.records.work import FilmCopy
+from colorize_core.archive.source.image_sequences import measure_folder
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.errors import ChangedError, MissingError
 from colorize_core.inference.films import run_copy
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from colorize_core.color.lab import ab_to_net
 from colorize_core.inference.hints import follow_hints
+from colorize_core.model.scale import ab_to_net
 
 S = 64
 RED = torch.tensor([50.0, 30.0])

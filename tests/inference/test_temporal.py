@@ -3,7 +3,7 @@ import pytest
 
 from colorize_core.config import TemporalSettings
 from colorize_core.inference.temporal import stabilize
-from colorize_core.media.flow import resize
+from colorize_core.media.motion.flow import resize
 from colorize_core.metrics.temporal import motions, warp_dis
 from tests.moving_helpers import HEIGHT, WIDTH, flicker, pan, texture
 

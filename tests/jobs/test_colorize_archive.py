@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from colorize_core.archive.manifest import Manifest
+from colorize_core.archive.records.manifest import Manifest
 from colorize_core.pipeline import plan
 from jobs import archive_status, colorize_archive
 from tests.jobs.processes import worker_pids
@@ -325,7 +325,7 @@ def test_a_second_driver_is_refused(job: Job, gray_folder: MakeFolder):
     source = gray_folder(2)
     assert job(source) == 0
     lock = job.out / ".colorize" / "lock.json"
-    from colorize_core.archive.lock import OutputLock
+    from colorize_core.archive.records.lock import OutputLock
 
     with OutputLock(lock):
         assert job(source) == 1

@@ -213,10 +213,10 @@ def test_networks_of_the_user_add_their_columns(job, photos, tmp_path, capsys):
 
 
 def test_true_hints_are_drawn_where_the_truth_has_them():
-    from colorize_core.color.lab import ab_to_net
     from colorize_core.color.merge import place
     from colorize_core.config import EvaluateConfig
-    from colorize_core.inference.evaluation import _true_points
+    from colorize_core.evaluation.photos import _true_points
+    from colorize_core.model.scale import ab_to_net
 
     config = EvaluateConfig(hints=10, hint_radius=3)
     a = torch.linspace(-50, 50, 64).expand(1, 1, 64, 64)

@@ -17,8 +17,8 @@ import av
 import numpy as np
 import pytest
 
-from colorize_core.archive.manifest import Manifest
-from colorize_core.media.planes import plane
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.media.film.planes import plane
 from jobs import colorize_archive
 from tests.film_helpers import decode, make_film, packets, spoil_packet
 from tests.jobs.processes import worker_pids

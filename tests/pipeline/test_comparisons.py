@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from colorize_core.archive.comparisons import comparison_path
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import ItemReport
+from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.work import ItemReport
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
-from colorize_core.media.metadata import ComputedColorNote
-from colorize_core.pipeline.compare import Finished, write_comparisons
+from colorize_core.media.picture.note import ComputedColorNote
+from colorize_core.pipeline.comparisons import Finished, write_comparisons
 from colorize_core.pipeline.stop import StopRequest
 
 NOTE = ComputedColorNote("test", "0" * 64)

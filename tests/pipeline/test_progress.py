@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import ItemReport, UnitReport
+from colorize_core.archive.records.work import ItemReport, UnitReport
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.pipeline import progress as progress_module
 from colorize_core.pipeline.progress import Progress
 

@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-from colorize_core.archive.source import SourceItem
-from colorize_core.archive.units import ImageShard, ItemReport, PhotoTask, UnitReport
+from colorize_core.archive.records.work import ImageShard, ItemReport, PhotoTask, UnitReport
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from colorize_core.media.thumbnails import thumbs_folder, write_pair
+from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
 
 
 @pytest.fixture

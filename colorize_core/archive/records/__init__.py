@@ -1,0 +1,1 @@
+"""What is written about a run: work units, manifest, lock, summary, settings per item."""

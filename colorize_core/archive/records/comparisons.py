@@ -1,0 +1,24 @@
+"""Where side-by-side pictures and films stand: below OUT, apart from the outputs."""
+
+from __future__ import annotations
+
+from posixpath import splitext
+
+from colorize_core.archive.records.work import Kind
+
+# Inside the page's folder: the page links to them, and both move together.
+COMPARE_FOLDER = "report/compare"
+_JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
+_H264 = {".mp4", ".m4v", ".mov", ".qt", ".mkv"}
+
+
+def comparison_path(output: str, kind: Kind) -> str:
+    """Path below OUT of the comparison of an output, itself given relative to OUT.
+
+    Same relative path and name; where the format differs (photos become JPEG, films H.264), the
+    new suffix is added.
+    """
+    suffix = splitext(output)[1].lower()  # not pathlib, which keeps parts of all paths it sees
+    if kind == "photo":
+        return f"{COMPARE_FOLDER}/{output}{'' if suffix in _JPEG else '.jpg'}"
+    return f"{COMPARE_FOLDER}/{output}{'' if suffix in _H264 else '.mkv'}"

@@ -1,0 +1,73 @@
+"""summary.json: what a run did, streamed so that a million photos do not sit in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.work import ItemReport
+from colorize_core.atomic import publish
+
+NAME = "summary.json"
+Judge = Callable[[Iterable[Mapping[str, float]]], Callable[[Mapping[str, float]], list[str]]]
+
+
+def write_summary(
+    out: Path, head: Mapping[str, Any], manifest: Manifest, keys: Iterable[str], judge: Judge
+) -> dict[str, int]:
+    """Publish `OUT/.colorize/summary.json`.
+
+    Args:
+        out: the output folder.
+        head: what stands before the items: version, settings, seconds, ...
+        manifest: holds the reports.
+        keys: of the source's items, in order; those not in the manifest count as `left`.
+        judge: from the signals of the whole archive to a function that names what is suspicious.
+
+    Returns:
+        Totals by status, with `suspicious`, `left` and `items`.
+    """
+    keys = list(keys)
+    suspicions = judge(_signals(manifest, keys))
+    totals: Counter[str] = Counter(
+        dict.fromkeys(("done", "degraded", "skipped", "failed", "suspicious", "left"), 0)
+    )
+    with publish(state_folder(out) / NAME) as temporary, temporary.open("w") as file:
+        file.write(json.dumps(dict(head))[:-1] + ', "items": [')
+        separator = "\n"
+        for key in keys:
+            report = manifest.get(key)
+            if report is None:
+                totals["left"] += 1
+                continue
+            item = _item(report, suspicions)
+            totals[report.status] += 1
+            totals["suspicious"] += bool(item.get("suspicious"))
+            file.write(separator + json.dumps(item))
+            separator = ",\n"
+        totals["items"] = len(keys)
+        file.write(f'\n], "totals": {json.dumps(totals)}}}\n')
+    return dict(totals)
+
+
+def _signals(manifest: Manifest, keys: Iterable[str]) -> Iterable[Mapping[str, float]]:
+    for key in keys:
+        report = manifest.get(key)
+        if report is not None and report.status in ("done", "degraded"):
+            yield report.details.get("signals", {})
+
+
+def _item(
+    report: ItemReport, suspicions: Callable[[Mapping[str, float]], list[str]]
+) -> dict[str, Any]:
+    item = report.to_json()
+    signals = report.details.get("signals")
+    if signals:
+        reasons = suspicions(signals)
+        if reasons:
+            item["suspicious"] = reasons
+    return item

@@ -1,0 +1,198 @@
+"""The bytes of one item: read at once (photos) or as a local file (films)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from colorize_core.archive.source import remote
+from colorize_core.archive.source.filters import suffix_of
+from colorize_core.archive.source.image_sequences import measure_folder
+from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.remote import CHUNK_BYTES
+from colorize_core.archive.source.zip_tar.opened import cached_container, split_location
+from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE
+from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.errors import (
+    ChangedError,
+    InputError,
+    MissingError,
+    OutOfSpaceError,
+    TooLargeError,
+    UsageError,
+)
+
+# Of a photo: nothing larger is read into memory.
+MAX_FILE_BYTES = 4 * 2**30
+
+
+def read_item(item: SourceItem, *, max_bytes: int | None) -> bytes:
+    """Read a whole item, at most `max_bytes`.
+
+    Raises:
+        TooLargeError: larger than `max_bytes`.
+        ChangedError, MissingError: not as it was at the scan.
+        UndecodableError, UnsupportedError: its archive is damaged there, or packed in another way.
+        InputError: not readable with these permissions.
+        OSError: the disk or the network failed; trying again may help.
+    """
+    limit = max_bytes if max_bytes is not None else max(item.size, 1) + (1 << 62)
+    if item.size > limit:
+        raise _too_large(item, limit)
+    pieces: list[bytes] = []
+    left = limit
+    for chunk in _chunks(item):
+        left -= len(chunk)
+        if left < 0:
+            raise _too_large(item, limit)
+        pieces.append(chunk)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+@contextmanager
+def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
+    """Yield a local path to an item: the file itself, or a copy in `staging`, removed afterwards.
+
+    A local file is compared with the scan again at the end, because film is read for a long time.
+
+    Raises:
+        OutOfSpaceError: no space in `staging`.
+        ChangedError, MissingError, UndecodableError, UnsupportedError, InputError, OSError: as
+            `read_item`.
+    """
+    if _is_local(item.location):
+        _check_local(item)
+        yield Path(item.location)
+        _check_local(item)
+        return
+    staging.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(staging).free < item.size:
+        raise _no_space(item, staging)
+    # Players choose a format by suffix.
+    copy = staging / f"{TEMP_PREFIX}{uuid.uuid4().hex}{suffix_of(item.path)}"
+    try:
+        _copy(item, copy, staging)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _check_local(item: SourceItem) -> None:
+    path = Path(item.location)
+    with _access(item):
+        if item.stamp.startswith("frames:"):
+            _same(item, *measure_folder(path))
+        else:
+            path.open("rb").close()
+            _compare(item, path.stat())
+
+
+def _copy(item: SourceItem, target: Path, staging: Path) -> None:
+    with target.open("xb") as file:
+        for chunk in _chunks(item):
+            try:
+                file.write(chunk)
+                file.flush()
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise _no_space(item, staging) from error
+                raise
+
+
+def _is_local(location: str) -> bool:
+    return not remote.is_url(location)
+
+
+def _chunks(item: SourceItem) -> Iterator[bytes]:
+    """The item's bytes in pieces, checked against the scan."""
+    member = split_location(item.location)
+    if member is not None:
+        return _member_chunks(item, *member)
+    if _is_local(item.location):
+        return _local_chunks(item)
+    return _remote_chunks(item)
+
+
+def _local_chunks(item: SourceItem) -> Iterator[bytes]:
+    with _access(item), Path(item.location).open("rb", buffering=0) as file:
+        _compare(item, os.fstat(file.fileno()))
+        # One read for nearly every photo.
+        while chunk := file.read(min(max(item.size, 1), 64 * CHUNK_BYTES)):
+            yield chunk
+        _compare(item, os.fstat(file.fileno()))
+
+
+def _member_chunks(item: SourceItem, archive: str, name: str) -> Iterator[bytes]:
+    with _access(item):
+        container = cached_container(archive)
+        found = container.find(name)
+        _same(item, found.size, found.stamp)
+        if remote.is_url(archive):
+            with remote.remote_errors(archive):
+                yield from container.chunks(name)
+        else:
+            yield from container.chunks(name)
+
+
+def _remote_chunks(item: SourceItem) -> Iterator[bytes]:
+    url = item.location
+    read = 0
+    with _access(item):
+        _same(item, *remote.remote_state(url))
+    with remote.remote_errors(url), remote.open_stream(url) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            read += len(chunk)
+            yield chunk
+    if item.size and read != item.size:
+        raise _changed(item)
+
+
+@contextmanager
+def _access(item: SourceItem) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        # At the scan it could be used: the archive is another one now, or this machine is.
+        raise ChangedError(f"{item.path}: {error.message}", remedy=error.remedy) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingError(
+            f"{item.path}: not there any more", remedy="put it back, or run again without it"
+        ) from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(
+            f"{item.path}: cannot be read: {error.strerror}",
+            remedy="give yourself read permission and run again with --retry-failed",
+        ) from error
+
+
+def _compare(item: SourceItem, status: os.stat_result) -> None:
+    _same(item, status.st_size, f"mtime_ns:{status.st_mtime_ns}")
+
+
+def _same(item: SourceItem, size: int, stamp: str) -> None:
+    if (size, stamp) != (item.size, item.stamp):
+        raise _changed(item)
+
+
+def _changed(item: SourceItem) -> ChangedError:
+    return ChangedError(
+        f"{item.path}: changed since the source was scanned", remedy="run again for the new version"
+    )
+
+
+def _too_large(item: SourceItem, limit: int) -> TooLargeError:
+    return TooLargeError(
+        f"{item.path}: larger than {limit} bytes", remedy="make it smaller, or raise the limit"
+    )
+
+
+def _no_space(item: SourceItem, staging: Path) -> OutOfSpaceError:
+    return OutOfSpaceError(
+        f"{staging}: no space left for a copy of {item.path} ({item.size} bytes)",
+        remedy=FREE_SPACE,
+    )

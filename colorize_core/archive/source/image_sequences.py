@@ -1,0 +1,97 @@
+"""Folders of numbered pictures as films."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from colorize_core.archive.source.collisions import Place, without_collisions
+from colorize_core.archive.source.filters import Row, ScanFilter
+from colorize_core.archive.source.item import Scan, SourceItem
+from colorize_core.archive.source.local import unreadable
+from colorize_core.errors import UsageError
+
+
+def scan_frame_folders(
+    source: str,
+    root: Path,
+    *,
+    suffixes: frozenset[str],
+    out: Path,
+    outputs_of: Callable[[str], Sequence[str]],
+    fold_case: bool,
+) -> Scan:
+    """Take every folder of pictures at or below `root` as one film.
+
+    Args:
+        source: as the user gave it.
+        root: local folder.
+        suffixes: of frames, lower case, with the dot.
+        out: left out where it lies inside.
+        outputs_of: as for `scan`.
+        fold_case: likewise.
+
+    Raises:
+        UsageError: no folder holds pictures, or `root` cannot be read.
+    """
+    notes = ScanFilter(frozenset(), frozenset())
+    rows = _rows(root, suffixes, out.resolve(), notes)
+    kept = without_collisions(rows, notes, outputs_of, fold_case, Place.of(out, str(root)))
+    if not kept and not notes.problems:
+        raise UsageError(
+            f"{source}: no folder of pictures in it",
+            remedy=f"known suffixes: {', '.join(sorted(suffixes))}",
+        )
+    return Scan(
+        source=source,
+        items=[
+            SourceItem(row.path, str(row.location), row.size, str(row.stamp), "film")
+            for row in kept
+        ],
+        ignored={},
+        problems=tuple(sorted(notes.problems, key=lambda problem: problem[0])),
+    )
+
+
+def _rows(root: Path, suffixes: frozenset[str], out: Path, notes: ScanFilter) -> Iterator[Row]:
+    def path_of(folder: Path) -> str:
+        below = folder.relative_to(root).as_posix()
+        return root.resolve().name if below == "." else below
+
+    def refuse(error: OSError) -> None:
+        folder = Path(error.filename)
+        if folder == root:
+            raise UsageError(
+                f"{root}: cannot be read: {error.strerror}", remedy="check its permissions"
+            ) from error
+        notes.problem(path_of(folder), unreadable(path_of(folder), error))
+
+    for name, folders, files in os.walk(root, onerror=refuse):
+        folder = Path(name)
+        folders[:] = sorted(f for f in folders if f[0] != "." and (folder / f).resolve() != out)
+        # Macs leave a hidden `._0001.png` beside each picture on a share.
+        if not any(f[0] != "." and Path(f).suffix.lower() in suffixes for f in files):
+            continue
+        path = path_of(folder)
+        try:
+            size, stamp = measure_folder(folder)
+        except OSError as error:
+            notes.problem(path, unreadable(path, error))
+        else:
+            yield Row(path, str(folder.absolute()), size, stamp)
+
+
+def measure_folder(folder: Path) -> tuple[int, str]:
+    """Bytes of a folder's files, and a stamp that changes when one of them does."""
+    digest = hashlib.sha256()
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_file():
+                status = entry.stat()
+                size += status.st_size
+                line = f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                digest.update(line.encode(errors="surrogateescape"))
+    return size, f"frames:{digest.hexdigest()[:32]}"

@@ -1,0 +1,78 @@
+"""What a source holds: a photo or a film, and where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, overload
+
+from colorize_core.archive.source.filters import Row, suffix_of
+from colorize_core.errors import InputError
+
+ItemKind = Literal["photo", "film"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """A photo or film of a source.
+
+    Attributes:
+        path: POSIX path relative to the source: the item's identity. Names that are not UTF-8 hold
+            surrogates (PEP 383).
+        location: absolute local path, fsspec URL, or `zip://member::archive` / `tar://...`.
+        size: in bytes; 0 if a server does not say.
+        stamp: changes with the content: "mtime_ns:..." (files, members of tars), "crc:..."
+            (members of zips), "etag:...", "modified:...", "unknown:" (URLs).
+        kind: by suffix.
+    """
+
+    path: str
+    location: str
+    size: int
+    stamp: str
+    kind: ItemKind
+
+
+class Items(Sequence[SourceItem]):
+    """Items sorted by path, made on access: with a million, the rows alone are large enough."""
+
+    def __init__(self, rows: list[Row], prefix: str, film_suffixes: frozenset[str]) -> None:
+        self._rows = rows
+        self._prefix = prefix
+        self._film_suffixes = film_suffixes
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> SourceItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> Items: ...
+    def __getitem__(self, index: int | slice) -> SourceItem | Items:
+        if isinstance(index, slice):
+            return Items(self._rows[index], self._prefix, self._film_suffixes)
+        path, location, size, stamp = self._rows[index]
+        return SourceItem(
+            path=path,
+            location=self._prefix + path if location is None else location,
+            size=size,
+            stamp=stamp if isinstance(stamp, str) else f"mtime_ns:{stamp}",
+            kind="film" if suffix_of(path) in self._film_suffixes else "photo",
+        )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source holds.
+
+    Attributes:
+        source: as the user gave it.
+        items: sorted by path.
+        ignored: counts by reason of what is left out on purpose.
+        problems: items that cannot be used, by path; they are failures of the run.
+    """
+
+    source: str
+    items: Sequence[SourceItem]
+    ignored: Mapping[str, int]
+    problems: Sequence[tuple[str, InputError]]

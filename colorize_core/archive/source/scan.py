@@ -1,0 +1,205 @@
+"""Sources: what there is to colorize, and where it is."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import re
+import stat
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from colorize_core.archive.source import local, remote
+from colorize_core.archive.source.collisions import Place, without_collisions
+from colorize_core.archive.source.filters import (
+    ARCHIVE_SUFFIXES,
+    Row,
+    ScanFilter,
+    is_archive,
+)
+from colorize_core.archive.source.item import Items, Scan
+from colorize_core.archive.source.zip_tar import opened
+from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE, fetched, unpacked
+from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.errors import (
+    InputError,
+    OutOfSpaceError,
+    UsageError,
+)
+
+
+def scan(
+    source: str,
+    *,
+    photo_suffixes: frozenset[str],
+    film_suffixes: frozenset[str],
+    exclude: Path | None = None,
+    follow_links: bool = False,
+    staging: Path | None = None,
+    outputs_of: Callable[[str], Sequence[str]] | None = None,
+    fold_case: bool = False,
+) -> Scan:
+    """Find everything in a source.
+
+    Args:
+        source: a file, a folder, a glob, `@` and a list file (see `local.list_file`), a zip or
+            tar (also compressed), or an fsspec URL of one of these.
+        photo_suffixes: lower case, with the dot.
+        film_suffixes: likewise.
+        exclude: OUT, which is left out where it lies inside the source. An item whose output would
+            not lie in it, or would lie among the originals, is a problem.
+        follow_links: also take what links lead to outside the source, and enter linked folders.
+        staging: where compressed tars are unpacked, and archives go whose server cannot send
+            parts. Without it, compressed tars are listed and read in place, which is slow.
+        outputs_of: from an item's path to those that its output may get, to find items that would
+            overwrite each other. Default: the same path.
+        fold_case: OUT's file system does not tell `A.jpg` from `a.jpg` (see `folds_case`).
+
+    Raises:
+        UsageError: nothing there, nothing of use in it, or not readable at all.
+        OutOfSpaceError: no space in `staging`.
+    """
+    notes = ScanFilter(photo_suffixes, film_suffixes)
+    try:
+        prefix, rows = _rows(source, notes, exclude, follow_links, staging)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OutOfSpaceError(f"{staging}: no space left", remedy=FREE_SPACE) from error
+        raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
+    except InputError as error:
+        raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
+    place = Place.of(exclude, prefix) if exclude is not None else None
+    kept = without_collisions(rows, notes, outputs_of or _same, fold_case, place)
+    if not kept and not notes.problems:
+        raise UsageError(_nothing_found(source, notes), remedy=_suffix_help(notes))
+    notes.problems.sort(key=lambda problem: problem[0])
+    return Scan(
+        source=source,
+        items=Items(kept, prefix, film_suffixes),
+        ignored={reason: n for reason, n in sorted(notes.ignored.items()) if n},
+        problems=tuple(notes.problems),
+    )
+
+
+def _same(path: str) -> tuple[str]:
+    return (path,)
+
+
+def _rows(
+    source: str, notes: ScanFilter, exclude: Path | None, follow_links: bool, staging: Path | None
+) -> tuple[str, Iterable[Row]]:
+    """Prefix of locations, and rows in any order."""
+    if source.startswith("@"):
+        return "", local.list_file(str(Path(source[1:]).expanduser()), notes, exclude)
+    path = local_path(source) if source else None
+    if not source or ("::" in source and path is None):
+        raise UsageError(f"SRC {source!r} is not a plain path or URL", remedy="check SRC")
+    if path is None:
+        if is_archive(remote.name_of(source)):
+            return _archive_rows(source, notes, staging)
+        return "", remote.list_url(source, notes)
+    if path.is_dir():
+        bounds = local.Bounds.of(str(path), follow_links=follow_links, exclude=exclude)
+        return f"{path}/", local.walk_folder(str(path), notes, bounds)
+    if os.path.lexists(path):
+        return _file_rows(path, notes, exclude, staging)
+    if glob.has_magic(str(path)):
+        base, pattern = local.glob_base(str(path))
+        bounds = local.Bounds.of(base, follow_links=follow_links, exclude=exclude)
+        return f"{base}/", local.list_glob(base, pattern, notes, bounds)
+    raise UsageError(f"{source}: no such file or folder", remedy="check SRC")
+
+
+def local_path(source: str) -> Path | None:
+    """Absolute path of a source on this machine; None for other URLs."""
+    found = re.match(r"^(?:file|local)://(?:localhost(?=/))?", source)
+    if found:
+        plain = source[found.end() :]
+        path = Path(plain if os.path.lexists(plain) else unquote(plain))
+    elif remote.is_url(source):
+        return None
+    else:
+        path = Path(source)
+    # make passes a quoted SRC=~/photos on as it is.
+    return Path(os.path.abspath(path if os.path.lexists(path) else path.expanduser()))  # noqa: PTH100
+
+
+def _file_rows(
+    path: Path, notes: ScanFilter, exclude: Path | None, staging: Path | None
+) -> tuple[str, Iterable[Row]]:
+    if is_archive(path.name):
+        return _archive_rows(str(path), notes, staging)
+    if not notes.is_wanted(path.name):
+        raise UsageError(f"{path}: not a photo, film or archive", remedy=_suffix_help(notes))
+    if exclude is not None and exclude.resolve() == path.parent.resolve():
+        raise UsageError(f"OUT {exclude} holds SRC itself", remedy="choose another OUT")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{path}: not a regular file", remedy="check SRC")
+    return f"{path.parent}/", [Row(path.name, None, status.st_size, status.st_mtime_ns)]
+
+
+def _archive_rows(
+    archive: str, notes: ScanFilter, staging: Path | None
+) -> tuple[str, Iterable[Row]]:
+    cache = staging.absolute() if staging is not None else None
+    if cache is not None and opened.is_compressed_tar(archive):
+        folder = str(unpacked(archive, cache, notes))
+        bounds = local.Bounds.of(folder, follow_links=False, exclude=None)
+        return f"{folder}/", local.walk_folder(folder, notes, bounds)
+    try:
+        container = opened.cached_container(archive)
+    except opened.NoPartsError:
+        if cache is None:
+            raise
+        archive = str(fetched(archive, cache))
+        container = opened.cached_container(archive)
+    return "", (
+        Row(path, opened.member_location(archive, member.name), member.size, member.stamp)
+        for path, member in container.members(notes)
+    )
+
+
+def _nothing_found(source: str, notes: ScanFilter) -> str:
+    ignored = ", ".join(f"{count} {reason}" for reason, count in sorted(notes.ignored.items()))
+    return f"{source}: no photo or film in it" + (f"; left out: {ignored}" if ignored else "")
+
+
+def _suffix_help(notes: ScanFilter) -> str:
+    known = sorted(notes.photo_suffixes | notes.film_suffixes) + list(ARCHIVE_SUFFIXES)
+    return f"known by their suffix: {' '.join(known)}"
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the file system of `folder` (created if need be) takes `A.jpg` for `a.jpg`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f"{TEMP_PREFIX}case-{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()
+
+
+def default_out(source: str) -> Path:
+    """`<SRC>-color` beside SRC; for a URL in the current folder.
+
+    The suffixes of files, lists and archives are left out; a glob counts as its fixed folder.
+    """
+    path = Path(source[1:]) if source.startswith("@") else local_path(source)
+    if path is None:
+        return Path.cwd() / f"{_stem(remote.name_of(source)) or 'archive'}-color"
+    path = path.expanduser().absolute()
+    if glob.has_magic(str(path)) and not os.path.lexists(path):
+        path = Path(local.glob_base(str(path))[0])
+    elif not path.is_dir():
+        path = path.with_name(_stem(path.name))
+    return path.parent / f"{path.name or 'archive'}-color"
+
+
+def _stem(name: str) -> str:
+    archive = next((s for s in ARCHIVE_SUFFIXES if name.lower().endswith(s)), "")
+    return name[: -len(archive)] if archive else name.removesuffix(Path(name).suffix)

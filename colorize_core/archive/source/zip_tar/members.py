@@ -1,0 +1,268 @@
+"""Members of zip and tar archives: listing and reading at random."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import stat
+import tarfile
+import threading
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tarfile import (  # type: ignore[attr-defined]
+    InvalidHeaderError,
+    ReadError,
+    TruncatedHeaderError,
+)
+from typing import BinaryIO, NamedTuple, Protocol, Self, cast
+
+from colorize_core.archive.source.filters import (
+    JUNK,
+    LINK,
+    SPECIAL,
+    ScanFilter,
+    is_junk,
+    safe_member_path,
+)
+from colorize_core.archive.source.remote import CHUNK_BYTES
+from colorize_core.errors import (
+    InputError,
+    MissingError,
+    UndecodableError,
+    UnsafePathError,
+    UnsupportedError,
+)
+
+OLDER = "older member of the same name"
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+
+
+class DamageError(Exception):
+    """What the modules of the standard library raise in many ways for a damaged archive."""
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """Turn every complaint about content into DamageError; let failures of the disk through."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise DamageError(str(error)) from error
+    except OSError as error:
+        # gzip and bz2 complain by an OSError without a number.
+        if error.errno is None and type(error) in (OSError, gzip.BadGzipFile):
+            raise DamageError(str(error)) from error
+        raise
+
+
+class Member(NamedTuple):
+    """What is needed to find a member again; `stamp` as in SourceItem."""
+
+    name: str
+    size: int
+    stamp: str
+
+
+class Container(Protocol):
+    """An opened archive. Safe to read from several threads."""
+
+    def members(self, notes: ScanFilter) -> Iterator[tuple[str, Member]]:
+        """Yield safe paths and the members that are photos and films.
+
+        Later members replace earlier ones of the same name.
+        """
+
+    def find(self, name: str) -> Member:
+        """Look up a member as it is now; MissingError."""
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a member's content in pieces of at most CHUNK_BYTES; UndecodableError."""
+
+
+class ZipContainer:
+    """A zip, read through its central directory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._zip = zipfile.ZipFile(file)
+
+    def members(self, notes: ScanFilter) -> Iterator[tuple[str, Member]]:
+        """See Container."""
+        infos = self._zip.infolist()
+        for info in infos:
+            if info.is_dir():
+                continue
+            if self._zip.getinfo(info.filename) is not info:
+                notes.ignored[OLDER] += 1
+                continue
+            mode = info.external_attr >> 16
+            kind = stat.S_IFMT(mode)
+            if kind == stat.S_IFLNK:
+                notes.ignored[LINK] += 1
+            elif kind not in (0, stat.S_IFREG):
+                notes.ignored[SPECIAL] += 1
+            elif info.flag_bits & 0x1:
+                error = UnsupportedError(
+                    f"{info.filename}: encrypted", remedy="unpack the zip with its password"
+                )
+                _refuse(info.filename, error, notes)
+            elif (path := accepted_path(info.filename, notes)) is not None:
+                yield path, self.find(info.filename)
+
+    def find(self, name: str) -> Member:
+        """See Container."""
+        try:
+            info = self._zip.getinfo(name)
+        except KeyError as error:
+            raise MissingError(f"{name}: no longer in the zip") from error
+        return Member(name, info.file_size, f"crc:{info.CRC:08x}")
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """See Container."""
+        try:
+            with damage(), self._zip.open(name) as member:
+                while chunk := member.read(CHUNK_BYTES):
+                    yield chunk
+        except DamageError as error:
+            raise _damaged(name, error) from error
+        except NotImplementedError as error:
+            raise UnsupportedError(
+                f"{name}: {error}", remedy="unpack the zip with the program that made it"
+            ) from error
+
+
+class StrictTarInfo(tarfile.TarInfo):
+    """Complains about a header that is not one, where tarfile takes it for the end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        """See tarfile.TarInfo; ReadError."""
+        try:
+            return super().fromtarfile(tarfile)
+        except (InvalidHeaderError, TruncatedHeaderError) as error:
+            raise ReadError(str(error)) from error
+
+
+class TarContainer:
+    """A tar, compressed or not, with an index of where each member's data begins."""
+
+    def __init__(self, file: BinaryIO, *, name: str) -> None:
+        self._name = name
+        self._tar = tarfile.open(fileobj=file, mode="r:*", tarinfo=StrictTarInfo)  # noqa: SIM115
+        self._lock = threading.Lock()
+        self._index: dict[str, tuple[int, Member]] = {}
+        self._problems: list[tuple[str, InputError]] = []
+        self._ignored: Counter[str] = Counter()
+        self._build_index()
+
+    def _build_index(self) -> None:
+        try:
+            while True:
+                with damage():
+                    info = self._tar.next()
+                if info is None:
+                    break
+                # tarfile keeps every header for ever; the index needs a fifth of that.
+                self._tar.members.clear()  # type: ignore[attr-defined]
+                self._add(info)
+        except DamageError as error:
+            last = next(reversed(self._index), "its beginning")
+            self._problems.append((self._name, damaged_after(last, error)))
+
+    def _add(self, info: tarfile.TarInfo) -> None:
+        if info.isdir():
+            return
+        if info.islnk() and info.linkname in self._index:
+            # A second name of an earlier member: its data is there, in the same archive.
+            entry = self._index[info.linkname]
+        elif info.issym() or info.islnk():
+            self._ignored[LINK] += 1
+            return
+        elif info.issparse():
+            error = UnsupportedError(f"{info.name}: stored sparse", remedy="unpack the tar")
+            self._problems.append((info.name, error))
+            return
+        elif not info.isreg():
+            self._ignored[SPECIAL] += 1
+            return
+        else:
+            entry = (
+                info.offset_data,
+                Member(info.name, info.size, f"mtime_ns:{member_time_ns(info)}"),
+            )
+        if self._index.pop(info.name, None) is not None:
+            self._ignored[OLDER] += 1
+        self._index[info.name] = entry
+
+    def members(self, notes: ScanFilter) -> Iterator[tuple[str, Member]]:
+        """See Container."""
+        notes.ignored.update(self._ignored)
+        for name, error in self._problems:
+            _refuse(name, error, notes)
+        for name, (_, member) in self._index.items():
+            if (path := accepted_path(name, notes)) is not None:
+                yield path, member._replace(name=name)
+
+    def find(self, name: str) -> Member:
+        """See Container."""
+        if name not in self._index:
+            raise MissingError(f"{name}: no longer in the tar")
+        return self._index[name][1]
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """See Container."""
+        offset, member = self._index[name]
+        file = cast(BinaryIO, self._tar.fileobj)
+        end = offset + member.size
+        while offset < end:
+            try:
+                with damage(), self._lock:
+                    file.seek(offset)
+                    chunk = file.read(min(CHUNK_BYTES, end - offset))
+            except DamageError as error:
+                raise _damaged(name, error) from error
+            if not chunk:
+                raise UndecodableError(f"{name}: the tar ends inside it", remedy="copy it again")
+            offset += len(chunk)
+            yield chunk
+
+
+def member_time_ns(info: tarfile.TarInfo) -> int:
+    """The header's time in ns, kept to what file systems can hold."""
+    return min(max(round(info.mtime * 10**9), 0), 2**62)
+
+
+def accepted_path(name: str, notes: ScanFilter) -> str | None:
+    """The safe path of a wanted member; notes why there is none."""
+    parts = name.replace("\\", "/").split("/")
+    if any(is_junk(part) for part in parts):
+        notes.ignored[JUNK] += 1
+        return None
+    if not notes.accept(parts[-1]):
+        return None
+    try:
+        return safe_member_path(name)
+    except UnsafePathError as error:
+        notes.problem(name, error)
+        return None
+
+
+def _refuse(name: str, error: InputError, notes: ScanFilter) -> None:
+    if notes.is_wanted(name) or isinstance(error, UndecodableError):
+        notes.problem(name, error)
+
+
+def _damaged(name: str, error: Exception) -> UndecodableError:
+    return UndecodableError(
+        f"{name}: damaged inside the archive: {error}", remedy="copy the archive again"
+    )
+
+
+def damaged_after(name: str, error: Exception) -> UndecodableError:
+    """The error for an archive that ends or breaks in the middle."""
+    return UndecodableError(
+        f"the archive is damaged or cut off after {name}: {error}",
+        remedy="what comes before is used; copy the archive again for the rest",
+    )

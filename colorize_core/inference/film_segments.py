@@ -1,0 +1,259 @@
+"""One segment of a film, from decoding to the published file."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorize_core.atomic import publish
+from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
+from colorize_core.config import ColorizeConfig
+from colorize_core.inference.prefetch import Prefetcher
+from colorize_core.inference.signals import CUT_CHANGE, FilmSignals
+from colorize_core.inference.temporal import stabilize
+from colorize_core.inference.view import View
+from colorize_core.media.film.encoder import SegmentEncoder
+from colorize_core.media.film.encoder_choice import Encoding, choose_encoding
+from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.planes import Plane, plane, resize_plane, with_chroma
+from colorize_core.media.film.reader import Damage, Frame, read_frames
+
+Predict = Callable[[Tensor], Tensor]
+
+# Frames that wait between two stages; they are the larger part of the memory.
+_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """What was published for a segment.
+
+    Attributes:
+        frames: written.
+        damage: of the source inside the segment, counted.
+        seconds: processor time by stage: decode, infer, flow, chroma, encode.
+        signals: of the quality gate, see inference.signals.
+        cuts: frames at which a new shot begins.
+    """
+
+    frames: int
+    damage: Damage
+    seconds: dict[str, float]
+    signals: dict[str, float]
+    cuts: tuple[int, ...]
+
+
+def colorize_segment(
+    path: Path,
+    probe: FilmProbe,
+    start: int,
+    stop: int,
+    *,
+    predict_ab: Predict,
+    config: ColorizeConfig,
+    output: Path,
+) -> SegmentResult:
+    """Color frames [start, stop) of a film and publish them as a segment file.
+
+    Args:
+        path: the film.
+        probe: of the film.
+        start: first frame.
+        stop: after the last frame.
+        predict_ab: L [B,1,h,w], 0..100, to ab [B,2,h,w]; h and w are multiples of 32.
+        config: its render, video and temporal settings are used.
+        output: of the segment.
+
+    Raises:
+        UndecodableError: no frame in or near the range decodes.
+        UnsupportedError: no encoder takes the film.
+        OutOfSpaceError: the disk is full.
+    """
+    segment = _Segment(path, probe, start, stop, predict_ab, config)
+    with (
+        publish(output) as temporary,
+        SegmentEncoder(temporary, probe, segment.encoding, start) as encoder,
+        Prefetcher(segment.frames(), _DEPTH, "chroma") as frames,
+    ):
+        for frame in frames:
+            with segment.clock("encode"):
+                encoder.write(frame)
+        with segment.clock("encode"):
+            encoder.flush()
+    return SegmentResult(
+        frames=stop - start,
+        damage=segment.damage,
+        seconds={name: round(value, 4) for name, value in segment.seconds.items()},
+        signals={name: round(value, 3) for name, value in segment.signals.result().items()},
+        cuts=tuple(segment.cuts),
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame on its way: `picture` is None in the halo, whose colors only steady the others.
+
+    L is [1,1,h,w], 0..100, upright; padded to the grid until the generator has seen it.
+    """
+
+    index: int
+    picture: Frame | None
+    L: Tensor
+
+
+_Colored = tuple[_Frame, Tensor]  # with ab [1,2,h,w]
+
+
+class _Segment:
+    """The stages of one segment, each an iterator over the one before."""
+
+    def __init__(
+        self,
+        path: Path,
+        probe: FilmProbe,
+        start: int,
+        stop: int,
+        predict_ab: Predict,
+        config: ColorizeConfig,
+    ) -> None:
+        self.path, self.probe, self.start, self.stop = path, probe, start, stop
+        self.predict_ab = predict_ab
+        self.config = config
+        self.encoding: Encoding = choose_encoding(probe, config.video)
+        self.spec = YCbCrSpec(probe.matrix, probe.is_full_range, probe.planar.depth, probe.transfer)
+        self.view = View.of(probe, config.render.size)
+        self.damage = Damage()
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.signals = FilmSignals()
+        self.cuts: list[int] = []
+        self._last_L: Tensor | None = None
+
+    @contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the processor time of this thread to a stage."""
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            # Each stage runs in one thread only, so nothing is lost here.
+            self.seconds[stage] += time.thread_time() - started
+
+    def frames(self) -> Iterator[Any]:
+        """Frames to encode: the source's Y' with computed chroma."""
+        with Prefetcher(self._steadied(), _DEPTH, "flow") as steadied:
+            for frame, ab in steadied:
+                if frame.picture is None:
+                    self._last_L = frame.L  # a shot may begin right at the border
+                    continue
+                with self.clock("chroma"):
+                    self._judge(frame, ab)
+                    composed = self._compose(frame, frame.picture, ab)
+                yield composed
+
+    def _steadied(self) -> Iterator[_Colored]:
+        """Steady the colors over time; frames wait here until their later neighbors are known."""
+        with Prefetcher(self._colored(), _DEPTH, "infer") as colored:
+            if not self.config.temporal.enabled:
+                yield from colored
+                return
+            waiting: deque[_Frame] = deque()
+            steady = stabilize(_arrays(colored, waiting), self.config.temporal)
+            while True:
+                with self.clock("flow"):
+                    ab = next(steady, None)
+                if ab is None:
+                    return
+                yield waiting.popleft(), torch.from_numpy(ab)[None]
+
+    def _colored(self) -> Iterator[_Colored]:
+        with Prefetcher(self._seen(), _DEPTH, "decode") as seen:
+            yield from self._infer(seen)
+
+    def _seen(self) -> Iterator[_Frame]:
+        """Decode the range with its halo, and shrink each Y' to what the generator sees."""
+        temporal = self.config.temporal
+        halo = temporal.radius if temporal.enabled else 0
+        pictures = read_frames(
+            self.path,
+            self.probe,
+            max(0, self.start - halo),
+            min(self.probe.frames, self.stop + halo),
+            deinterlace=self.config.video.deinterlace == "bwdif" and self.probe.is_interlaced,
+        )
+        last: Any = None
+        L = torch.empty(0)
+        while True:
+            with self.clock("decode"):
+                picture = next(pictures, None)
+                if picture is None:
+                    return
+                # A frame that is held once more may be in use by a later stage already.
+                if picture.frame is not last:
+                    luma = self.view.shrink(plane(picture.frame, 0))
+                    L = self.view.upright(luma_to_L(_tensor(luma), self.spec))
+                last = picture.frame
+            is_inside = self.start <= picture.index < self.stop
+            if is_inside:
+                self.damage.count(picture)
+            yield _Frame(picture.index, picture if is_inside else None, L)
+
+    def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Colored]:
+        strength = self.config.render.strength
+        for batch in _batches(seen, self.config.render.batch_size):
+            with self.clock("infer"):
+                ab = self.predict_ab(torch.cat([frame.L for frame in batch])) * strength
+            for i, frame in enumerate(batch):
+                inner = replace(frame, L=self.view.inner(frame.L))
+                yield inner, self.view.inner(ab[i : i + 1])
+
+    def _judge(self, frame: _Frame, ab: Tensor) -> None:
+        last, self._last_L = self._last_L, frame.L
+        is_cut = last is not None and float((frame.L - last).abs().mean()) > CUT_CHANGE
+        if is_cut:
+            self.cuts.append(frame.index)
+        self.signals.add(frame.L, ab, cut=is_cut)
+
+    def _compose(self, frame: _Frame, picture: Frame, ab: Tensor) -> Any:
+        width, height = self.encoding.planar.chroma_size(self.probe.width, self.probe.height)
+        luma = resize_plane(plane(picture.frame, 0), width, height)
+        codes = chroma_planes(
+            codes_to_luma(_tensor(luma), self.spec),
+            self.view.as_stored(frame.L),
+            self.view.as_stored(ab),
+            self.spec,
+            method=self.config.render.upsample,
+        )
+        cb, cr = (code[0].numpy() for code in codes)
+        return with_chroma(picture.frame, self.encoding.planar, cb, cr, is_shared=picture.is_held)
+
+
+def _arrays(
+    colored: Iterable[_Colored], waiting: deque[_Frame]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    for frame, ab in colored:
+        waiting.append(frame)
+        yield frame.L[0, 0].contiguous().numpy(), ab[0].contiguous().numpy()
+
+
+def _tensor(samples: Plane) -> Tensor:
+    """[H, W] to [1,1,H,W]; 16-bit samples become int32, which torch calculates with."""
+    dense = np.ascontiguousarray(samples)
+    wide = dense if dense.dtype == np.uint8 else dense.astype(np.int32)
+    return torch.from_numpy(wide)[None, None]
+
+
+def _batches(frames: Iterable[_Frame], size: int) -> Iterator[list[_Frame]]:
+    iterator = iter(frames)
+    while batch := list(islice(iterator, size)):
+        yield batch

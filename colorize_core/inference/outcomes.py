@@ -1,0 +1,70 @@
+"""What becomes of an exception while an item is worked on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from colorize_core.archive.records.work import ItemReport
+from colorize_core.errors import (
+    ColorizeError,
+    InputError,
+    OutOfMemoryError,
+    is_disk_full,
+    is_transient,
+)
+from colorize_core.inference.colorizer import is_out_of_memory
+
+log = logging.getLogger(__name__)
+
+
+class UnitOutcomes:
+    """Collects the results of one unit."""
+
+    def __init__(self) -> None:
+        self.items: list[ItemReport] = []
+        self.retry: dict[str, str] = {}
+        self.blocked = ""
+        self._logged: set[str] = set()
+
+    def add(self, report: ItemReport) -> None:
+        """An item ended."""
+        self.items.append(report)
+
+    @contextmanager
+    def item(self, blank: ItemReport) -> Iterator[None]:
+        """Settle what the block raises; `blank` is the item's report without a reason."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - settle() records, retries or raises it
+            self.settle(blank, error)
+
+    def settle(self, blank: ItemReport, error: Exception) -> None:
+        """Record a failure, mark for retry, or stop: nothing is swallowed.
+
+        Raises:
+            ColorizeError: an error that is not about this input (no model, bad configuration).
+        """
+        if is_disk_full(error):
+            self.blocked = str(error)
+        elif isinstance(error, ColorizeError) and not isinstance(error, InputError):
+            raise error
+        elif isinstance(error, InputError):
+            self._fail(blank, error.message, error.remedy, error.kind)
+        elif is_out_of_memory(error):
+            remedy = "use a machine with more memory, or fewer --workers"
+            self._fail(blank, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
+        elif is_transient(error):
+            self.retry[blank.key] = f"{type(error).__name__}: {error}"
+        else:
+            # A bug of ours must not stop the archive, but it must be seen.
+            reason = f"internal error: {type(error).__name__}: {error}"
+            if reason not in self._logged:
+                self._logged.add(reason)
+                log.error("%s: %s", blank.source, reason, exc_info=error)
+            self._fail(blank, reason, "please report it with the file", "internal")
+
+    def _fail(self, blank: ItemReport, reason: str, remedy: str, kind: str) -> None:
+        self.items.append(replace(blank, status="failed", reason=reason, remedy=remedy, error=kind))

@@ -1,0 +1,1 @@
+"""Films: probe, plan, decode, encode."""

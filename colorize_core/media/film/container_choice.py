@@ -1,0 +1,155 @@
+"""Which container holds the result, and what of the source it cannot hold."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import av
+import numpy as np
+
+from colorize_core.errors import UnsupportedError
+from colorize_core.media.film.film import FilmProbe, StreamInfo
+
+MUXERS = {"mkv": "matroska", "mp4": "mp4", "mov": "mov", "webm": "webm"}
+_ENCODERS = {
+    "mkv": {"libx264", "libx265", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc"},
+    "mp4": {"libx264", "libx265", "libsvtav1", "ffv1", "h264_nvenc", "hevc_nvenc"},
+    "mov": {"libx264", "libx265", "prores_ks", "h264_nvenc", "hevc_nvenc"},
+    "webm": {"libsvtav1"},
+}
+# Possible, but hardly any player opens it and its color tags are lost: on request only.
+_UNUSUAL = {("mp4", "ffv1")}
+# Subtitles that are text on both sides are rewritten: from codec to codec, per container.
+CONVERTED_SUBTITLES = {
+    ("mov_text", "mkv"): "subrip",
+    ("subrip", "mp4"): "mov_text",
+    ("subrip", "mov"): "mov_text",
+    ("text", "mp4"): "mov_text",
+    ("text", "mov"): "mov_text",
+}
+
+
+class ContainerSettings(Protocol):
+    """The part of VideoSettings that this module reads."""
+
+    @property
+    def container(self) -> str:
+        """Either "source" or the name of one."""
+        ...
+
+    @property
+    def codec(self) -> str:
+        """Name of the encoder."""
+        ...
+
+
+@dataclass(frozen=True)
+class ContainerChoice:
+    """The chosen container ("mkv", "mp4", "mov", "webm") and what of the source is lost in it.
+
+    `notes` are differences that no viewer sees.
+    """
+
+    container: str
+    lost: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def what_container_keeps(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
+    """Choose where a film goes.
+
+    Args:
+        probe: the source.
+        container: "source" takes the source's own if nothing is lost in it that MKV keeps.
+        codec: the encoder, as given by `choose_encoding`.
+
+    Raises:
+        UnsupportedError: the container cannot hold what the encoder makes.
+    """
+    if container != "source":
+        if codec not in _ENCODERS[container]:
+            able = ", ".join(name for name, codecs in _ENCODERS.items() if codec in codecs)
+            raise UnsupportedError(f"{container} cannot hold {codec}", remedy=f"use {able}")
+        return _choice(probe, container, codec)
+    own = source_container(probe)
+    usual = own is not None and codec in _ENCODERS[own] and (own, codec) not in _UNUSUAL
+    # Editors expect ProRes in QuickTime.
+    home = "mov" if codec == "prores_ks" else "mkv"
+    choices = [
+        _choice(probe, name, codec) for name in (own if usual else None, home, "mkv") if name
+    ]
+    best = min(choices, key=lambda choice: len(choice.lost))
+    if own is None or best.container == own:
+        return best
+    why = f"{own} holds less of it" if usual else f"{codec} has no place in {own}"
+    return replace(best, notes=(*best.notes, f"goes into {best.container}: {why}"))
+
+
+def source_container(probe: FilmProbe) -> str | None:
+    """Name of the source's container where it is one this project writes."""
+    if probe.container == "matroska,webm":
+        return "webm" if probe.is_webm else "mkv"
+    if probe.container.startswith("mov,"):
+        return "mov" if probe.brand == "qt" else "mp4"
+    return None
+
+
+def muxable_in(stream: Any) -> frozenset[str]:
+    """Find the containers that take a stream as it is, by writing a header for each."""
+    return frozenset(name for name in MUXERS if _holds(stream, name))
+
+
+def _holds(stream: Any, container: str) -> bool:
+    if stream.type not in ("video", "audio", "subtitle"):
+        return stream.type == "attachment" and container == "mkv"
+    try:
+        with av.open(io.BytesIO(), "w", format=MUXERS[container]) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
+    rounded = container in ("mkv", "webm") and not _in_milliseconds(probe)
+    notes = ["frame times are rounded to milliseconds"] if rounded else []
+    notes += [
+        f"video stream {stream.index} is copied as it is"
+        for stream in probe.streams
+        if stream.kind == "video"
+        and stream.index != probe.video_index
+        and not stream.is_attached_picture
+        and container in stream.muxable_in
+    ]
+    return ContainerChoice(container, _lost(probe, container, codec), tuple(notes))
+
+
+def _lost(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:
+    lost = [
+        f"{stream.kind} stream {stream.index} ({stream.codec or stream.name or 'unknown'})"
+        for stream in probe.streams
+        if stream.index != probe.video_index and not is_kept(stream, container)
+    ]
+    if probe.working.drops_alpha:
+        lost.append("transparency")
+    lost += [f"{name} of the picture" for name in probe.hdr]
+    if (container, codec) in _UNUSUAL:
+        lost.append("color tags")
+    return tuple(lost)
+
+
+def is_kept(stream: StreamInfo, container: str) -> bool:
+    """Tell whether a stream is found again in the result, converted if need be."""
+    if stream.is_redundant or container in stream.muxable_in:
+        return True
+    if stream.is_attached_picture:
+        return container == "mkv"
+    return (stream.codec, container) in CONVERTED_SUBTITLES
+
+
+def _in_milliseconds(probe: FilmProbe) -> bool:
+    per_tick = probe.time_base * 1000
+    return bool(np.all(probe.pts * per_tick.numerator % per_tick.denominator == 0))

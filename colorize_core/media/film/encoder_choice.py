@@ -1,0 +1,166 @@
+"""Which encoder takes a film without touching its Y', and with which options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import av
+
+from colorize_core.errors import UnsupportedError
+from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.planes import PlanarFormat, parse_format
+
+LOSSLESS = {"ffv1"}
+# Who takes a film whose samples are too deep for the codec asked for.
+_DEEPER = ("libx265", "ffv1")
+# From the source's chroma layout to the nearest one that keeps as much.
+_CHROMA = {
+    "400": ("420", "422", "444"),
+    "420": ("420", "422", "444"),
+    "410": ("410", "420", "422", "444"),
+    "411": ("411", "422", "444", "420"),
+    "422": ("422", "444", "420"),
+    "440": ("440", "444", "420"),
+    "444": ("444", "422", "420"),
+}
+_SVT_PRESETS = {
+    "veryslow": "2",
+    "slower": "3",
+    "slow": "4",
+    "medium": "6",
+    "fast": "8",
+    "faster": "9",
+    "veryfast": "10",
+    "superfast": "11",
+    "ultrafast": "12",
+}
+_BOTTOM_FIRST = {3, 5}  # AVFieldOrder: BB, BT
+
+
+class EncoderSettings(Protocol):
+    """The part of VideoSettings that this module reads."""
+
+    @property
+    def codec(self) -> str:
+        """Name of the encoder."""
+        ...
+
+    @property
+    def crf(self) -> int:
+        """Constant quality, lower is better."""
+        ...
+
+    @property
+    def preset(self) -> str:
+        """Speed of the encoder."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Threads of the encoder; part of the result's identity."""
+        ...
+
+    @property
+    def deinterlace(self) -> str:
+        """Either "keep" or "bwdif"."""
+        ...
+
+    @property
+    def frames(self) -> str:
+        """Either "none" or "png", for a folder of pictures instead of a film."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a film is written. `notes` say where that differs from what was asked for."""
+
+    codec: str
+    planar: PlanarFormat
+    options: dict[str, str]
+    threads: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_lossless(self) -> bool:
+        """The decoded result equals what went in."""
+        return self.codec in LOSSLESS
+
+
+def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
+    """Choose codec and pixel format so that every bit of the source's Y' reaches the encoder.
+
+    A codec without the source's bit depth takes deeper samples, or gives way to one that has them.
+    The chroma layout stays the source's where codec and picture size allow it.
+    """
+    notes: list[str] = []
+    # Frames are taken from the segments again, so these must not lose anything.
+    codec = "ffv1" if settings.frames == "png" else settings.codec
+    planar = _fit(codec, probe)
+    if planar is None:
+        codec, planar = _deeper(probe)
+        notes.append(f"{probe.planar.depth}-bit samples do not fit {settings.codec}: {codec}")
+    wanted = probe.planar.subsampling
+    if planar.subsampling != wanted and not (probe.planar.is_gray and planar.subsampling == "420"):
+        asked = "4:2:0" if wanted == "400" else ":".join(wanted)
+        notes.append(f"chroma is stored as {':'.join(planar.subsampling)}, not {asked}")
+    if probe.is_rgb:
+        notes.append("the source is RGB: its Y' is computed, once")
+    interlaced = probe.is_interlaced and settings.deinterlace == "keep"
+    if interlaced and codec == "libx265":
+        # Its option for interlacing takes single fields as pictures and marks frames as such.
+        notes.append("libx265 does not mark frames as interlaced: only the container says it")
+    options = _options(codec, settings, planar, field_order=probe.field_order if interlaced else 0)
+    return Encoding(codec, planar, options, settings.threads, tuple(notes))
+
+
+def _fit(codec: str, probe: FilmProbe) -> PlanarFormat | None:
+    """Find the format of `codec` closest to the source's that holds its Y'; None without one."""
+    offered = [parse_format(f.name) for f in av.codec.Codec(codec, "w").video_formats or ()]
+    source = probe.planar
+    fitting = [
+        f
+        for f in offered
+        if f is not None
+        and f.depth >= source.depth
+        and not f.is_gray
+        and (codec == "ffv1" or _divides(f, probe))
+    ]
+    order = _CHROMA[source.subsampling]
+    fitting = [f for f in fitting if f.subsampling in order]
+    return min(fitting, key=lambda f: (order.index(f.subsampling), f.depth), default=None)
+
+
+def _divides(planar: PlanarFormat, probe: FilmProbe) -> bool:
+    return probe.width % (1 << planar.shift_x) == 0 and probe.height % (1 << planar.shift_y) == 0
+
+
+def _deeper(probe: FilmProbe) -> tuple[str, PlanarFormat]:
+    for codec in _DEEPER:
+        planar = _fit(codec, probe)
+        if planar is not None:
+            return codec, planar
+    raise UnsupportedError(f"no encoder takes {probe.pix_fmt} of {probe.width} x {probe.height}")
+
+
+def _options(
+    codec: str, settings: EncoderSettings, planar: PlanarFormat, *, field_order: int
+) -> dict[str, str]:
+    field = "" if field_order <= 1 else "bff" if field_order in _BOTTOM_FIRST else "tff"
+    crf, preset = str(settings.crf), settings.preset
+    if codec == "libx264":
+        # stitchable: headers do not depend on the content of a segment.
+        extra = "stitchable=1:open-gop=0" + (f":{field}=1" if field else "")
+        return {"crf": crf, "preset": preset, "forced-idr": "1", "x264-params": extra}
+    if codec == "libx265":
+        extra = f"open-gop=0:pools={settings.threads}:frame-threads=1:log-level=error"
+        return {"crf": crf, "preset": preset, "forced-idr": "1", "x265-params": extra}
+    if codec == "libsvtav1":
+        speed = _SVT_PRESETS.get(preset, preset)
+        return {"crf": crf, "preset": speed, "svtav1-params": f"lp={settings.threads}"}
+    if codec == "ffv1":
+        return {"level": "3", "slicecrc": "1", "g": "1"}
+    if codec == "prores_ks":
+        return {"profile": "4444" if planar.subsampling == "444" else "hq"}
+    return {"rc": "constqp", "qp": crf, "preset": "p5", "forced-idr": "1", "strict_gop": "1"}

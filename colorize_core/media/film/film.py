@@ -1,0 +1,189 @@
+"""What is known about a film before a frame of it is colored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.media.film import display_matrix
+from colorize_core.media.film.planes import PlanarFormat, WorkingFormat
+
+# Values of ISO/IEC 23091-2 (H.273).
+MATRIX_BT709, MATRIX_SMPTE170M, MATRIX_BT2020 = 1, 6, 9
+_BT601 = {4, 5, 6}
+_BT709 = {1, 7}
+_BT2020 = {9, 10}
+_COMPUTED = {"bt601": MATRIX_SMPTE170M, "bt709": MATRIX_BT709, "bt2020nc": MATRIX_BT2020}
+RANGE_UNKNOWN, RANGE_LIMITED, RANGE_FULL = 0, 1, 2
+Transfer = Literal["bt1886", "srgb", "gamma22", "gamma28", "linear", "pq", "hlg"]
+_TRANSFERS: dict[int, Transfer] = {
+    16: "pq",
+    18: "hlg",
+    8: "linear",
+    4: "gamma22",
+    5: "gamma28",
+    13: "srgb",
+}
+
+StreamKind = Literal["video", "audio", "subtitle", "data", "attachment", "unknown"]
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One stream of a container.
+
+    Attributes:
+        muxable_in: containers that take it as it is.
+        is_redundant: it repeats what the container says elsewhere (chapters, time code), so the
+            muxer writes it anew.
+    """
+
+    index: int
+    kind: StreamKind
+    codec: str
+    name: str
+    language: str
+    muxable_in: frozenset[str]
+    is_attached_picture: bool
+    is_redundant: bool
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """Color tags as in ISO/IEC 23091-2 (H.273); 2 (0 for range) is "not said"."""
+
+    range: int
+    matrix: int
+    primaries: int
+    transfer: int
+
+
+@dataclass(frozen=True, eq=False)
+class FilmProbe:
+    """All that planning, decoding and joining must know about a film. Picklable.
+
+    Attributes:
+        container: FFmpeg's name of the demuxer.
+        brand: major brand of MP4 and QuickTime files.
+        working: planar format in which frames are worked on.
+        sample_aspect: width of a pixel through its height.
+        display_matrix: how a player turns and mirrors the picture, see media.orientation.
+        hdr: HDR side data of the first frame, which encoders here do not pass on.
+        field_order: FFmpeg's AVFieldOrder; above 1 is interlaced.
+        time_base: unit of `pts`, in seconds.
+        pts: int64 [frames], when each frame is shown, ascending.
+        last_duration: how long the last frame is shown, in units of `time_base`.
+        keyframes: int64, numbers of the frames from which decoding can start, ascending.
+        is_timed: decoded frames carry the times in `pts`; otherwise they match in order only.
+        is_segmentable: any range of frames can be decoded by itself.
+        reason: why not, when it is not.
+        notes: damage seen so far, in words for the report.
+    """
+
+    container: str
+    brand: str
+    streams: tuple[StreamInfo, ...]
+    video_index: int
+    codec: str
+    pix_fmt: str
+    working: WorkingFormat
+    width: int
+    height: int
+    sample_aspect: Fraction
+    display_matrix: display_matrix.Matrix
+    color: ColorTags
+    hdr: tuple[str, ...]
+    field_order: int
+    time_base: Fraction
+    frame_rate: Fraction
+    pts: NDArray[np.int64]
+    last_duration: int
+    keyframes: NDArray[np.int64]
+    duration_seconds: float
+    is_timed: bool
+    is_segmentable: bool
+    reason: str
+    notes: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """How many frames the film has."""
+        return len(self.pts)
+
+    @property
+    def planar(self) -> PlanarFormat:
+        """Planes of a frame in its working format."""
+        return self.working.planar
+
+    @property
+    def is_webm(self) -> bool:
+        """The container is the WebM kind of Matroska, as far as its streams tell."""
+        codecs = {s.codec for s in self.streams if s.kind in ("video", "audio", "subtitle")}
+        return codecs <= {"vp8", "vp9", "av1", "vorbis", "opus", "webvtt"}
+
+    @property
+    def is_rgb(self) -> bool:
+        """The source stores R, G and B (or a palette): its Y' is computed."""
+        return self.working.is_computed
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counter-clockwise by which a player turns the picture."""
+        return display_matrix.rotation(self.display_matrix)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """A player shows the turned picture as in a mirror, left to right."""
+        return display_matrix.is_mirrored(self.display_matrix)
+
+    @property
+    def is_interlaced(self) -> bool:
+        """Frames hold two fields."""
+        return self.field_order > 1
+
+    @property
+    def is_full_range(self) -> bool:
+        """Y' runs from 0 to the largest sample. Untagged gray counts as full, as in FFmpeg."""
+        if self.working.is_computed or self.color.range == RANGE_FULL:
+            return True
+        return self.planar.is_gray and self.color.range == RANGE_UNKNOWN
+
+    @property
+    def matrix(self) -> Literal["bt601", "bt709", "bt2020nc"]:
+        """Matrix between Y'CbCr and R'G'B'; guessed from the size where the tag is missing."""
+        if self.color.matrix in _BT601:
+            return "bt601"
+        if self.color.matrix in _BT709:
+            return "bt709"
+        if self.color.matrix in _BT2020:
+            return "bt2020nc"
+        return "bt709" if self.width > 1024 or self.height > 576 else "bt601"
+
+    @property
+    def transfer(self) -> Transfer:
+        """Curve between samples and light; "bt1886" stands for all camera curves."""
+        return _TRANSFERS.get(self.color.transfer, "bt1886")
+
+    @property
+    def output_color(self) -> ColorTags:
+        """Tags of the result: the source's, plus the matrix and range it leaves unsaid.
+
+        A matrix other than the one that chroma is computed with (RGB, YCgCo) is not the result's.
+        """
+        matrix = self.color.matrix
+        if self.working.is_computed or matrix not in _BT601 | _BT709 | _BT2020:
+            matrix = _COMPUTED[self.matrix]
+        value_range = RANGE_FULL if self.is_full_range else self.color.range
+        return ColorTags(value_range, matrix, self.color.primaries, self.color.transfer)
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """Width and height upright and with square pixels, at the source's sharper axis."""
+        wide = max(Fraction(1), self.sample_aspect)
+        high = max(Fraction(1), 1 / self.sample_aspect)
+        size = (round(self.width * wide), round(self.height * high))
+        return size if self.rotation % 180 == 0 else size[::-1]

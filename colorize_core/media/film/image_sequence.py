@@ -1,0 +1,137 @@
+"""Folders of numbered pictures: one taken as a film, or written from one."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from colorize_core.atomic import publish_folder
+from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
+from colorize_core.media.film.display_rgb import to_display_rgb
+from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.names import FRAME_SUFFIXES
+
+TIMES_NAME = "times.csv"
+_DIGITS = re.compile(r"\d+")
+
+
+def frame_pattern(folder: Path) -> str:
+    """Glob that matches a folder's frames: its pictures, but for hidden ones.
+
+    Raises:
+        UndecodableError: it holds no pictures.
+        UnsupportedError: they have several suffixes (`.PNG` is as `.png`), or, sorted by name, are
+            not in the order of their numbers.
+    """
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() in FRAME_SUFFIXES and not path.name.startswith(".")
+    )
+    if not names:
+        raise UndecodableError(f"{folder.name}: holds no pictures to make a film of")
+    spellings = sorted({Path(name).suffix for name in names})
+    suffixes = sorted({spelling.lower() for spelling in spellings})
+    if len(suffixes) > 1:
+        raise UnsupportedError(
+            f"{folder.name}: holds pictures of several kinds: {', '.join(suffixes)}",
+            remedy="convert them to one, or move those that are no frames out of the folder",
+        )
+    if names != sorted(names, key=_by_number):
+        raise UnsupportedError(
+            f"{folder.name}: the order of its pictures is unclear",
+            remedy="give all numbers the same count of digits: 0001, 0002, ...",
+        )
+    pattern = spellings[0] if len(spellings) == 1 else _in_any_case(suffixes[0])
+    return f"{_escape(str(folder))}/*{pattern}"
+
+
+def _in_any_case(suffix: str) -> str:
+    return "." + "".join(f"[{letter}{letter.upper()}]" for letter in suffix[1:])
+
+
+def _by_number(name: str) -> tuple[tuple[int, ...], str]:
+    return tuple(int(digits) for digits in _DIGITS.findall(name)), name
+
+
+def _escape(path: str) -> str:
+    # FFmpeg's glob takes a backslash, where Python's takes brackets.
+    return re.sub(r"([][*?{}\\])", r"\\\1", path)
+
+
+@dataclass(frozen=True)
+class FramesResult:
+    """What was published: PNGs, `size` bytes in all. `lost` is what pictures cannot hold."""
+
+    frames: int
+    size: int
+    lost: tuple[str, ...]
+
+
+def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> FramesResult:
+    """Write the frames of finished segments as PNGs, upright, and a table of their times.
+
+    8-bit films give 8-bit pictures, deeper ones 16-bit. The folder appears whole or not at all.
+
+    Args:
+        probe: of the source.
+        segments: lossless files of SegmentEncoder in order, together all frames of the film.
+        folder: final path; what it held before is replaced.
+
+    Raises:
+        VerifyError: the segments do not hold exactly the film's frames.
+    """
+    pixel_format = "bgr24" if probe.planar.depth == 8 else "bgr48le"
+    digits = max(6, len(str(probe.frames)))
+    count = 0
+    with publish_folder(folder) as temporary:
+        for frame in _decode(segments):
+            picture = to_display_rgb(frame, probe, pixel_format, interpolation="BICUBIC")
+            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture)
+            count += 1
+        if count != probe.frames:
+            raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
+        _write_times(temporary / TIMES_NAME, probe, digits)
+        size = sum(path.stat().st_size for path in temporary.iterdir())
+    return FramesResult(count, size, lost_in_frames(probe))
+
+
+def _decode(segments: Sequence[Path]) -> Iterator[Any]:
+    for segment in segments:
+        with av.open(str(segment)) as container:
+            yield from container.decode(container.streams.video[0])
+
+
+def _write_png(path: Path, picture: np.ndarray[Any, Any]) -> None:
+    ok, data = cv2.imencode(".png", picture)
+    if not ok:
+        raise VerifyError(f"{path.name}: a picture of shape {picture.shape} did not encode")
+    path.write_bytes(data.tobytes())
+
+
+def _write_times(path: Path, probe: FilmProbe, digits: int) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("file", "seconds"))
+        for index, pts in enumerate(probe.pts.tolist(), start=1):
+            table.writerow((f"{index:0{digits}d}.png", f"{float(pts * probe.time_base):.6f}"))
+
+
+def lost_in_frames(probe: FilmProbe) -> tuple[str, ...]:
+    """What of a film a folder of pictures cannot hold."""
+    lost = [
+        f"{stream.kind} stream {stream.index} ({stream.codec or stream.name or 'unknown'})"
+        for stream in probe.streams
+        if stream.index != probe.video_index and not stream.is_redundant
+    ]
+    if probe.sample_aspect != 1:
+        lost.append(f"the pixels' shape {probe.sample_aspect}")
+    return tuple(lost)

@@ -1,0 +1,1 @@
+"""Putting a film together: segments joined, streams copied, the result verified."""

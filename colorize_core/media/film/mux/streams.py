@@ -1,0 +1,98 @@
+"""The streams of a result: what of the source goes into it, under which names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from colorize_core.media.film.container_choice import CONVERTED_SUBTITLES, is_kept
+from colorize_core.media.film.demux import open_film
+from colorize_core.media.film.film import FilmProbe
+
+# The muxer writes these about the file itself; copied, they would describe the source.
+_OWN_TAGS = {
+    "encoder",
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "duration",
+    "number_of_frames",
+    "number_of_bytes",
+    "bps",
+    "vendor_id",
+}
+
+
+def file_tags(tags: dict[str, str], note: str) -> dict[str, str]:
+    """Tags of the result: the source's, and `note` in the comment."""
+    kept = {key: value for key, value in tags.items() if key.lower() not in _OWN_TAGS}
+    name = next((key for key in kept if key.lower() == "comment"), "comment")
+    kept[name] = f"{kept[name]}\n{note}" if kept.get(name) else note
+    return kept
+
+
+def _stream_tags(tags: dict[str, str]) -> dict[str, str]:
+    # mkvmerge writes BPS-eng, NUMBER_OF_FRAMES-eng and so on.
+    return {
+        key: value
+        for key, value in tags.items()
+        if key.lower().split("-")[0] not in _OWN_TAGS and not key.startswith("_STATISTICS")
+    }
+
+
+def add_streams(
+    path: Path, source: Any, first: Any, result: Any, probe: FilmProbe, container: str
+) -> dict[int, Any]:
+    """Create the result's streams in the source's order; map source index to new stream."""
+    targets: dict[int, Any] = {}
+    for info in probe.streams:
+        stream = source.streams[info.index]
+        is_color = info.index == probe.video_index
+        if not is_color and (info.is_redundant or not is_kept(info, container)):
+            continue
+        if info.kind == "attachment":
+            result.add_attachment(info.name or "attachment", stream.mimetype or "", stream.data)
+            continue
+        if info.is_attached_picture and container == "mkv":
+            _attach_cover(path, info.index, result)
+            continue
+        if is_color:
+            new = _add_color(first.streams.video[0], result, probe)
+        elif container in info.muxable_in:
+            new = result.add_stream_from_template(stream, opaque=True)
+            new.time_base = stream.time_base
+        else:
+            new = result.add_mux_stream(CONVERTED_SUBTITLES[info.codec, container])
+            new.time_base = stream.time_base
+        new.disposition = int(stream.disposition)
+        new.metadata.update(_stream_tags(stream.metadata))
+        targets[info.index] = new
+    return targets
+
+
+def _add_color(template: Any, result: Any, probe: FilmProbe) -> Any:
+    color = probe.output_color
+    new = result.add_stream_from_template(
+        template,
+        opaque=True,
+        sample_aspect_ratio=probe.sample_aspect,
+        color_range=color.range,
+        colorspace=color.matrix,
+        color_primaries=color.primaries,
+        color_trc=color.transfer,
+        field_order=probe.field_order,
+    )
+    new.time_base = probe.time_base
+    if probe.display_matrix:
+        new.set_display_matrix(probe.display_matrix)
+    return new
+
+
+def _attach_cover(path: Path, index: int, result: Any) -> None:
+    with open_film(path) as container:
+        stream = container.streams[index]
+        data = next(bytes(p) for p in container.demux(stream) if p.size)
+        is_png = stream.codec_context.codec.canonical_name == "png"
+        name = stream.metadata.get("filename", "cover.png" if is_png else "cover.jpg")
+        kind = stream.metadata.get("mimetype", "image/png" if is_png else "image/jpeg")
+    result.add_attachment(name, kind, data)

@@ -1,0 +1,103 @@
+"""Is a joined film what it should be? Demuxed once more before it is published."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.errors import VerifyError
+from colorize_core.media.film.demux import decode_packet, open_film
+from colorize_core.media.film.display_matrix import Matrix, display_matrix, is_same_view
+from colorize_core.media.film.film import FilmProbe
+
+
+@dataclass(frozen=True)
+class Muxed:
+    """What went into the file: the index of the color stream, packets per stream, streams."""
+
+    color_index: int
+    packets: Counter[int]
+    kinds: Counter[str]
+    damage: tuple[str, ...]
+
+
+def stream_kind(stream: Any) -> str:
+    """Kind of a stream; covers count as attachments, which they are in Matroska."""
+    is_cover = stream.type == "video" and stream.disposition & type(stream.disposition).attached_pic
+    return "attachment" if is_cover else str(stream.type)
+
+
+def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> tuple[float, int, tuple[str, ...]]:
+    """Demux the result and compare it with what went in.
+
+    Returns:
+        Its duration in seconds, by how many milliseconds all its streams were moved, and what is
+        lost: of the geometry, and of the time for which the last frame is shown.
+    """
+    with open_film(result) as container:
+        kinds = Counter(stream_kind(stream) for stream in container.streams)
+        # MP4 shows chapters as a data track of their own.
+        missing = muxed.kinds - kinds
+        color = container.streams[muxed.color_index]
+        packets: Counter[int] = Counter()
+        shown: list[int] = []
+        end = 0
+        for packet in container.demux():
+            if packet.size == 0:
+                continue
+            packets[packet.stream_index] += 1
+            if packet.stream_index == color.index:
+                shown.append(packet.pts)
+                end = max(end, packet.pts + (packet.duration or 0))
+        seconds = float(container.duration or 0) / av.time_base
+        is_subtitle = [stream.type == "subtitle" for stream in container.streams]
+        time_base = color.time_base
+        aspect = color.sample_aspect_ratio or Fraction(1)
+    if missing:
+        raise VerifyError(f"the joined film lacks streams: {dict(missing)}")
+    for index, count in muxed.packets.items():
+        # MP4 fills the pauses between subtitles with empty packets.
+        if packets[index] != count and not (is_subtitle[index] and packets[index] > count):
+            raise VerifyError(f"stream {index}: {packets[index]} of {count} packets arrived")
+    is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
+    lost = [] if is_near else [f"the pixels' shape {probe.sample_aspect}"]
+    if not _is_shown_alike(result, muxed.color_index, probe.display_matrix):
+        lost.append("how the picture is turned, mirrored or scaled")
+    moved = _compare_times(np.sort(shown), time_base, probe)
+    wanted = float((int(probe.pts[-1]) + probe.last_duration) * probe.time_base) + moved / 1000
+    short = wanted - max(float(end * time_base), seconds)
+    # Both ends of the last frame may be rounded.
+    if short > 2 * max(time_base, probe.time_base):
+        lost.append(f"the last {short:.2f} s of the last frame")
+    return seconds, moved, tuple(lost)
+
+
+def _compare_times(shown: NDArray[np.int64], time_base: Fraction, probe: FilmProbe) -> int:
+    """Moved by how many milliseconds; frames must keep their distances within one tick."""
+    wanted = probe.pts * float(probe.time_base)
+    difference = shown * float(time_base) - wanted
+    moved = float(np.median(difference)) if len(difference) else 0.0
+    # Matroska counts milliseconds; elsewhere the tick is the source's own.
+    tolerance = max(float(time_base), 1e-9) if time_base != probe.time_base else 1e-6
+    if np.abs(difference - moved).max(initial=0.0) > tolerance:
+        raise VerifyError("the joined film shows frames at other times than the source")
+    milliseconds = round(moved * 1000)
+    return milliseconds if abs(moved) > tolerance else 0
+
+
+def _is_shown_alike(result: Path, index: int, wanted: Matrix) -> bool:
+    found: Matrix = ()
+    with open_film(result) as container:
+        for packet in container.demux(container.streams[index]):
+            frames, _ = decode_packet(packet)
+            if frames:
+                found = display_matrix(frames[0])
+                break
+    return is_same_view(found, wanted)

@@ -1,0 +1,263 @@
+"""Decoding a range of a film: exact borders, and damage that costs no frame its place in time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from colorize_core.errors import UndecodableError, UnsupportedError
+from colorize_core.media.film.demux import decode_packet, main_video, open_film
+from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.planes import to_working
+
+_STEP_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0, 64.0)
+_MOST_KEYFRAMES = 4
+_SEARCH_FRAMES = 1000
+_LEAST_SHARE = 0.75
+_FILTER_REACH = 2  # frames that bwdif sees on each side
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame in the film's working format, and its number in the film.
+
+    Attributes:
+        is_held: it did not decode and shares the frame of its neighbor.
+        is_corrupt: the decoder marked it as damaged.
+        is_converted: its size or pixel format differed from the film's.
+    """
+
+    index: int
+    frame: Any
+    is_held: bool = False
+    is_corrupt: bool = False
+    is_converted: bool = False
+
+
+@dataclass
+class Damage:
+    """What went wrong in a range of frames, counted."""
+
+    held: int = 0
+    corrupt: int = 0
+    converted: int = 0
+
+    def count(self, picture: Frame) -> None:
+        """Add one frame."""
+        self.held += picture.is_held
+        self.corrupt += picture.is_corrupt
+        self.converted += picture.is_converted
+
+    def add(self, other: Damage) -> None:
+        """Add another range."""
+        self.held += other.held
+        self.corrupt += other.corrupt
+        self.converted += other.converted
+
+    def reasons(self) -> tuple[str, ...]:
+        """In words, for the report."""
+        texts = (
+            (self.held, "not decoded, shown as a neighbor instead"),
+            (self.corrupt, "damaged"),
+            (self.converted, "of another size or pixel format, converted"),
+        )
+        return tuple(f"{n} frame{'s' * (n > 1)} {text}" for n, text in texts if n)
+
+
+def read_frames(
+    path: Path, probe: FilmProbe, start: int, stop: int, *, deinterlace: bool = False
+) -> Iterator[Frame]:
+    """Decode frames [start, stop): exactly one Frame per frame number, in order.
+
+    A frame that does not decode repeats the one before (or, at the start, the one after).
+
+    Raises:
+        UndecodableError: no frame in or near the range decodes.
+        UnsupportedError: packets and frames do not correspond.
+        MissingError: the file is gone.
+    """
+    if not 0 <= start < stop <= probe.frames:
+        raise ValueError(f"range {start}..{stop} is outside of 0..{probe.frames}")
+    if not deinterlace:
+        yield from _fill(path, probe, start, stop)
+        return
+    before, after = max(0, start - _FILTER_REACH), min(probe.frames, stop + _FILTER_REACH)
+    for picture in _deinterlace(_fill(path, probe, before, after), probe):
+        if start <= picture.index < stop:
+            yield picture
+
+
+def _fill(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Frame]:
+    """Put every frame of the range in its place; hold where one is missing."""
+    last: Any | None = None
+    expected = start
+    for picture in _decode(path, probe, start, stop):
+        held = last if last is not None else picture.frame
+        for hole in range(expected, picture.index):
+            yield Frame(hole, held, is_held=True)
+        yield picture
+        last, expected = picture.frame, picture.index + 1
+    if expected < stop and last is None:
+        last = _nearest(path, probe, start, stop)
+    for hole in range(expected, stop):
+        yield Frame(hole, last, is_held=True)
+
+
+def _nearest(path: Path, probe: FilmProbe, start: int, stop: int) -> Any:
+    """A frame close to a range of which nothing decodes: the last before, or the first after."""
+    if probe.is_segmentable:
+        found = None
+        for picture in _decode(path, probe, max(0, start - _SEARCH_FRAMES), start):
+            found = picture.frame
+        if found is not None:
+            return found
+        for picture in _decode(path, probe, stop, probe.frames):
+            return picture.frame
+    raise UndecodableError(
+        f"{path.name}: frames {start} to {stop} do not decode",
+        remedy="try to play it there; a repaired copy may work",
+    )
+
+
+def _decode(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Frame]:
+    """Yield what decodes of a range, ascending."""
+    if start >= stop:
+        return
+    keyframes = _keyframes_before(probe, start)
+    for keyframe in keyframes:
+        with open_film(path, probe.frame_rate) as container:
+            stream = main_video(container, path)
+            frames = _frames(_packets_from(container, stream, probe, keyframe))
+            numbered = _by_time(frames, probe) if probe.is_timed else _by_order(frames, probe, path)
+            first = next(numbered, None)
+            is_late = first is None or first[0] > keyframes[0]
+            if is_late and keyframe != keyframes[-1]:
+                continue
+            last = start - 1
+            for index, frame in itertools.chain([first] if first else [], numbered):
+                # Frames before the range are the run-up from the keyframe.
+                if last < index < stop:
+                    last = index
+                    yield _normal(index, frame, probe)
+                if index >= stop - 1:
+                    return
+            return
+
+
+def _keyframes_before(probe: FilmProbe, start: int) -> list[int]:
+    """Frames to decode from in turn, until the picture of the first of them comes out.
+
+    Where a film is refreshed step by step (no picture is coded by itself), decoders hold pictures
+    back until they count as whole, for up to two keyframes; the first ones may still be wrong.
+    """
+    if not probe.is_segmentable:
+        return [0]
+    before = probe.keyframes[probe.keyframes <= start].tolist()
+    return before[: -_MOST_KEYFRAMES - 1 : -1] or [0]
+
+
+def _frames(packets: Iterator[Any]) -> Iterator[Any]:
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            # The rest cannot be read; the caller holds what is missing and the probe noted it.
+            return
+        yield from decode_packet(packet)[0]
+
+
+def _by_time(frames: Iterator[Any], probe: FilmProbe) -> Iterator[tuple[int, Any]]:
+    for frame in frames:
+        index = int(np.searchsorted(probe.pts, frame.pts))
+        # A frame at a time that no packet announced has no place; the one it stands for is held.
+        if index < probe.frames and probe.pts[index] == frame.pts:
+            yield index, frame
+
+
+def _by_order(frames: Iterator[Any], probe: FilmProbe, path: Path) -> Iterator[tuple[int, Any]]:
+    count = 0
+    for frame in itertools.islice(frames, probe.frames):
+        yield count, frame
+        count += 1
+    if count < _LEAST_SHARE * probe.frames:
+        raise UnsupportedError(
+            f"{path.name}: {probe.frames} packets gave {count} frames, so their times are unknown",
+            remedy="remux it into MKV or MP4 first",
+        )
+
+
+def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> Iterator[Any]:
+    """Packets from a keyframe at or before frame `start`."""
+    if start == 0 or not probe.is_segmentable:
+        return iter(container.demux(stream))
+    target = int(probe.pts[start])
+    for seconds in _STEP_BACK_SECONDS:
+        offset = max(int(probe.pts[0]), target - int(seconds / probe.time_base))
+        try:
+            container.seek(offset, stream=stream, backward=True)
+            packets = iter(container.demux(stream))
+            first = next(packets)
+        except (av.FFmpegError, StopIteration):
+            continue
+        if first.pts is not None and first.pts <= target and first.is_keyframe:
+            return itertools.chain([first], packets)
+    container.seek(int(probe.pts[0]), stream=stream, backward=True)
+    return iter(container.demux(stream))
+
+
+def _normal(index: int, frame: Any, probe: FilmProbe) -> Frame:
+    """Bring a frame to the size and working format of the film."""
+    corrupt = bool(frame.is_corrupt)
+    if (frame.width, frame.height) != (probe.width, probe.height):
+        frame = frame.reformat(
+            width=probe.width, height=probe.height, format=probe.planar.name, interpolation="AREA"
+        )
+        return Frame(index, frame, is_corrupt=corrupt, is_converted=True)
+    if frame.format.name != probe.pix_fmt:
+        frame = frame.reformat(format=probe.planar.name)
+        return Frame(index, frame, is_corrupt=corrupt, is_converted=True)
+    return Frame(index, to_working(frame, probe.working), is_corrupt=corrupt)
+
+
+def _deinterlace(pictures: Iterator[Frame], probe: FilmProbe) -> Iterator[Frame]:
+    """Run bwdif, one frame out per frame in."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=probe.width,
+        height=probe.height,
+        format=av.VideoFormat(probe.planar.name),
+        time_base=probe.time_base,
+    )
+    bwdif = graph.add("bwdif", "mode=send_frame:deint=all")
+    sink = graph.add("buffersink")
+    source.link_to(bwdif)
+    bwdif.link_to(sink)
+    graph.configure()
+    waiting: list[Frame] = []
+    for picture in itertools.chain(pictures, [None]):
+        if picture is None:
+            graph.push(None)
+        else:
+            waiting.append(picture)
+            frame = picture.frame
+            # Held pictures repeat a frame, but the filter needs ascending times.
+            frame.pts = int(probe.pts[picture.index])
+            frame.time_base = probe.time_base
+            graph.push(frame)
+        while waiting:
+            try:
+                filtered = graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                break
+            done = waiting.pop(0)
+            yield replace(done, frame=filtered)

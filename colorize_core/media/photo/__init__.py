@@ -1,0 +1,1 @@
+"""Photos: sniffed, decoded, encoded, with all that is embedded in them."""

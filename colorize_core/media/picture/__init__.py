@@ -1,0 +1,1 @@
+"""The little that photos and films share."""

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorize_core.color.merge import to_working
+from colorize_core.color.pixels import pixels_to_L, pixels_to_lab
+from colorize_core.config import ColorizeConfig
+from colorize_core.inference import photo_pages
+from colorize_core.media.photo.codec import decode_photo
+from colorize_core.media.picture.note import ComputedColorNote
+
+NOTE = ComputedColorNote("test", "0" * 64)
+
+
+def scan(dtype: type, kind: str) -> bytes:
+    """A gray ramp with texture from black to white, as a file."""
+    y, x = np.mgrid[:96, :128]
+    unit = np.clip(x / 127 + 0.05 * np.sin(y / 3), 0, 1)
+    picture = np.round(unit * np.iinfo(dtype).max).astype(dtype)
+    ok, data = cv2.imencode(f".{kind}", picture)
+    assert ok
+    return data.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("ab", [(0, 0), (90, 70), (-80, 75), (40, -100), (5, 10)], ids=str)
+def test_lightness_is_kept_even_for_colors_that_do_not_exist(
+    kind: str, dtype: type, ab: tuple[int, int]
+):
+    photo = decode_photo(scan(dtype, kind), name=f"a.{kind}", max_pixels=10**6)
+    page = photo_pages.prepare_page(photo.pages[0], 64)
+    planes = torch.tensor(ab, dtype=torch.float32)[None, :, None, None].expand(1, 2, 64, 64)
+    pixels = photo_pages.finish_page(page, planes, ColorizeConfig())
+    assert pixels.dtype == dtype
+    data = photo_pages.encode(photo, [pixels], ColorizeConfig(), NOTE)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded.dtype == dtype
+    rgb = np.ascontiguousarray(decoded[..., ::-1])
+    moved = (pixels_to_lab(rgb)[:, :1] - page.L).abs().flatten()
+    assert moved.quantile(0.999) < 0.5
+
+
+def as_photo(rgb: np.ndarray):
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "PNG")
+    return decode_photo(buffer.getvalue(), name="a.png", max_pixels=10**8)
+
+
+def toned(gray: np.ndarray, color: tuple[float, float, float]) -> np.ndarray:
+    ramp = (gray / 255.0)[..., None] ** np.asarray(color)
+    noise = np.random.default_rng(0).normal(0, 2, gray.shape)[..., None]
+    return np.clip(ramp * 255 + noise, 0, 255).astype(np.uint8)
+
+
+def test_neutral_sepia_and_cyanotype_are_gray_and_photos_are_not():
+    from skimage import data
+
+    gray = data.camera()[::2, ::2]
+    assert not photo_pages.is_colored(as_photo(np.repeat(gray[..., None], 3, 2)))
+    assert not photo_pages.is_colored(as_photo(toned(gray, (0.8, 1.0, 1.4))))
+    assert not photo_pages.is_colored(as_photo(toned(gray, (1.3, 1.05, 0.8))))
+    for picture in (data.astronaut(), data.coffee(), data.cat(), data.rocket()):
+        assert photo_pages.is_colored(as_photo(np.ascontiguousarray(picture)))
+
+
+def test_a_result_without_color_is_noticed(tmp_path: Path):
+    L = pixels_to_L(np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1)))
+    working, where = to_working(L, 64)
+    page = photo_pages.PreparedPage(L, working, where, np.dtype(np.uint8))
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    gray = photo_pages.describe(page, torch.zeros(1, 2, 64, 64), pixels)
+    colored = photo_pages.describe(page, torch.full((1, 2, 64, 64), 9.0), pixels)
+    assert photo_pages.is_gray_result(gray, page)
+    assert not photo_pages.is_gray_result(colored, page)
+    blank = photo_pages.PreparedPage(L, torch.full_like(working, 90.0), where, np.dtype(np.uint8))
+    assert not photo_pages.is_gray_result(gray, blank)
