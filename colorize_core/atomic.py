@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Both names belong to this program wherever they stand.
+STATE_FOLDER = ".colorize"
 TEMP_PREFIX = ".colorize-tmp-"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +13,11 @@ from typing import Any, Final
 
 import jinja2
 
-from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.comparisons import COMPARE_FOLDER, comparison_path
 from colorize_core.archive.records.manifest import state_folder
 from colorize_core.atomic import publish_bytes
 from colorize_core.errors import ManifestError
+from colorize_core.report import page_data
 from colorize_core.report.records import (
     FILTERS,
     display,
@@ -78,8 +77,7 @@ def build(out: Path) -> Path:
             f"{summary}: not found", remedy="OUT must be the output folder of a run that has ended"
         )
     folder = out / "report"
-    data = folder / "data" / uuid.uuid4().hex[:12]
-    data.mkdir(parents=True)
+    data = page_data.new_folder(folder)
     header: dict[str, Any] = {}
     totals = _Totals()
     try:
@@ -89,17 +87,15 @@ def build(out: Path) -> Path:
             "filters": {name: totals.filters[name] for name in FILTERS},
             "data": f"data/{data.name}",
         }
-        (data / "index.js").write_text(_script("start", index), encoding="ascii")
+        (data / "index.js").write_text(page_data.script("start", index), encoding="ascii")
     except BaseException:
-        shutil.rmtree(data)
+        page_data.remove(data)
         raise
     for name in ("report.css", "report.js"):
         publish_bytes(folder / name, (_HERE / name).read_bytes())
     page = folder / "index.html"
     publish_bytes(page, _render(header, totals, f"data/{data.name}").encode())
-    for old in data.parent.iterdir():
-        if old != data:
-            shutil.rmtree(old)
+    page_data.remove_old(folder, keep=data)
     return page
 
 
@@ -107,9 +103,10 @@ def _write_chunks(
     out: Path, header: dict[str, Any], data: Path, totals: _Totals
 ) -> list[dict[str, Any]]:
     buckets = [_Bucket() for _ in range(_RANKS)]
+    foreign = _outputs_among_comparisons(out)
     for item in read_summary(state_folder(out) / _SUMMARY, header):
         record = page_record(item)
-        comparison = _comparison(out, item)
+        comparison = _comparison(out, item, foreign)
         if comparison:
             record["side"] = comparison
         _count(item, record, totals)
@@ -123,30 +120,33 @@ def _write_chunks(
     return [chunk for bucket in buckets for chunk in bucket.chunks]
 
 
-def _comparison(out: Path, item: Mapping[str, Any]) -> str | None:
+def _outputs_among_comparisons(out: Path) -> set[str]:
+    """Outputs of a source with its own `report/compare`: they are no comparisons."""
+    if not (out / COMPARE_FOLDER).is_dir():
+        return set()
+    outputs = (str(item.get("output")) for item in read_summary(state_folder(out) / _SUMMARY, {}))
+    return {output for output in outputs if output.startswith(f"{COMPARE_FOLDER}/")}
+
+
+def _comparison(out: Path, item: Mapping[str, Any], foreign: set[str]) -> str | None:
     """Link to what `--compare` made of an item, if it did."""
     output, kind = item.get("output"), item.get("kind")
     if not isinstance(output, str) or output_url(output) is None:
         return None
     path = comparison_path(output, "film" if kind == "film" else "photo")
     # pathlib fails where a name has no room for one more suffix.
-    is_there = os.path.isfile(f"{out}/{path}")  # noqa: PTH113
+    is_there = path not in foreign and os.path.isfile(f"{out}/{path}")  # noqa: PTH113
     return output_url(path) if is_there else None
 
 
 def _flush(bucket: _Bucket, data: Path, place: int) -> None:
     name = f"{place}-{len(bucket.chunks)}"
     counts = Counter(found for record in bucket.waiting for found in filters_of(record))
-    (data / f"{name}.js").write_text(_script("chunk", name, bucket.waiting), encoding="ascii")
+    (data / f"{name}.js").write_text(
+        page_data.script("chunk", name, bucket.waiting), encoding="ascii"
+    )
     bucket.chunks.append({"name": name, "counts": dict(counts)})
     bucket.waiting = []
-
-
-def _script(function: str, *arguments: object) -> str:
-    """A call of the page's own function; data stays data in any HTML or script context."""
-    texts = [json.dumps(a, ensure_ascii=True, separators=(",", ":")) for a in arguments]
-    safe = ",".join(texts).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return f"colorizeReport.{function}({safe});\n"
 
 
 def _count(item: Mapping[str, Any], record: Mapping[str, Any], totals: _Totals) -> None:

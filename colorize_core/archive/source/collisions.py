@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from colorize_core.archive.source.filters import TWICE, Row, ScanFilter, check_length
+from colorize_core.archive.source.filters import TWICE, Row, ScanFilter, check_length, is_own
 from colorize_core.archive.source.local import is_inside
 from colorize_core.errors import UnsafePathError
 
@@ -122,6 +122,11 @@ def _misplaced(
     if not output or output.startswith("/") or ".." in output.split("/"):
         return UnsafePathError(
             f"{output!r}: this output would not lie in OUT", remedy="rename the item in the source"
+        )
+    if is_own(output):
+        return UnsafePathError(
+            f"{output}: this name is kept for the records of a run",
+            remedy="rename it in the source",
         )
     if place is None:
         return None

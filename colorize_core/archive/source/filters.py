@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.atomic import STATE_FOLDER, TEMP_PREFIX
 from colorize_core.errors import InputError, UnsafePathError
 
 ARCHIVE_SUFFIXES = (
@@ -44,7 +44,7 @@ _JUNK_NAMES = frozenset(
         "system volume information",
         ".thumbnails",
         "@eadir",
-        ".colorize",
+        STATE_FOLDER,
     }
 )
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -108,6 +108,12 @@ def is_archive(name: str) -> bool:
 def is_junk(name: str) -> bool:
     """Whether an operating system or this program left the file or folder behind."""
     return name.startswith(("._", TEMP_PREFIX)) or name.lower() in _JUNK_NAMES
+
+
+def is_own(path: str) -> bool:
+    """Whether a relative path is one that a run makes for itself and may remove again."""
+    parts = path.casefold().split("/")
+    return parts[0] == STATE_FOLDER or any(part.startswith(TEMP_PREFIX) for part in parts)
 
 
 def check_length(path: str, output: str) -> None:
