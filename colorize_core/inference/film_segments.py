@@ -31,8 +31,8 @@ from colorize_core.media.film.reader import Damage, Frame, read_frames
 
 Predict = Callable[[Tensor], Tensor]
 
-# Frames that wait between two stages; they are the larger part of the memory.
-_DEPTH = 2
+# Frames in the making or waiting between two stages; they are the larger part of the memory.
+_DEPTH = 3
 
 
 @dataclass(frozen=True)

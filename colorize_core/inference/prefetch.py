@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -31,13 +30,15 @@ class Prefetcher(Generic[T]):
 
     Args:
         items: consumed in the thread only.
-        depth: how many finished items may wait.
+        depth: how many items may be in the making or wait to be taken; the next one is begun when
+            an earlier one is taken.
         name: of the thread.
     """
 
     def __init__(self, items: Iterable[T], depth: int, name: str) -> None:
         self._items = items
-        self._queue: queue.Queue[T | _Raised | _End] = queue.Queue(depth)
+        self._queue: queue.SimpleQueue[T | _Raised | _End] = queue.SimpleQueue()
+        self._room = threading.Semaphore(depth)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -52,6 +53,7 @@ class Prefetcher(Generic[T]):
     def _take(self) -> Iterator[T]:
         while True:
             item = self._queue.get()
+            self._room.release()
             if isinstance(item, _End):
                 return
             if isinstance(item, _Raised):
@@ -61,21 +63,22 @@ class Prefetcher(Generic[T]):
     def _run(self) -> None:
         iterator = iter(self._items)
         try:
-            for item in iterator:
-                if not self._put(item):
-                    break
-            else:
-                self._put(_End())
+            while self._has_room():
+                try:
+                    self._queue.put(next(iterator))
+                except StopIteration:
+                    self._queue.put(_End())
+                    return
         except BaseException as error:  # noqa: BLE001 - raised again where the items are taken
-            self._put(_Raised(error))
+            self._queue.put(_Raised(error))
         finally:
             close = cast(Callable[[], None] | None, getattr(iterator, "close", None))
             if close is not None:
                 close()
 
-    def _put(self, item: T | _Raised | _End) -> bool:
+    def _has_room(self) -> bool:
+        """Wait until an item may be begun; False when nobody wants one any more."""
         while not self._stop.is_set():
-            with suppress(queue.Full):
-                self._queue.put(item, timeout=_POLL_SECONDS)
-                return True
+            if self._room.acquire(timeout=_POLL_SECONDS):
+                return not self._stop.is_set()
         return False
