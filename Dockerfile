@@ -2,7 +2,7 @@
 #
 #   docker build -t colorize-archive .
 #   docker run --gpus all -v /archive:/mnt/archive colorize-archive \
-#       python -m jobs.colorize_archive /mnt/archive/in --out /mnt/archive/out
+#       colorize-archive run /mnt/archive/in --out /mnt/archive/out
 #
 # Checked: with hadolint, and that all it copies exists. Not built: no Docker was at hand.
 # PyPI's torch brings its own CUDA; the host only needs NVIDIA's driver and container toolkit.
@@ -19,10 +19,10 @@ WORKDIR /opt/colorize
 COPY requirements.lock .
 RUN pip install --no-cache-dir -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
-COPY colorize_core colorize_core
-COPY jobs jobs
-RUN pip install --no-cache-dir --no-deps .
 COPY configs configs
+COPY colorize_core colorize_core
+RUN pip install --no-cache-dir --no-deps .
+COPY jobs jobs
 
 ENV RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1
-CMD ["python", "-m", "jobs.colorize_archive", "--help"]
+CMD ["colorize-archive", "--help"]

@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 
 # Paths reach the shell through the environment and are quoted there, so that names with spaces,
 # quotes, $ and line breaks arrive as they are.
@@ -29,6 +30,10 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
+$(DEV_STAMP): requirements-dev.lock $(STAMP)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
 # make's own exit code is always 2; the job's is printed.
 define run
 @set -f; $(PY) -m $(1) || { code=$$?; echo "exit code $$code"; exit $$code; }
@@ -49,13 +54,13 @@ report: $(STAMP) ## make the page of a finished run again: OUT=
 status: $(STAMP) ## how far a run is: OUT=
 	$(call run,jobs.archive_status $$ARGS -- "$$OUT")
 
-test: $(STAMP) ## the test suite
+test: $(DEV_STAMP) ## the test suite
 	$(PY) -m pytest -q -m "not browser and not gpu"
 
-test-browser: $(STAMP) ## the report page in headless Chromium (must be installed)
+test-browser: $(DEV_STAMP) ## the report page in headless Chromium (must be installed)
 	$(PY) -m pytest -q -m browser tests/browser
 
-lint: $(STAMP) ## ruff and mypy
+lint: $(DEV_STAMP) ## ruff and mypy
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy

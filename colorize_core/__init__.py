@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from colorize_core.inference.colorizer import Colorizer
     from colorize_core.inference.hints import Hint
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["Colorizer", "Hint", "__version__"]
 
 

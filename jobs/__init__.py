@@ -1,1 +1,1 @@
-"""Command-line jobs: parse, load the configuration, build, call, return an exit code."""
+"""The names of the commands for `python -m` and `ray job submit`; see colorize_core/cli."""

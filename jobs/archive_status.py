@@ -1,81 +1,8 @@
-"""`python -m jobs.archive_status OUT`: how far a run is, from its records alone."""
+"""`python -m jobs.archive_status`: the same as `colorize-archive status OUT`."""
 
-from __future__ import annotations
-
-import argparse
-import json
 import sys
-import time
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from colorize_core.archive.records.lock import is_locked
-from colorize_core.archive.records.manifest import Manifest, state_folder
-from colorize_core.errors import EXIT_DONE, UsageError
-from colorize_core.pipeline.progress import format_seconds
-from jobs.command import Parser, command, user_path
-
-
-def parser() -> argparse.ArgumentParser:
-    """All options of the job."""
-    p = Parser(
-        prog="python -m jobs.archive_status", description="Done, failed, left and ETA of a run."
-    )
-    p.add_argument("out", type=user_path, metavar="OUT")
-    p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    return p
-
-
-def run(args: argparse.Namespace) -> int:
-    """Print the state of OUT."""
-    state = status(args.out)
-    if args.json:
-        print(json.dumps(state))
-        return EXIT_DONE
-    for name in ("running", "done", "degraded", "skipped", "failed", "segments", "left"):
-        print(f"{name:9} {state[name]}")
-    eta = state["eta_seconds"]
-    print(f"{'eta':9} {'unknown' if eta is None else format_seconds(eta)}")
-    return EXIT_DONE
-
-
-def status(out: Path) -> dict[str, Any]:
-    """Counts by status, segments finished, items left and ETA.
-
-    Raises:
-        UsageError: no run has written there.
-    """
-    folder = state_folder(out)
-    manifest_path = folder / "manifest.jsonl"
-    if not folder.is_dir():
-        raise UsageError(f"{out}: no run has written here", remedy="give the OUT of a run")
-    counts: Counter[str] = Counter()
-    if manifest_path.exists():
-        for report in Manifest(manifest_path).reports():
-            counts["segments" if report.kind == "segment" else report.status] += 1
-    running = is_locked(folder / "lock.json")
-    try:
-        progress = json.loads((folder / "progress.json").read_text())
-    except FileNotFoundError:
-        progress = {}
-    eta = progress.get("eta_seconds") if running else None
-    if eta is not None:
-        eta = max(0.0, eta - (time.time() - progress["updated"]))
-    names = ("done", "degraded", "skipped", "failed", "segments")
-    return {
-        "running": running,
-        **{name: counts[name] for name in names},
-        "left": progress.get("left"),
-        "eta_seconds": eta,
-    }
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    return command(parser(), run, argv)
-
+from colorize_core.cli.status import main
 
 if __name__ == "__main__":
     sys.exit(main())

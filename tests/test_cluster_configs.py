@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jobs.colorize_archive import parser
+from colorize_core.cli.run import parser
 
 ROOT = Path(__file__).parents[1]
 CLUSTER = ROOT / "configs" / "cluster"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from colorize_core.cli.main import VERBS
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "colorize_core"
@@ -39,7 +42,8 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-FILES = sorted(p for p in CORE.rglob("*.py") if p != CORE / "__init__.py")
+DOORS = {CORE / "__init__.py", CORE / "__main__.py"}
+FILES = sorted(p for p in CORE.rglob("*.py") if p not in DOORS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(CORE)))
@@ -62,27 +66,38 @@ def test_the_list_names_every_room_and_no_other():
     assert rooms == set(OURS)
 
 
-@pytest.mark.parametrize(
-    "job",
-    [
-        "colorize_archive",
-        "train",
-        "evaluate",
-        "archive_status",
-        "report",
-        "export_onnx",
-        "average_weights",
-    ],
-)
-def test_help_loads_neither_torch_nor_ray(job: str):
+JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_loads_neither_torch_nor_ray(verb: str):
     code = (
-        "import sys; import importlib; "
-        f"module = importlib.import_module('jobs.{job}'); code = module.main(['--help']); "
+        "import sys; from colorize_core.cli.main import main; "
+        f"code = main(['{verb}', '--help']); "
         "heavy = {'torch', 'ray', 'av', 'lightning'} & set(sys.modules); "
         "assert not heavy, heavy; sys.exit(code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run("-c", code)
     assert done.returncode == 0, done.stderr
-    assert "usage" in done.stdout
+    assert f"usage: colorize-archive {verb} " in done.stdout
+
+
+def test_every_verb_has_a_file_and_every_file_a_verb():
+    shared = {"__init__", "main", "command", "shortcuts"}
+    assert {path.stem for path in (CORE / "cli").glob("*.py")} - shared == set(VERBS)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_jobs_are_doors_to_verbs(job: str):
+    verb = re.findall(
+        r"from colorize_core\.cli\.(\w+) import main", (ROOT / f"jobs/{job}.py").read_text()
+    )
+    done = run("-m", f"jobs.{job}", "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"usage: colorize-archive {verb[0]} " in done.stdout
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )

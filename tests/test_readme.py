@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from colorize_core.archive.records.overrides import load_overrides
+from colorize_core.cli import average, clean, evaluate, export, run, status, train
 from colorize_core.config import ColorizeConfig
-from jobs import archive_status, colorize_archive, evaluate, export_onnx, train
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ NOT_LISTED = {"--help", "--out"}
 
 def options() -> dict[str, argparse.Action]:
     """All options of the main job that `--help` shows, by each of their long names."""
-    actions = colorize_archive.parser()._actions
+    actions = run.parser()._actions
     return {
         name: action
         for action in actions
@@ -55,9 +55,7 @@ def test_the_table_names_the_values_an_option_takes():
 
 
 def test_options_elsewhere_exist():
-    parsers = (
-        evaluate.parser(), train.build_parser(), archive_status.parser(), export_onnx.parser(),
-    )  # fmt: skip
+    parsers = [verb.parser() for verb in (average, clean, evaluate, export, status, train)]
     others = {name for p in parsers for action in p._actions for name in action.option_strings}
     used = {name for args in re.findall(r'ARGS="([^"]*)"', README) for name in OPTION.findall(args)}
     # What stands before its lone "--" is for Ray.

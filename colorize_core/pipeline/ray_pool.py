@@ -332,7 +332,7 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
     common: dict[str, Any] = {"log_to_driver": show_logs, "logging_level": "warning"}
     if address:
         # Workers of another machine need the code.
-        modules = [str(root / "colorize_core"), str(root / "jobs")]
+        modules = [str(root / "colorize_core")]
         ray.init(address=address, runtime_env={"py_modules": modules}, **common)
         return False
     # A token for a Ray that only this machine reaches is no news for the user.

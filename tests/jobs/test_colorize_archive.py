@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.cli.status import main as status_main
+from colorize_core.cli.status import status
 from colorize_core.pipeline import plan
-from jobs import archive_status, colorize_archive
+from jobs import colorize_archive
 from tests.jobs.processes import worker_pids
 
 ROOT = Path(__file__).parents[2]
@@ -210,7 +212,7 @@ def test_limit_takes_some_now_and_the_rest_later(
     assert job.summary["totals"]["left"] == 3
     # What is left over was not done before, and is still to do for whoever asks.
     assert "2 to do, 0 before, 3 for a later run" in capsys.readouterr().err
-    assert archive_status.status(job.out)["left"] == 3
+    assert status(job.out)["left"] == 3
     assert job(source, "--limit", "1") == 0
     assert "1 to do, 2 before, 2 for a later run" in capsys.readouterr().err
     assert job(source) == 0
@@ -338,10 +340,10 @@ def test_status_reads_the_records(
     (source / "bad.png").write_bytes(b"bad")
     job(source)
     capsys.readouterr()
-    assert archive_status.main([str(job.out), "--json"]) == 0
+    assert status_main([str(job.out), "--json"]) == 0
     state = json.loads(capsys.readouterr().out)
     assert (state["done"], state["failed"], state["left"], state["running"]) == (3, 1, 0, False)
-    assert archive_status.main(["/nowhere"]) == 1
+    assert status_main(["/nowhere"]) == 1
 
 
 def wait_for_lines(job: Job, count: int, process: subprocess.Popen[str]) -> None:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
+from colorize_core.cli.shortcuts import SHORTCUTS
 from colorize_core.media.film.planes import plane
 from jobs import colorize_archive
-from jobs.shortcuts import SHORTCUTS
 from tests.film_helpers import decode, make_film, packets, picture
 
 ROOT = Path(__file__).parents[2]

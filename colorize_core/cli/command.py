@@ -1,9 +1,10 @@
-"""What every job does around its work: arguments, one-line errors, exit codes."""
+"""What every verb does around its work: arguments, one-line errors, exit codes."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,17 @@ from colorize_core.errors import (
     ColorizeError,
     UsageError,
 )
+
+# The repository's `configs`, also inside the wheel.
+CONFIGS = Path(__file__).parents[1] / "configs"
+# Libraries that only some verbs need, and the extra of the package that brings them.
+EXTRAS = {
+    "lightning": "train",
+    "matplotlib": "train",
+    "tensorboard": "train",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,6 +48,21 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:  # no such user: a name that only looks like a home folder
         return Path(text)
+
+
+def settings_file(kind: str) -> Callable[[str], Path]:
+    """How `--config` is read: a file, or the name of one that travels with the package.
+
+    Args:
+        kind: "colorize", "evaluate" or "train": `configs/KIND`.
+    """
+
+    def find(text: str) -> Path:
+        path = user_path(text)
+        shipped = (CONFIGS / kind / f"{text}.yaml", CONFIGS.parent / text)
+        return next((found for found in (path, *shipped) if found.is_file()), path)
+
+    return find
 
 
 def say(text: str) -> None:
@@ -61,8 +88,27 @@ def command(
     except ColorizeError as error:
         say(f"error: {' '.join(str(error).split())}")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        say(f"error: {error.name} is not installed (pip install 'colorize-archive[{extra}]')")
+        return EXIT_CANNOT_RUN
     except OSError as error:
         if error.errno not in FULL_ERRNOS:
             raise
         say(f"error: {error}; free some space and run the same command again")
         return EXIT_RESUME
+
+
+def leave(code: int) -> NoReturn:
+    """End the process of a colorizing run.
+
+    A unit that was abandoned may still run in this process, in threads that Python would join at
+    exit. Everything that counts is on the disk.
+    """
+    if code == EXIT_RESUME:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

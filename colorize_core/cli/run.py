@@ -1,0 +1,241 @@
+"""`colorize-archive run SRC`: colorize an archive of photos and films."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorize_core.archive.records.comparisons import COMPARE_FOLDER
+from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
+from colorize_core.archive.records.summary import NAME as SUMMARY
+from colorize_core.archive.source.scan import default_out, local_path
+from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
+from colorize_core.config import ColorizeConfig, RunOptions, load_config
+from colorize_core.model.files import resolve_weights, sha256_of
+from colorize_core.pipeline.comparisons import Comparisons
+from colorize_core.pipeline.progress import format_seconds
+from colorize_core.pipeline.run import Job, Outcome, colorize_archive
+
+if TYPE_CHECKING:
+    from colorize_core.inference.worker import Worker
+
+SAMPLE = Path("sample")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options of the verb."""
+    p = Parser(
+        prog="colorize-archive run",
+        description="Colorize grayscale photos and black-and-white films. "
+        "The same command again goes on where the last one stopped.",
+        epilog="exit codes: 0 done, 2 done but some inputs failed, 75 stopped (run again to "
+        "resume), 1 cannot run",
+    )
+    p.add_argument(
+        "source",
+        nargs="?",
+        metavar="SRC",
+        help="folder, file, quoted glob, @list.txt, zip, tar or URL; without it a built-in sample",
+    )
+    p.add_argument("--out", type=user_path, metavar="OUT", help="default: SRC-color beside SRC")
+    p.add_argument(
+        "--config",
+        type=settings_file("colorize"),
+        metavar="YAML",
+        help="settings (configs/colorize)",
+    )
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting: render.size=320",
+    )
+    p.add_argument(
+        "--overrides", type=user_path, metavar="YAML", help="settings per file: glob -> settings"
+    )
+    p.add_argument("--redo-list", type=user_path, metavar="TXT", help="do these items again")
+    p.add_argument("--runner", choices=("ray", "serial"), default="ray")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    p.add_argument(
+        "--workers", type=_positive, metavar="N", help="default: cores or GPUs, by memory"
+    )
+    p.add_argument("--limit", type=_positive, metavar="N", help="at most N pending items")
+    p.add_argument("--units", type=_positive, metavar="N", help=argparse.SUPPRESS)
+    p.add_argument("--retry-failed", action="store_true", help="try failed items again")
+    p.add_argument("--follow-links", action="store_true", help="follow links that lead out of SRC")
+    p.add_argument(
+        "--drain-seconds", type=float, default=45.0, metavar="S", help="for running units"
+    )
+    p.add_argument(
+        "--report", action=argparse.BooleanOptionalAction, default=True, help="OUT/report"
+    )
+    p.add_argument(
+        "--compare",
+        action="store_true",
+        help="also write before and after side by side into OUT/report/compare "
+        "(photos up to 6000 pixels a side, films up to 1920 x 1080 for both)",
+    )
+    p.add_argument(
+        "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
+    )
+    p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
+    p.add_argument("--verify", action="store_true", help="only hash the outputs again")
+    add_shortcuts(p)
+    return p
+
+
+def make_worker(
+    out: Path, weights: str, weights_sha256: str, device: str, write_thumbnails: bool
+) -> Worker:
+    """The worker of one process; torch is loaded here and not in the driver."""
+    from colorize_core.inference.worker import Worker
+
+    return Worker(
+        out=out,
+        weights=weights,
+        weights_sha256=weights_sha256,
+        device=device,  # type: ignore[arg-type]
+        write_thumbnails=write_thumbnails,
+    )
+
+
+def judge(signals: Iterable[Mapping[str, float]]) -> Callable[[Mapping[str, float]], list[str]]:
+    """What is suspicious in this archive; see inference.signals."""
+    from colorize_core.inference.signals import archive_median, suspicions
+
+    median = archive_median(signals)
+    return lambda found: suspicions(found, median)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments say; returns the exit code."""
+    source = args.source if args.source is not None else _sample()
+    out = (args.out or default_out(source)).absolute()
+    if args.verify:
+        from colorize_core.pipeline.verify import verify_outputs
+
+        return verify_outputs(out, say)
+    config = load_config(ColorizeConfig, args.config, settings_of(args))
+    check_fps(args, config)
+    weights = resolve_weights(config.model.weights)
+    options = RunOptions(
+        runner=args.runner,
+        device=args.device,
+        workers=args.workers,
+        drain_seconds=args.drain_seconds,
+        blocked_wait_seconds=args.wait_for_space,
+        retry_failed=args.retry_failed,
+        limit=args.limit,
+        compare=args.compare,
+        max_units=args.units,
+    )
+    overrides_path = args.overrides or _overrides_beside(source)
+    rules = load_overrides(overrides_path) if overrides_path else Overrides()
+    job = Job(
+        source,
+        out,
+        config,
+        partial(rules.config_for, base=config),
+        options,
+        sha256_of(weights),
+        read_redo_list(args.redo_list) if args.redo_list else frozenset(),
+    )
+    if args.dry_run:
+        from colorize_core.pipeline.estimate import dry_run
+
+        return dry_run(
+            job,
+            say,
+            follow_links=args.follow_links,
+            calibration_command=_calibration_command(source, args),
+        )
+    outcome = colorize_archive(
+        job,
+        make_worker=partial(
+            make_worker, out, str(weights), job.weights_sha256, args.device, args.report
+        ),
+        judge=judge,
+        follow_links=args.follow_links,
+        say=say,
+    )
+    if args.report:
+        from colorize_core.report.build import build
+
+        say(f"report: {build(out)}")
+    if config.video.verify_luma:
+        _say_luma(out)
+    _say_outcome(outcome, out)
+    return outcome.exit_code
+
+
+def _say_luma(out: Path) -> None:
+    from colorize_core.report.stream import read_summary
+
+    for item in read_summary(state_folder(out) / SUMMARY, {}):
+        if luma := item.get("details", {}).get("luma"):
+            say(f"{item['source']}: {luma['words']}")
+
+
+def _say_outcome(outcome: Outcome, out: Path) -> None:
+    totals = outcome.totals
+    words = ("done", "degraded", "skipped", "failed", "left")
+    counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
+    say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
+    if outcome.comparisons is not None:
+        _say_comparisons(outcome.comparisons, out)
+    if totals["suspicious"]:
+        say(f"{totals['suspicious']} look suspicious: see the report")
+    if totals["failed"]:
+        say(f"failures with reasons and remedies: {out / '.colorize' / 'summary.json'}")
+    if outcome.ending.blocked:
+        say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
+    elif outcome.ending.stopped:
+        say("stopped; the same command resumes")
+
+
+def _say_comparisons(found: Comparisons, out: Path) -> None:
+    words = ((found.made, "made"), (found.current, "there before"), (found.failed, "failed"))
+    counts = ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to compare"
+    ended = f"; ended early: {found.ended}" if found.ended else ""
+    say(f"side by side: {counts}{ended}: {out / COMPARE_FOLDER}")
+
+
+def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
+    command = ["colorize_core", "--device", args.device]
+    for setting in settings_of(args):
+        command += ["--set", setting]
+    for option, value in (("--config", args.config), ("--overrides", args.overrides)):
+        command += [option, str(value)] if value else []
+    return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
+
+
+def _overrides_beside(source: str) -> Path | None:
+    """`overrides.yaml` inside a local source folder, used without being named."""
+    folder = None if source.startswith("@") else local_path(source)
+    path = folder / "overrides.yaml" if folder is not None else None
+    return path if path is not None and path.is_file() else None
+
+
+def _sample() -> str:
+    from colorize_core.samples import write_sample
+
+    say("no SRC: colorizing the built-in sample (scikit-image's pictures, made gray)")
+    return str(write_sample(SAMPLE))
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return command(parser(), run, argv)

@@ -1,0 +1,105 @@
+"""Train a generator: `colorize-archive train DATA --config flagship`.
+
+The same command goes on from the last checkpoint; another configuration starts its own run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.errors import EXIT_DONE, EXIT_RESUME
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options of the verb."""
+    p = Parser(prog="colorize-archive train", description=__doc__)
+    p.add_argument("data", type=user_path, help="folder, tar or zip of color photos")
+    p.add_argument(
+        "--config",
+        type=settings_file("train"),
+        default="flagship",
+        metavar="YAML",
+        help="a training recipe, as a file or by its name in configs/train (default: flagship)",
+    )
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="change one setting, e.g. stages.0.samples=20000; it belongs to the run's identity",
+    )
+    p.add_argument("--out", type=user_path, default=Path("runs"), help="where runs are kept")
+    p.add_argument("--cache", type=user_path, help="decoded photos (default: OUT/cache)")
+    p.add_argument("--val", type=user_path, help="folder of color photos to validate on")
+    p.add_argument("--runner", choices=("ray", "local"), default="ray", help="local = this process")
+    p.add_argument("--workers", type=int, default=1, help="processes, with --runner ray")
+    p.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train"
+    )
+    p.add_argument(
+        "--export", action="store_true", help="only export the newest checkpoint's generator"
+    )
+    p.add_argument("--threads", type=int, default=0, help="CPU threads per process")
+    return p
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or go on; print the path of the generator."""
+    try:
+        return _train(args)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from the last checkpoint")
+        return EXIT_RESUME
+
+
+def _train(args: argparse.Namespace) -> int:
+    from colorize_core.config import TrainConfig, load_config
+
+    config = load_config(TrainConfig, args.config, args.overrides)
+
+    from colorize_core.training.run import LocalHost, RunSpec, export_newest, fit, prepare
+
+    spec = RunSpec(
+        config=config,
+        name=args.config.stem,
+        source=args.data.absolute(),
+        out=args.out.absolute(),
+        cache=(args.cache or args.out / "cache").absolute(),
+        val=args.val.absolute() if args.val else None,
+        device=args.device,
+        threads=args.threads,
+    )
+    if args.export:
+        export_newest(spec)
+    elif args.runner == "local":
+        fit(spec, LocalHost(args.device))
+    else:
+        from colorize_core.pipeline.ray_train import train_on_ray
+
+        # Mistakes show here, once, instead of in every worker again and again.
+        prepare(spec, workers=args.workers)
+        train_on_ray(
+            fit,
+            spec,
+            name=spec.folder.name,
+            storage=spec.out / "ray",
+            workers=args.workers,
+            device=args.device,
+            threads=args.threads,
+        )
+    print(spec.exported)
+    return EXIT_DONE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    return command(parser(), run, argv)
