@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -13,6 +14,13 @@ from pathlib import Path
 # Both names belong to this program wherever they stand.
 STATE_FOLDER = ".colorize"
 TEMP_PREFIX = ".colorize-tmp-"
+
+_NO_FOLDER_SYNC = frozenset(
+    {
+        *(errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY),
+        *(errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM),
+    }
+)
 
 
 @contextmanager
@@ -121,8 +129,16 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush a folder's entries to the disk, so that a rename in it survives a power cut."""
-    sync_file(path)
+    """Flush a folder's entries to the disk, so that a rename in it survives a power cut.
+
+    Shares that know no such thing (sshfs, vboxsf, some SMB servers) refuse it for every folder;
+    there, the file's own fsync is all that can be had.
+    """
+    try:
+        sync_file(path)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def remove_stale_temporaries(folder: Path) -> int:

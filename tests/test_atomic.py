@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,3 +66,55 @@ def test_a_torn_last_line_never_swallows_the_next(tmp_path: Path):
         file.write(b"tor")
     append_lines(path, ["two", "three"])
     assert path.read_bytes() == b"one\ntor\ntwo\nthree\n"
+
+
+NO_FOLDER_FSYNC = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int fsync(int fd) {
+    static int (*real)(int);
+    struct stat s;
+    if (!real) real = dlsym(RTLD_NEXT, "fsync");
+    if (fstat(fd, &s) == 0 && S_ISDIR(s.st_mode)) { errno = REASON; return -1; }
+    return real(fd);
+}
+"""
+WRITE_ALL = """
+import sys
+from pathlib import Path
+from colorize_core.atomic import append_lines, publish_bytes, publish_folder
+out = Path(sys.argv[1])
+publish_bytes(out / "a" / "b.bin", b"whole")
+append_lines(out / "lines.jsonl", ["one"])
+with publish_folder(out / "frames") as folder:
+    (folder / "1.png").write_bytes(b"1")
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.parametrize(
+    ("reason", "works"), [("EINVAL", True), ("EOPNOTSUPP", True), ("EIO", False)]
+)
+def test_shares_that_refuse_fsync_of_a_folder(tmp_path: Path, reason: str, works: bool):
+    (tmp_path / "no_sync.c").write_text(NO_FOLDER_FSYNC.replace("REASON", reason))
+    library = tmp_path / "no_sync.so"
+    build = ["gcc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "no_sync.c"), "-ldl"]
+    subprocess.run(build, check=True)
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE_ALL, str(out)],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == works, done.stderr
+    # A disk that fails is not a share that cannot.
+    assert works or "Input/output error" in done.stderr
+    if works:
+        files = {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.*")}
+        assert files == {"a/b.bin": b"whole", "lines.jsonl": b"one\n", "frames/1.png": b"1"}
