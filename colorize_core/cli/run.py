@@ -69,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--units", type=_positive, metavar="N", help=argparse.SUPPRESS)
     p.add_argument("--retry-failed", action="store_true", help="try failed items again")
     p.add_argument("--follow-links", action="store_true", help="follow links that lead out of SRC")
+    for name, text in (
+        ("exclude", "leave these files and folders out; repeatable"),
+        ("include", "take only these, also out of a bin that is named; repeatable"),
+    ):
+        p.add_argument(f"--{name}", action="append", default=[], metavar="GLOB", help=text)
     p.add_argument(
         "--drain-seconds", type=float, default=45.0, metavar="S", help="for running units"
     )
@@ -133,6 +138,8 @@ def run(args: argparse.Namespace) -> int:
         retry_failed=args.retry_failed,
         limit=args.limit,
         compare=args.compare,
+        exclude=tuple(args.exclude),
+        include=tuple(args.include),
         max_units=args.units,
     )
     overrides_path = args.overrides or _overrides_beside(source)
@@ -187,6 +194,9 @@ def _say_outcome(outcome: Outcome, out: Path) -> None:
     words = ("done", "degraded", "skipped", "failed", "left")
     counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
     say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
+    for what, counted in outcome.left_out.items():
+        if counted:
+            say(f"{what}: {', '.join(f'{count} {name}' for name, count in counted.items())}")
     if outcome.comparisons is not None:
         _say_comparisons(outcome.comparisons, out)
     if totals["suspicious"]:
@@ -212,6 +222,8 @@ def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
         command += ["--set", setting]
     for option, value in (("--config", args.config), ("--overrides", args.overrides)):
         command += [option, str(value)] if value else []
+    for option in ("exclude", "include"):
+        command += [part for glob in getattr(args, option) for part in (f"--{option}", glob)]
     return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
 
 

@@ -147,6 +147,8 @@ class RunOptions:
     retry_failed: bool = False
     limit: int | None = None  # at most so many pending items
     compare: bool = False  # before and after side by side, when all is done
+    exclude: tuple[str, ...] = ()  # globs of what is left out
+    include: tuple[str, ...] = ()  # where there are any, nothing else is taken
     max_units: int | None = None  # at most so many units: calibration
     blocked_wait_seconds: float = 60.0  # how long a full disk is waited for
     min_lease_seconds: float = 300.0  # a unit may run this long before its worker counts as hung

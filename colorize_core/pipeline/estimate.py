@@ -14,6 +14,7 @@ from colorize_core.archive.records.manifest import Manifest, state_folder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.source.contents import stage_item
 from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import (
     EXIT_DONE,
@@ -83,6 +84,8 @@ def dry_run(
             staging=Path(scratch) / "staging",
             config_for=job.config_for,
             as_film=job.config.video.as_film,
+            exclude=job.options.exclude,
+            include=job.options.include,
         )
         manifest = Manifest(state_folder(job.out) / "manifest.jsonl")
         planner = Planner(
@@ -104,6 +107,8 @@ def dry_run(
         f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
     )
     say(f"to do: {photos} photos, {films.count} films with {films.frames} frames")
+    for suffix, count in by_suffix(found.unread).items():
+        say(f"not read: {count} {suffix}")
     for reason, count in found.ignored.items():
         say(f"left out: {count} {reason}")
     for path, error in found.problems:

@@ -32,7 +32,6 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import InputError, UnreachableError, is_transient
 from colorize_core.media.film.names import frames_name, output_name
-from colorize_core.media.photo import codec
 from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ class Planner:
         for item in photos:
             config = self._config_for(item.path)
             group = packed.setdefault(config, [])
-            group.append(PhotoTask(self.key(item), item, codec.output_path(item.path)))
+            group.append(PhotoTask(self.key(item), item, item.output))
             if len(group) >= _shard_size(config, len(photos), workers):
                 yield ImageShard(tuple(group), config)
                 group.clear()

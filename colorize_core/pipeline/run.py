@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from colorize_core import __version__
 from colorize_core.archive.records.lock import OutputLock
@@ -18,8 +18,10 @@ from colorize_core.archive.records.manifest import Manifest, state_folder
 from colorize_core.archive.records.summary import Judge, write_summary
 from colorize_core.archive.records.work import ItemReport, UnitReport, WorkUnit
 from colorize_core.archive.source.filters import suffix_of
+from colorize_core.archive.source.globs import nearest
 from colorize_core.archive.source.image_sequences import scan_frame_folders
 from colorize_core.archive.source.item import Scan
+from colorize_core.archive.source.kinds import Unread, by_suffix
 from colorize_core.archive.source.scan import folds_case, local_path, scan
 from colorize_core.atomic import remove_stale_temporaries
 from colorize_core.config import ColorizeConfig, RunOptions
@@ -28,10 +30,11 @@ from colorize_core.errors import (
     EXIT_RESUME,
     EXIT_SOME_FAILED,
     InputError,
+    UnsupportedError,
     UsageError,
 )
 from colorize_core.media.film.names import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
-from colorize_core.media.photo.codec import PHOTO_SUFFIXES, output_path
+from colorize_core.media.photo.codec import PHOTO_SUFFIXES, output_path, sniff
 from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
 from colorize_core.pipeline.loop import Ending, Loop, Pool
@@ -68,7 +71,8 @@ class Job:
 class Outcome:
     """How the run ended: exit code, totals by status, and the reason if it must be run again.
 
-    `comparisons` is None when none were asked for, or the run ended early.
+    `comparisons` is None when none were asked for, or the run ended early. `left_out` counts by
+    suffix what is "not read", and by reason what is "left out" on purpose.
     """
 
     exit_code: int
@@ -76,6 +80,7 @@ class Outcome:
     ending: Ending
     seconds: float
     comparisons: Comparisons | None = None
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def find_items(
@@ -86,6 +91,8 @@ def find_items(
     staging: Path | None,
     config_for: Callable[[str], ColorizeConfig],
     as_film: bool = False,
+    exclude: Sequence[str] = (),
+    include: Sequence[str] = (),
 ) -> Scan:
     """Scan SRC, with OUT left out; with `as_film`, each folder of pictures is one film.
 
@@ -102,7 +109,7 @@ def find_items(
 
     def outputs_of(path: str) -> tuple[str, ...]:
         if not as_film and suffix_of(path) not in FILM_SUFFIXES:
-            return (output_path(path),)
+            return (path,)
         video = config_for(path).video
         return film_outputs(path, container=video.container, frames=video.frames, is_folder=as_film)
 
@@ -128,9 +135,26 @@ def find_items(
         exclude=out,
         follow_links=follow_links,
         staging=staging,
+        name_photo=_photo_name,
+        is_photo=lambda head: sniff(head) in _ADDED,
         outputs_of=outputs_of,
+        exclude_globs=exclude,
+        include_globs=include,
         fold_case=fold_case,
     )
+
+
+# Of photos whose own suffix says nothing.
+_ADDED: Final = {
+    **{"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "bmp": ".bmp"},
+    **{"gif": ".png", "pnm": ".png"},
+}
+
+
+def _photo_name(path: str, head: Callable[[], bytes]) -> str:
+    if suffix_of(path) in PHOTO_SUFFIXES:
+        return output_path(path)
+    return path + _ADDED[str(sniff(head()))]
 
 
 def colorize_archive(
@@ -173,7 +197,11 @@ def colorize_archive(
             staging=state / "staging",
             config_for=job.config_for,
             as_film=job.config.video.as_film,
+            exclude=job.options.exclude,
+            include=job.options.include,
         )
+        for line in _said_of(found):
+            say(line)
         if job.options.compare:
             require_place(found.items)
         manifest = Manifest(state / "manifest.jsonl")
@@ -203,6 +231,7 @@ def colorize_archive(
             "weights_sha256": job.weights_sha256,
             "settings": asdict(job.config),
             "ignored": dict(found.ignored),
+            "unread": by_suffix(found.unread),
             "seconds": round(seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             **work,
@@ -222,7 +251,8 @@ def colorize_archive(
             )
             if comparisons.ended:
                 ending = Ending(stopped=True)
-    return Outcome(_exit_code(ending, totals), totals, ending, seconds, comparisons)
+    left_out = {"not read": by_suffix(found.unread), "left out": found.ignored}
+    return Outcome(_exit_code(ending, totals), totals, ending, seconds, comparisons, left_out)
 
 
 def _run(
@@ -279,6 +309,7 @@ def _make_pool(make_worker: Callable[[], Worker], options: RunOptions) -> tuple[
 
 def _record_problems(found: Scan, manifest: Manifest) -> list[str]:
     reports = [_problem(path, error) for path, error in found.problems]
+    reports += [_unread(item) for item in found.unread]
     manifest.append(r for r in reports if manifest.status(r.key) is None)
     return [report.key for report in reports]
 
@@ -294,6 +325,26 @@ def _problem(path: str, error: InputError) -> ItemReport:
         remedy=error.remedy,
         error=error.kind,
     )
+
+
+def _unread(item: Unread) -> ItemReport:
+    digest = hashlib.sha256(f"{item.path}\n{item.reason}".encode(errors="surrogatepass"))
+    return ItemReport(
+        key=f"unread-{digest.hexdigest()[:24]}",
+        kind="photo",
+        source=item.path,
+        status="skipped",
+        reason=item.reason,
+        remedy=item.remedy,
+        error=UnsupportedError.kind,
+    )
+
+
+def _said_of(found: Scan) -> Iterator[str]:
+    paths = [item.path for item in found.items]
+    for glob in found.unused:
+        near = nearest(glob.text, paths)
+        yield f"{glob.text!r} fits nothing in SRC" + (f"; nearest: {near}" if near else "")
 
 
 def _exit_code(ending: Ending, totals: Mapping[str, int]) -> int:

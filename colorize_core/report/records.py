@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 STATUSES: Final = ("done", "degraded", "skipped", "failed")
-FILTERS: Final = ("all", "suspicious", "failed", "degraded", "skipped", "films")
+FILTERS: Final = ("all", "suspicious", "failed", "degraded", "skipped", "unread", "films")
 _THUMBNAIL: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.(jpg|webp|png|mp4|webm)")
 
 
@@ -36,9 +36,10 @@ def page_record(item: Mapping[str, Any]) -> dict[str, Any]:
         "preview": _preview(details.get("thumbnails")),
         "kept": _texts(details.get("kept")),
         "lost": _texts(details.get("lost")),
+        "unread": status == "skipped" and bool(item.get("error")),
         "facts": _facts(item, details),
     }
-    return {name: value for name, value in record.items() if value not in ("", None, [], {})}
+    return {name: value for name, value in record.items() if value not in ("", None, [], {}, False)}
 
 
 def filters_of(record: Mapping[str, Any]) -> list[str]:
@@ -48,6 +49,8 @@ def filters_of(record: Mapping[str, Any]) -> list[str]:
         names.append("suspicious")
     if record["status"] != "done":
         names.append(record["status"])
+    if record.get("unread"):
+        names.append("unread")
     if record["kind"] == "film":
         names.append("films")
     return names

@@ -41,6 +41,7 @@ const colorizeReport = (() => {
   const fits = (record, filter) =>
     filter === "all" ||
     (filter === "suspicious" && Boolean(record.suspicious)) ||
+    (filter === "unread" && Boolean(record.unread)) ||
     (filter === "films" && record.kind === "film") ||
     record.status === filter;
 

@@ -62,11 +62,11 @@ def without_collisions(
         keys = {
             # Such file systems also take composed and decomposed accents for the same.
             unicodedata.normalize("NFC", output).casefold() if fold_case else output: output
-            for output in outputs_of(row.path)
+            for output in _outputs(row, outputs_of)
         }
         problem = (
             next(filter(None, (_misplaced(o, place, real) for o in keys.values())), None)
-            or _overlong(row.path, list(keys.values()))
+            or _overlong(row, list(keys.values()))
             or _clash(row.path, keys, files, folders)
         )
         if problem:
@@ -79,11 +79,16 @@ def without_collisions(
     return kept
 
 
-def _overlong(path: str, outputs: Sequence[str]) -> UnsafePathError | None:
-    if len(outputs) > 1:
+def _outputs(row: Row, outputs_of: Callable[[str], Sequence[str]]) -> Sequence[str]:
+    """A photo that is copied, because it has color, keeps its name."""
+    return (row.path + row.added, row.path) if row.added else outputs_of(row.path)
+
+
+def _overlong(row: Row, outputs: Sequence[str]) -> UnsafePathError | None:
+    if len(outputs) > 1 and not row.added:
         return None  # which one it will be, is known when the film has been looked at
     try:
-        check_length(path, *outputs)
+        check_length(row.path, outputs[0])
     except UnsafePathError as error:
         return error
     return None

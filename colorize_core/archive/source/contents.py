@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import uuid
@@ -25,6 +24,7 @@ from colorize_core.errors import (
     OutOfSpaceError,
     TooLargeError,
     UsageError,
+    is_disk_full,
 )
 
 # Of a photo: nothing larger is read into memory.
@@ -99,7 +99,7 @@ def _copy(item: SourceItem, target: Path, staging: Path) -> None:
                 file.write(chunk)
                 file.flush()
             except OSError as error:
-                if error.errno == errno.ENOSPC:
+                if is_disk_full(error):
                     raise _no_space(item, staging) from error
                 raise
 

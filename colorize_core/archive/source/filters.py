@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from colorize_core.archive.source.globs import Glob, comparable
+from colorize_core.archive.source.kinds import (
+    SIDECARS,
+    Unread,
+    says_nothing,
+    unread_by_head,
+    unread_by_suffix,
+)
+from colorize_core.archive.source.leftovers import leftover
 from colorize_core.atomic import STATE_FOLDER, TEMP_PREFIX
 from colorize_core.errors import InputError, UnsafePathError
 
@@ -21,77 +31,168 @@ ARCHIVE_SUFFIXES = (
     ".txz",
 )
 
-JUNK = "junk"
 OTHER = "not a picture or film"
-ARCHIVE = "archive inside the source (give it as SRC)"
 LINK = "link not followed"
 SPECIAL = "not a regular file"
 TWICE = "listed twice"
 OUTPUT = "inside OUT"
+EXCLUDED = "left out by --exclude"
+NOT_INCLUDED = "not named by --include"
 
-_JUNK_NAMES = frozenset(
-    {
-        ".ds_store",
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "__macosx",
-        ".appledouble",
-        ".spotlight-v100",
-        ".trashes",
-        ".fseventsd",
-        "$recycle.bin",
-        "system volume information",
-        ".thumbnails",
-        "@eadir",
-        STATE_FOLDER,
-    }
-)
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _NAME_BYTES = 255  # what common file systems allow for one name
+
+Head = Callable[[], bytes]
 
 
 class Row(NamedTuple):
     """One found file.
 
-    `location` None stands for the scan's prefix + `path`; an integer stamp is mtime_ns.
+    `location` None stands for the scan's prefix + `path`; an integer stamp is mtime_ns. `added` is
+    the suffix that a photo's output gets in addition.
     """
 
     path: str
     location: str | None
     size: int
     stamp: int | str
+    added: str = ""
+
+
+def _same_name(path: str, head: Head) -> str:
+    return path
 
 
 @dataclass
 class ScanFilter:
-    """What a scan looks for, and what it met besides."""
+    """What a scan looks for, and what it met besides.
+
+    Attributes:
+        photo_suffixes: lower case, with the dot.
+        film_suffixes: likewise.
+        name_photo: from a photo's path, and what gives its first bytes, to its output's path: the
+            same, or with one suffix more. It reads the bytes only where they can matter.
+        is_photo: whether the first bytes are those of a photo, under a suffix that says nothing.
+        exclude: files and folders that are left out.
+        include: where there are any, only what fits one of them is taken. A bin or another leftover
+            that one of them names is entered too.
+        ignored: counts by reason of what is left out on purpose.
+        unread: what looks like a picture, film, document or archive and is not read.
+        problems: items that cannot be used, by path.
+        used: the globs that fitted something.
+    """
 
     photo_suffixes: frozenset[str]
     film_suffixes: frozenset[str]
+    name_photo: Callable[[str, Head], str] = _same_name
+    is_photo: Callable[[bytes], bool] = lambda head: False
+    exclude: tuple[Glob, ...] = ()
+    include: tuple[Glob, ...] = ()
     ignored: Counter[str] = field(default_factory=Counter)
+    unread: list[Unread] = field(default_factory=list)
     problems: list[tuple[str, InputError]] = field(default_factory=list)
+    used: set[Glob] = field(default_factory=set)
 
     def is_wanted(self, name: str) -> bool:
         """Whether a file name has the suffix of a photo or film."""
         suffix = suffix_of(name)
         return suffix in self.photo_suffixes or suffix in self.film_suffixes
 
-    def accept(self, name: str) -> bool:
-        """Like `is_wanted`, but counts what is not, by reason."""
-        if is_junk(name):
-            self.ignored[JUNK] += 1
-        elif self.is_wanted(name):
-            return True
-        elif is_archive(name):
-            self.ignored[ARCHIVE] += 1
+    def accept(self, path: str, head: Head, *, may_look: bool = True) -> str | None:
+        """What is added to the path of a wanted file; None, counted, for all others.
+
+        Args:
+            path: of the file, whose folders have been looked at.
+            head: gives its first HEAD_BYTES.
+            may_look: into files whose suffix says nothing.
+        """
+        if self.leaves_out(path) or not self._is_included(path):
+            return None
+        suffix = suffix_of(path)
+        if suffix in self.film_suffixes:
+            return ""
+        if suffix in self.photo_suffixes:
+            return self._added(path, head)
+        found = unread_by_suffix(path, suffix)
+        if found is None and may_look and says_nothing(suffix):
+            data = head()
+            if self.is_photo(data):
+                return self._added(path, lambda: data)
+            found = unread_by_head(path, suffix, data)
+        if found is not None:
+            self.unread.append(found)
         else:
-            self.ignored[OTHER] += 1
+            self.ignored[f"sidecar {suffix}" if suffix in SIDECARS else OTHER] += 1
+        return None
+
+    def accept_inside(self, path: str, head: Head, *, may_look: bool = True) -> str | None:
+        """Like `accept`, for a file whose folders nobody has looked at."""
+        if any(self.leaves_out(folder) for folder in _folders(path)):
+            return None
+        return self.accept(path, head, may_look=may_look)
+
+    def accept_named(self, path: str, head: Head) -> str | None:
+        """Like `accept`, for a file that a list names: it is wanted also in a bin."""
+        if any(self._is_excluded(folder) for folder in _folders(path)):
+            return None
+        return self.accept(path, head)
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether a file or folder is left out by its own name; counted."""
+        reason = leftover(path.rpartition("/")[2])
+        if reason and not self._names_it(path):
+            self.ignored[reason] += 1
+            return True
+        return self._is_excluded(path)
+
+    def _is_excluded(self, path: str) -> bool:
+        for glob in self.exclude:
+            if glob.fits(path):
+                self.used.add(glob)
+                self.ignored[EXCLUDED] += 1
+                return True
         return False
 
     def problem(self, path: str, error: InputError) -> None:
         """Record an item that cannot be used."""
         self.problems.append((path, error))
+
+    def fresh(self) -> ScanFilter:
+        """One that looks for the same, and has met nothing yet."""
+        return replace(self, ignored=Counter(), unread=[], problems=[], used=set())
+
+    @property
+    def wanted(self) -> list[list[str]]:
+        """What decides about a name; JSON values."""
+        globs = ([glob.text for glob in globs] for globs in (self.exclude, self.include))
+        return [sorted(self.photo_suffixes), sorted(self.film_suffixes), *globs]
+
+    def unused(self) -> list[Glob]:
+        """The globs that fitted nothing."""
+        return [glob for glob in (*self.exclude, *self.include) if glob not in self.used]
+
+    def _is_included(self, path: str) -> bool:
+        if not self.include:
+            return True
+        fitting = [glob for glob in self.include if glob.fits_here_or_above(path)]
+        self.used.update(fitting)
+        self.ignored[NOT_INCLUDED] += not fitting
+        return bool(fitting)
+
+    def _names_it(self, path: str) -> bool:
+        name = comparable(path).rpartition("/")[2]
+        return any(name in comparable(glob.text).split("/") for glob in self.include)
+
+    def _added(self, path: str, head: Head) -> str:
+        return self.name_photo(path, head).removeprefix(path)
+
+
+def _folders(path: str) -> Iterator[str]:
+    """The folders that a file lies in, outermost first."""
+    at = path.find("/")
+    while at > 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
 
 
 def suffix_of(name: str) -> str:
@@ -101,13 +202,8 @@ def suffix_of(name: str) -> str:
 
 
 def is_archive(name: str) -> bool:
-    """Whether the name is that of a zip or tar."""
+    """Whether the name is that of a zip or tar that can be a source."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
-
-
-def is_junk(name: str) -> bool:
-    """Whether an operating system or this program left the file or folder behind."""
-    return name.startswith(("._", TEMP_PREFIX)) or name.lower() in _JUNK_NAMES
 
 
 def is_own(path: str) -> bool:

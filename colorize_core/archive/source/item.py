@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, overload
 
 from colorize_core.archive.source.filters import Row, suffix_of
+from colorize_core.archive.source.globs import Glob
+from colorize_core.archive.source.kinds import Unread
 from colorize_core.errors import InputError
 
 ItemKind = Literal["photo", "film"]
@@ -24,6 +26,8 @@ class SourceItem:
         stamp: changes with the content: "mtime_ns:..." (files, members of tars), "crc:..."
             (members of zips), "etag:...", "modified:...", "unknown:" (URLs).
         kind: by suffix.
+        added: the suffix that a photo's output gets in addition: its own format cannot be written,
+            or its name does not say what it is.
     """
 
     path: str
@@ -31,6 +35,12 @@ class SourceItem:
     size: int
     stamp: str
     kind: ItemKind
+    added: str = ""
+
+    @property
+    def output(self) -> str:
+        """Relative path of a photo's output. What a film's is, its content and settings decide."""
+        return self.path + self.added
 
 
 class Items(Sequence[SourceItem]):
@@ -51,13 +61,14 @@ class Items(Sequence[SourceItem]):
     def __getitem__(self, index: int | slice) -> SourceItem | Items:
         if isinstance(index, slice):
             return Items(self._rows[index], self._prefix, self._film_suffixes)
-        path, location, size, stamp = self._rows[index]
+        path, location, size, stamp, added = self._rows[index]
         return SourceItem(
             path=path,
             location=self._prefix + path if location is None else location,
             size=size,
             stamp=stamp if isinstance(stamp, str) else f"mtime_ns:{stamp}",
             kind="film" if suffix_of(path) in self._film_suffixes else "photo",
+            added=added,
         )
 
 
@@ -70,9 +81,13 @@ class Scan:
         items: sorted by path.
         ignored: counts by reason of what is left out on purpose.
         problems: items that cannot be used, by path; they are failures of the run.
+        unread: what looks like a picture, film, document or archive and is not read, by path.
+        unused: globs of `--exclude` and `--include` that fitted nothing.
     """
 
     source: str
     items: Sequence[SourceItem]
     ignored: Mapping[str, int]
     problems: Sequence[tuple[str, InputError]]
+    unread: Sequence[Unread] = ()
+    unused: Sequence[Glob] = ()

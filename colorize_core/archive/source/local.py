@@ -9,22 +9,24 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from colorize_core.archive.source.filters import (
-    JUNK,
     LINK,
     OUTPUT,
     SPECIAL,
+    Head,
     Row,
     ScanFilter,
-    is_junk,
     suffix_of,
 )
+from colorize_core.archive.source.kinds import HEAD_BYTES
 from colorize_core.errors import InputError, MissingError, UsageError
+
+_Accept = Callable[[str, Head], str | None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def walk_folder(
             continue
         real = os.path.realpath(entry.location) if entry.is_link else f"{trail[-1]}/{entry.name}"
         if not entry.is_folder:
-            yield from _file_rows(entry, real, notes, bounds)
+            yield from _file_rows(entry, real, notes, bounds, notes.accept)
         elif _may_enter(entry, real, trail, notes, bounds):
             trail.append(real)
             stack.append(iter(_sorted_entries(entry.location, entry.path + "/", notes)))
@@ -133,8 +135,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _may_enter(
     entry: _Entry, real: str, trail: list[str], notes: ScanFilter, bounds: Bounds
 ) -> bool:
-    if is_junk(entry.name):
-        notes.ignored[JUNK] += 1
+    if notes.leaves_out(entry.path):
+        pass
     elif bounds.excludes(real):
         notes.ignored[OUTPUT] += 1
     elif entry.is_link and (not bounds.follow_links or real in trail):
@@ -145,13 +147,17 @@ def _may_enter(
     return False
 
 
-def _file_rows(entry: _Entry, real: str, notes: ScanFilter, bounds: Bounds) -> Iterator[Row]:
+def _file_rows(
+    entry: _Entry, real: str, notes: ScanFilter, bounds: Bounds, accept: _Accept
+) -> Iterator[Row]:
     """Yield the entry's row, or note why there is none."""
     path = entry.path
     if entry.is_link and not suffix_of(entry.name) and not _exists(real):
         notes.problem(path, _broken_link(entry))  # perhaps to a folder of photos
         return
-    if not notes.accept(entry.name):
+    may_read = not bounds.excludes(real) and (not entry.is_link or bounds.allows(real))
+    added = accept(path, lambda: read_head(entry.location) if may_read else b"")
+    if added is None:
         return
     if entry.is_link and not bounds.allows(real):
         notes.ignored[LINK] += 1
@@ -166,9 +172,28 @@ def _file_rows(entry: _Entry, real: str, notes: ScanFilter, bounds: Bounds) -> I
         notes.problem(path, _broken_link(entry) if broken else unreadable(path, error))
         return
     if stat.S_ISREG(status.st_mode):
-        yield Row(path, None, status.st_size, status.st_mtime_ns)
+        yield Row(path, None, status.st_size, status.st_mtime_ns, added)
     else:
         notes.ignored[SPECIAL] += 1  # opening a pipe would wait for ever
+
+
+def read_head(path: str) -> bytes:
+    """The first HEAD_BYTES of a regular file; nothing of what is none, or cannot be read.
+
+    Whoever reads the whole file later says why it cannot be read.
+    """
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return b""
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return os.read(descriptor, HEAD_BYTES) if is_file else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def _exists(path: str) -> bool:
@@ -228,14 +253,14 @@ def list_glob(base: str, pattern: str, notes: ScanFilter, bounds: Bounds) -> Ite
             os.path.isdir(location),
         )
         if takes_folders or not entry.is_folder:
-            yield from _named(entry, notes, bounds)
+            yield from _named(entry, notes, bounds, notes.accept_inside)
 
 
-def _named(entry: _Entry, notes: ScanFilter, bounds: Bounds) -> Iterator[Row]:
+def _named(entry: _Entry, notes: ScanFilter, bounds: Bounds, accept: _Accept) -> Iterator[Row]:
     """Rows for one file or folder that a glob or a list names."""
     real = os.path.realpath(entry.location)
     if not entry.is_folder:
-        yield from _file_rows(entry, real, notes, bounds)
+        yield from _file_rows(entry, real, notes, bounds, accept)
     elif _may_enter(entry, real, [], notes, bounds):
         yield from walk_folder(entry.location, notes, bounds, prefix=entry.path + "/")
 
@@ -282,7 +307,7 @@ def list_file(list_path: str, notes: ScanFilter, exclude: Path | None) -> Iterat
         folder_bounds = bounds
         if entry.is_folder and not bounds.excludes(os.path.realpath(location)):
             folder_bounds = Bounds.of(location, follow_links=False, exclude=exclude)
-        for row in _named(entry, notes, folder_bounds):
+        for row in _named(entry, notes, folder_bounds, notes.accept_named):
             yield row._replace(location=location + row.path[len(path) :])
 
 

@@ -12,8 +12,10 @@ from html import unescape
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from colorize_core.archive.source.filters import JUNK, Row, ScanFilter, is_junk, safe_member_path
-from colorize_core.errors import InputError, MissingError, UnsafePathError, UsageError
+from colorize_core.archive.source.filters import Row, ScanFilter, safe_member_path
+from colorize_core.archive.source.kinds import HEAD_BYTES
+from colorize_core.archive.source.leftovers import leftover
+from colorize_core.errors import InputError, MissingError, UsageError
 
 CHUNK_BYTES = 1 << 20
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z][A-Za-z0-9+-]*::")
@@ -158,19 +160,23 @@ def list_url(url: str, notes: ScanFilter) -> Iterator[Row]:
 
 
 def _row(relative: str, info: Mapping[str, Any], system: Any, notes: ScanFilter) -> Iterator[Row]:
-    parts = relative.split("/")
-    if any(is_junk(part) for part in parts):
-        notes.ignored[JUNK] += 1
-    elif "error" in info:
+    if "error" in info:
         notes.problem(relative, info["error"])
-    elif notes.accept(parts[-1]):
-        size, stamp = _state(info)
-        name = info["name"]
-        location = name if _is_http(name) else system.unstrip_protocol(name)
-        try:
-            yield Row(safe_member_path(relative), location, size, stamp)
-        except UnsafePathError as error:
-            notes.problem(relative, error)
+        return
+    name = info["name"]
+    location = name if _is_http(name) else system.unstrip_protocol(name)
+    try:
+        # A request for each file that may be anything would take longer than the photos.
+        added = notes.accept_inside(relative, lambda: _head(location), may_look=False)
+        if added is not None:
+            yield Row(safe_member_path(relative), location, *_state(info), added)
+    except InputError as error:
+        notes.problem(relative, error)
+
+
+def _head(url: str) -> bytes:
+    with remote_errors(url), open_stream(url) as file:
+        return file.read(HEAD_BYTES)
 
 
 def _find(system: Any, root: str, notes: ScanFilter) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -207,7 +213,7 @@ def _crawl(system: Any, root: str, notes: ScanFilter) -> Iterator[Mapping[str, A
             inner = {n for n in below if n.endswith("/")}
             deep = {n for n in inner if n.count("/") - root.count("/") > _MOST_FOLDERS}
             notes.ignored[DEEP] += len(deep)
-            folders += [n for n in inner - deep if not is_junk(name_of(n))]
+            folders += [n for n in inner - deep if not leftover(name_of(n))]
             # Index pages do not tell sizes and versions; ask for those of the wanted files only.
             wanted = {n for n in below - inner if notes.is_wanted(name_of(n))}
             yield from ({"name": n} for n in below - inner - wanted)

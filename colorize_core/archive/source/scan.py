@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import os
 import re
@@ -16,11 +15,14 @@ from colorize_core.archive.source import local, remote
 from colorize_core.archive.source.collisions import Place, without_collisions
 from colorize_core.archive.source.filters import (
     ARCHIVE_SUFFIXES,
+    Head,
     Row,
     ScanFilter,
     is_archive,
 )
+from colorize_core.archive.source.globs import Glob
 from colorize_core.archive.source.item import Items, Scan
+from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.archive.source.zip_tar import opened
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE, fetched, unpacked
 from colorize_core.atomic import TEMP_PREFIX
@@ -28,6 +30,7 @@ from colorize_core.errors import (
     InputError,
     OutOfSpaceError,
     UsageError,
+    is_disk_full,
 )
 
 
@@ -39,7 +42,11 @@ def scan(
     exclude: Path | None = None,
     follow_links: bool = False,
     staging: Path | None = None,
+    name_photo: Callable[[str, Head], str] | None = None,
+    is_photo: Callable[[bytes], bool] | None = None,
     outputs_of: Callable[[str], Sequence[str]] | None = None,
+    exclude_globs: Sequence[str] = (),
+    include_globs: Sequence[str] = (),
     fold_case: bool = False,
 ) -> Scan:
     """Find everything in a source.
@@ -54,19 +61,30 @@ def scan(
         follow_links: also take what links lead to outside the source, and enter linked folders.
         staging: where compressed tars are unpacked, and archives go whose server cannot send
             parts. Without it, compressed tars are listed and read in place, which is slow.
-        outputs_of: from an item's path to those that its output may get, to find items that would
+        name_photo: see ScanFilter. Default: the same name.
+        is_photo: see ScanFilter. Default: suffixes alone count.
+        outputs_of: from a film's path to those that its output may get, to find items that would
             overwrite each other. Default: the same path.
+        exclude_globs: files and folders to leave out; see Glob for the language.
+        include_globs: where there are any, nothing else is taken.
         fold_case: OUT's file system does not tell `A.jpg` from `a.jpg` (see `folds_case`).
 
     Raises:
         UsageError: nothing there, nothing of use in it, or not readable at all.
         OutOfSpaceError: no space in `staging`.
     """
-    notes = ScanFilter(photo_suffixes, film_suffixes)
+    notes = ScanFilter(
+        photo_suffixes,
+        film_suffixes,
+        name_photo or (lambda path, head: path),
+        is_photo or (lambda head: False),
+        tuple(map(Glob, exclude_globs)),
+        tuple(map(Glob, include_globs)),
+    )
     try:
         prefix, rows = _rows(source, notes, exclude, follow_links, staging)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if is_disk_full(error):
             raise OutOfSpaceError(f"{staging}: no space left", remedy=FREE_SPACE) from error
         raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
     except InputError as error:
@@ -81,6 +99,8 @@ def scan(
         items=Items(kept, prefix, film_suffixes),
         ignored={reason: n for reason, n in sorted(notes.ignored.items()) if n},
         problems=tuple(notes.problems),
+        unread=sorted(notes.unread),
+        unused=notes.unused(),
     )
 
 
@@ -132,14 +152,17 @@ def _file_rows(
 ) -> tuple[str, Iterable[Row]]:
     if is_archive(path.name):
         return _archive_rows(str(path), notes, staging)
-    if not notes.is_wanted(path.name):
+    added = notes.accept(path.name, lambda: local.read_head(str(path)))
+    if added is None:
+        for unread in notes.unread:
+            raise UsageError(f"{path}: {unread.reason}", remedy=unread.remedy)
         raise UsageError(f"{path}: not a photo, film or archive", remedy=_suffix_help(notes))
     if exclude is not None and exclude.resolve() == path.parent.resolve():
         raise UsageError(f"OUT {exclude} holds SRC itself", remedy="choose another OUT")
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{path}: not a regular file", remedy="check SRC")
-    return f"{path.parent}/", [Row(path.name, None, status.st_size, status.st_mtime_ns)]
+    return f"{path.parent}/", [Row(path.name, None, status.st_size, status.st_mtime_ns, added)]
 
 
 def _archive_rows(
@@ -158,13 +181,15 @@ def _archive_rows(
         archive = str(fetched(archive, cache))
         container = opened.cached_container(archive)
     return "", (
-        Row(path, opened.member_location(archive, member.name), member.size, member.stamp)
-        for path, member in container.members(notes)
+        Row(path, opened.member_location(archive, member.name), member.size, member.stamp, added)
+        for path, member, added in container.members(notes, may_look=not remote.is_url(archive))
     )
 
 
 def _nothing_found(source: str, notes: ScanFilter) -> str:
-    ignored = ", ".join(f"{count} {reason}" for reason, count in sorted(notes.ignored.items()))
+    counts = [(f"{suffix} (not read)", n) for suffix, n in by_suffix(notes.unread).items()]
+    counts += sorted(notes.ignored.items())
+    ignored = ", ".join(f"{count} {reason}" for reason, count in counts if count)
     return f"{source}: no photo or film in it" + (f"; left out: {ignored}" if ignored else "")
 
 

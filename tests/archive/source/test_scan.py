@@ -88,10 +88,12 @@ def test_junk_and_other_files_are_counted(tmp_path):
     found = find(write(tmp_path, "a.jpg", *junk, *other))
     assert paths(found) == ["a.jpg"]
     assert found.ignored == {
-        "junk": len(junk),
-        "not a picture or film": 3,
-        "archive inside the source (give it as SRC)": 2,
+        "junk": len(junk) - 2,
+        "thumbnails of a NAS or photo program": 2,
+        "not a picture or film": 2,
+        "sidecar .txt": 1,
     }
+    assert [item.path for item in found.unread] == ["old.tar.gz", "scans.zip"]
 
 
 def test_out_inside_the_source_is_left_out(tmp_path):
@@ -264,7 +266,7 @@ def test_nothing_there(tmp_path):
     with pytest.raises(UsageError, match=r"no photo or film in it.*known by their suffix"):
         find(tmp_path)
     write(tmp_path, "x.txt", "Thumbs.db")
-    with pytest.raises(UsageError, match="left out: 1 junk, 1 not a picture or film"):
+    with pytest.raises(UsageError, match=r"left out: 1 sidecar \.txt, 1 thumbnails of a NAS"):
         find(tmp_path)
     with pytest.raises(UsageError, match="no photo or film in it"):
         find(tmp_path / "*.jpg")
@@ -339,7 +341,7 @@ def test_list_file(tmp_path):
     assert paths(found) == sorted(expected)
     for item in found.items:
         assert Path(item.location).read_bytes() in item.location.encode()
-    assert found.ignored == {"listed twice": 1, "not a picture or film": 1}
+    assert found.ignored == {"listed twice": 1, "sidecar .txt": 1}
     assert problems(found) == {"missing.jpg": MissingError}
 
 

@@ -145,7 +145,7 @@ def test_a_folder_on_a_web_server(server):
         "ü&#.jpg": "x/ü&#.jpg".encode(),
     }
     assert [item.path for item in found.items] == sorted(item.path for item in found.items)
-    assert found.ignored == {"junk": 1, "not a picture or film": 1}
+    assert found.ignored == {"thumbnails of a NAS or photo program": 1, "sidecar .txt": 1}
     item = found.items[0]
     assert item.size == len("x/b c.jpg")
     assert item.location == f"{server.url}/x/b%20c.jpg"

@@ -20,13 +20,13 @@ from tarfile import (  # type: ignore[attr-defined]
 from typing import BinaryIO, NamedTuple, Protocol, Self, cast
 
 from colorize_core.archive.source.filters import (
-    JUNK,
     LINK,
     SPECIAL,
+    Head,
     ScanFilter,
-    is_junk,
     safe_member_path,
 )
+from colorize_core.archive.source.kinds import HEAD_BYTES
 from colorize_core.archive.source.remote import CHUNK_BYTES
 from colorize_core.errors import (
     InputError,
@@ -69,8 +69,8 @@ class Member(NamedTuple):
 class Container(Protocol):
     """An opened archive. Safe to read from several threads."""
 
-    def members(self, notes: ScanFilter) -> Iterator[tuple[str, Member]]:
-        """Yield safe paths and the members that are photos and films.
+    def members(self, notes: ScanFilter, *, may_look: bool) -> Iterator[tuple[str, Member, str]]:
+        """Yield safe paths, the members that are photos and films, and what their outputs add.
 
         Later members replace earlier ones of the same name.
         """
@@ -88,7 +88,7 @@ class ZipContainer:
     def __init__(self, file: BinaryIO) -> None:
         self._zip = zipfile.ZipFile(file)
 
-    def members(self, notes: ScanFilter) -> Iterator[tuple[str, Member]]:
+    def members(self, notes: ScanFilter, *, may_look: bool) -> Iterator[tuple[str, Member, str]]:
         """See Container."""
         infos = self._zip.infolist()
         for info in infos:
@@ -108,8 +108,9 @@ class ZipContainer:
                     f"{info.filename}: encrypted", remedy="unpack the zip with its password"
                 )
                 _refuse(info.filename, error, notes)
-            elif (path := accepted_path(info.filename, notes)) is not None:
-                yield path, self.find(info.filename)
+            elif (found := _accepted(self, info.filename, notes, may_look)) is not None:
+                path, added = found
+                yield path, self.find(info.filename), added
 
     def find(self, name: str) -> Member:
         """See Container."""
@@ -196,14 +197,15 @@ class TarContainer:
             self._ignored[OLDER] += 1
         self._index[info.name] = entry
 
-    def members(self, notes: ScanFilter) -> Iterator[tuple[str, Member]]:
+    def members(self, notes: ScanFilter, *, may_look: bool) -> Iterator[tuple[str, Member, str]]:
         """See Container."""
         notes.ignored.update(self._ignored)
         for name, error in self._problems:
             _refuse(name, error, notes)
         for name, (_, member) in self._index.items():
-            if (path := accepted_path(name, notes)) is not None:
-                yield path, member._replace(name=name)
+            if (found := _accepted(self, name, notes, may_look)) is not None:
+                path, added = found
+                yield path, member._replace(name=name), added
 
     def find(self, name: str) -> Member:
         """See Container."""
@@ -234,19 +236,32 @@ def member_time_ns(info: tarfile.TarInfo) -> int:
     return min(max(round(info.mtime * 10**9), 0), 2**62)
 
 
-def accepted_path(name: str, notes: ScanFilter) -> str | None:
-    """The safe path of a wanted member; notes why there is none."""
-    parts = name.replace("\\", "/").split("/")
-    if any(is_junk(part) for part in parts):
-        notes.ignored[JUNK] += 1
-        return None
-    if not notes.accept(parts[-1]):
-        return None
+def accepted_path(
+    name: str, notes: ScanFilter, head: Head, *, may_look: bool = True
+) -> tuple[str, str] | None:
+    """The safe path of a wanted member and what its output adds; notes why there is none."""
+    path, unsafe = name.replace("\\", "/"), None
     try:
-        return safe_member_path(name)
+        path = safe_member_path(name)
     except UnsafePathError as error:
+        unsafe = error
+    try:
+        added = notes.accept_inside(path, head, may_look=may_look)
+        if unsafe is not None and added is not None:
+            raise unsafe
+    except InputError as error:
         notes.problem(name, error)
         return None
+    return None if added is None else (path, added)
+
+
+def _accepted(
+    container: Container, name: str, notes: ScanFilter, may_look: bool
+) -> tuple[str, str] | None:
+    def head() -> bytes:
+        return next(container.chunks(name), b"")[:HEAD_BYTES]
+
+    return accepted_path(name, notes, head, may_look=may_look)
 
 
 def _refuse(name: str, error: InputError, notes: ScanFilter) -> None:

@@ -24,6 +24,7 @@ from colorize_core.archive.source.filters import (
     safe_member_path,
     suffix_of,
 )
+from colorize_core.archive.source.kinds import HEAD_BYTES, Unread
 from colorize_core.archive.source.remote import (
     CHUNK_BYTES,
     is_url,
@@ -46,16 +47,21 @@ from colorize_core.atomic import publish, publish_bytes
 from colorize_core.errors import (
     InputError,
     OutOfSpaceError,
+    TooLargeError,
     UndecodableError,
     UnsafePathError,
     UnsupportedError,
     UsageError,
+    is_disk_full,
 )
 
 FREE_SPACE = "free some space and run the same command again"
 _RESERVE_BYTES = 64 << 20  # left free on the disk
 _TAIL_BYTES = 64 << 20  # read behind the last member for the checksum, no more
-_ERRORS = {e.kind: e for e in (InputError, UndecodableError, UnsafePathError, UnsupportedError)}
+_ERRORS = {
+    e.kind: e
+    for e in (InputError, TooLargeError, UndecodableError, UnsafePathError, UnsupportedError)
+}
 
 
 def unpacked(archive: str, staging: Path, notes: ScanFilter) -> Path:
@@ -69,25 +75,31 @@ def unpacked(archive: str, staging: Path, notes: ScanFilter) -> Path:
         OSError: the archive cannot be read.
     """
     state = remote_state(archive) if is_url(archive) else _local_state(archive)
-    suffixes = sorted(notes.photo_suffixes | notes.film_suffixes)
     name = f"unpacked-{_digest(archive)}-"
-    folder = staging / (name + _digest([state, suffixes]))
+    folder = staging / (name + _digest([state, notes.wanted]))
     marker = folder.with_name(folder.name + ".json")
     if not marker.exists():
         for old in staging.glob(f"{name}*"):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         folder.mkdir(parents=True)
-        fresh = ScanFilter(notes.photo_suffixes, notes.film_suffixes)
+        fresh = notes.fresh()
         _unpack(archive, folder, fresh)
         # The marker vouches for all files, also after a power cut.
         os.sync()
         problems = [(path, e.kind, e.message, e.remedy) for path, e in fresh.problems]
-        record = {"ignored": fresh.ignored, "problems": problems}
+        record = {
+            "ignored": fresh.ignored,
+            "problems": problems,
+            "unread": fresh.unread,
+            "used": [glob.text for glob in fresh.used],
+        }
         publish_bytes(marker, json.dumps(record).encode())
     record = json.loads(marker.read_bytes())
     notes.ignored.update(record["ignored"])
     for path, kind, message, remedy in record["problems"]:
         notes.problem(path, _ERRORS[kind](message, remedy=remedy))
+    notes.unread += [Unread(*fields) for fields in record["unread"]]
+    notes.used.update(g for g in (*notes.exclude, *notes.include) if g.text in record["used"])
     return folder
 
 
@@ -128,6 +140,7 @@ def _digest(value: object) -> str:
 
 def _unpack(archive: str, folder: Path, notes: ScanFilter) -> None:
     last = None
+    room = shutil.disk_usage(folder).free
     remote = is_url(archive)
     with (
         remote_errors(archive) if remote else contextlib.nullcontext(),
@@ -140,7 +153,7 @@ def _unpack(archive: str, folder: Path, notes: ScanFilter) -> None:
                 tarfile.open(fileobj=plain, mode="r|", tarinfo=StrictTarInfo) as tar,
             ):
                 for info in tar:
-                    _unpack_member(tar, info, folder, notes)
+                    _unpack_member(tar, info, folder, notes, room)
                     last = info.name
                 # Reading to the end compares the checksum of the whole.
                 left = _TAIL_BYTES
@@ -169,8 +182,28 @@ def _decompressed(packed: BinaryIO) -> Iterator[BinaryIO]:
             yield source
 
 
+class _Packed:
+    """A member of a tar that can be read once, yet be looked at before."""
+
+    def __init__(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        self._file = cast(BinaryIO, tar.extractfile(info))
+        self._head: bytes | None = None
+
+    def head(self) -> bytes:
+        """The first HEAD_BYTES."""
+        if self._head is None:
+            self._head = self._file.read(HEAD_BYTES)
+        return self._head
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole content, once."""
+        yield self.head()
+        while chunk := self._file.read(CHUNK_BYTES):
+            yield chunk
+
+
 def _unpack_member(
-    tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path, notes: ScanFilter
+    tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path, notes: ScanFilter, room: int
 ) -> None:
     if info.isdir():
         return
@@ -180,21 +213,18 @@ def _unpack_member(
     if not (info.isreg() or info.islnk()) or info.issparse():
         notes.ignored[SPECIAL] += 1
         return
-    path = accepted_path(info.name, notes)
-    if path is None:
+    packed = None if info.islnk() else _Packed(tar, info)
+    found = accepted_path(info.name, notes, packed.head if packed else bytes)
+    if found is None:
         return
-    target = folder / path
+    path, _ = found
+    if info.size > room:
+        notes.problem(path, _no_room(path, info.size, room))
+        return
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            target.unlink()
-            notes.ignored[OLDER] += 1
-        if info.islnk():
-            _link(info, target, folder, notes)
-        else:
-            _write(tar, info, target)
+        _place(packed, info, folder / path, folder, notes)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if is_disk_full(error):
             raise _no_space(folder, info.size) from error
         if error.errno not in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG):
             raise
@@ -204,13 +234,25 @@ def _unpack_member(
         notes.problem(path, clash)
 
 
-def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, target: Path) -> None:
+def _place(
+    packed: _Packed | None, info: tarfile.TarInfo, target: Path, folder: Path, notes: ScanFilter
+) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.unlink()
+        notes.ignored[OLDER] += 1
+    if packed is None:
+        _link(info, target, folder, notes)
+    else:
+        _write(info, packed, target)
+
+
+def _write(info: tarfile.TarInfo, packed: _Packed, target: Path) -> None:
     if shutil.disk_usage(target.parent).free < info.size + _RESERVE_BYTES:
         raise _no_space(target.parent, info.size)
-    source = tar.extractfile(info)
     try:
         with target.open("xb") as file:
-            shutil.copyfileobj(cast(BinaryIO, source), file, CHUNK_BYTES)
+            file.writelines(packed.chunks())
         if target.stat().st_size != info.size:
             raise tarfile.ReadError(f"cut off inside {info.name}")
     except BaseException:
@@ -230,6 +272,13 @@ def _link(info: tarfile.TarInfo, target: Path, folder: Path, notes: ScanFilter) 
         os.link(first, target)
     else:
         notes.ignored[LINK] += 1
+
+
+def _no_room(path: str, size: int, room: int) -> TooLargeError:
+    return TooLargeError(
+        f"{path}: the archive promises {size} bytes for it, more than the {room} that are free",
+        remedy="if that is true, unpack it where there is room and give that folder as SRC",
+    )
 
 
 def _no_space(folder: Path, needed: int) -> OutOfSpaceError:
