@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from colorize_core.errors import UnsupportedError
+from colorize_core.media.film.conversions import conversion
 from colorize_core.media.film.film import FilmProbe, StreamInfo
 
 MUXERS = {"mkv": "matroska", "mp4": "mp4", "mov": "mov", "webm": "webm"}
@@ -21,14 +22,6 @@ _ENCODERS = {
 }
 # Possible, but hardly any player opens it and its color tags are lost: on request only.
 _UNUSUAL = {("mp4", "ffv1")}
-# Subtitles that are text on both sides are rewritten: from codec to codec, per container.
-CONVERTED_SUBTITLES = {
-    ("mov_text", "mkv"): "subrip",
-    ("subrip", "mp4"): "mov_text",
-    ("subrip", "mov"): "mov_text",
-    ("text", "mp4"): "mov_text",
-    ("text", "mov"): "mov_text",
-}
 
 
 class ContainerSettings(Protocol):
@@ -124,7 +117,19 @@ def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
         and not stream.is_attached_picture
         and container in stream.muxable_in
     ]
+    notes += _converted_sound(probe, container)
     return ContainerChoice(container, _lost(probe, container, codec), tuple(notes))
+
+
+def _converted_sound(probe: FilmProbe, container: str) -> list[str]:
+    sound = [s for s in probe.streams if s.kind == "audio" and container not in s.muxable_in]
+    kept = [(stream, conversion(stream, container)) for stream in sound]
+    return [
+        f"audio stream {stream.index} ({stream.codec}) is kept as {codec}, "
+        f"{'packet by packet' if codec == 'aac' else 'sample by sample'}"
+        for stream, codec in kept
+        if codec
+    ]
 
 
 def _lost(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:
@@ -147,7 +152,7 @@ def is_kept(stream: StreamInfo, container: str) -> bool:
         return True
     if stream.is_attached_picture:
         return container == "mkv"
-    return (stream.codec, container) in CONVERTED_SUBTITLES
+    return conversion(stream, container) is not None
 
 
 def _in_milliseconds(probe: FilmProbe) -> bool:

@@ -40,6 +40,8 @@ class StreamInfo:
         muxable_in: containers that take it as it is.
         is_redundant: it repeats what the container says elsewhere (chapters, time code), so the
             muxer writes it anew.
+        sample_format: FFmpeg's name for how sound is decoded, "" without a decoder.
+        is_plain_latm: AAC in LATM that can go over as plain AAC.
     """
 
     index: int
@@ -50,6 +52,8 @@ class StreamInfo:
     muxable_in: frozenset[str]
     is_attached_picture: bool
     is_redundant: bool
+    sample_format: str = ""
+    is_plain_latm: bool = False
 
 
 @dataclass(frozen=True)

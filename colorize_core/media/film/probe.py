@@ -23,6 +23,7 @@ from colorize_core.media.film.demux import (
 )
 from colorize_core.media.film.display_matrix import display_matrix
 from colorize_core.media.film.film import ColorTags, FilmProbe, StreamInfo
+from colorize_core.media.film.latm import is_plain
 from colorize_core.media.film.planes import working_format
 
 # Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
@@ -168,7 +169,16 @@ def _stream_info(stream: Any, container: Any) -> StreamInfo:
         is_redundant=stream.type == "data"
         and in_mov
         and (bool(container.chapters()) or "timecode" in tags),
+        sample_format=_sample_format(stream),
+        is_plain_latm=codec == "aac_latm" and is_plain(stream),
     )
+
+
+def _sample_format(stream: Any) -> str:
+    context = stream.codec_context
+    if stream.type != "audio" or context is None or context.format is None:
+        return ""
+    return str(context.format.name) if context.sample_rate and context.channels else ""
 
 
 def _color_tags(frame: Any, context: Any) -> ColorTags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from colorize_core.media.film.mux import matroska
 from colorize_core.media.film.mux.luma_check import LumaCheck, compare_luma
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import add_streams, file_tags
-from colorize_core.media.film.mux.verify import Muxed, stream_kind, verify_film
+from colorize_core.media.film.mux.verify import Muxed, PacketTally, stream_kind, verify_film
 
 # Their streams say nothing about the shape of pixels; Matroska has to.
 _WITHOUT_ASPECT = {"ffv1", "av1", "prores"}
@@ -81,20 +81,20 @@ def join_segments(
         with writing(output):
             shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
             muxed = _mux(path, shown, segments, temporary, depth, choice, note)
-        seconds, offset, lost = verify_film(temporary, probe, muxed)
+        found = verify_film(temporary, probe, muxed)
         luma = None
         if verify_luma:
             luma = compare_luma(path, probe, temporary, deinterlace=deinterlace)
             if luma.differing and luma.is_lossless:
                 raise VerifyError(f"Y' differs from the source's in {luma.differing} frames")
     notes = list(choice.notes)
-    if offset:
-        notes.append(f"all streams start {offset} ms later, to keep early sound")
+    if found.moved:
+        notes.append(f"all streams start {found.moved} ms later, to keep early sound")
     return JoinResult(
         frames=probe.frames,
-        seconds=seconds,
-        lost=choice.lost + lost,
-        damage=probe.notes + muxed.damage,
+        seconds=found.seconds,
+        lost=choice.lost + found.lost,
+        damage=probe.notes + muxed.damage + found.damage,
         notes=tuple(notes),
         luma=luma,
     )
@@ -150,18 +150,21 @@ def _mux(
         result.metadata.update(file_tags(source.metadata, note))
         targets = add_streams(path, source, first, result, probe, choice.container)
         result.set_chapters(source.chapters())
-        color = targets.pop(probe.video_index)
+        color = targets.pop(probe.video_index).stream
         if patch_aspect:
             color.set_display_rotation(matroska.PLACEHOLDER_ROTATION)
         result.start_encoding()
         kinds = Counter(stream_kind(stream) for stream in result.streams)
         copies = StreamCopier(source, targets, choice.container)
-        packets: Counter[int] = Counter()
         own = _color_packets(segments, probe, depth, color)
+        tally = PacketTally()
         for packet in heapq.merge(own, copies.packets(), key=_decode_time):
-            packets[packet.stream_index] += 1
-            result.mux_one(packet)
-        muxed = Muxed(color.index, packets, kinds, copies.damage())
+            tally.count(packet)
+            # A damaged packet of sound must not cost the film. Which one it was does not matter
+            # (muxers hold packets back): the result is counted when it is verified.
+            with suppress(av.InvalidDataError, av.ArgumentError):
+                result.mux_one(packet)
+        muxed = Muxed(color.index, tally, kinds, copies.damage())
     if patch_aspect:
         matroska.write_sample_aspect(temporary, probe.width, probe.height, probe.sample_aspect)
     return muxed

@@ -1,4 +1,4 @@
-"""Sound, subtitles and further streams, packet by packet, as they are."""
+"""Sound, subtitles and further streams, packet by packet: as they are, or rewritten."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
+
+from colorize_core.media.film.latm import LatmUnwrapper
+from colorize_core.media.film.mux.sound import SoundConverter
+from colorize_core.media.film.mux.streams import Target
 
 _LENGTH_BYTES = 2  # mov_text begins with the length of the text
 
@@ -20,9 +24,14 @@ class StreamCopier:
         container: of the result.
     """
 
-    def __init__(self, source: Any, targets: dict[int, Any], container: str) -> None:
+    def __init__(self, source: Any, targets: dict[int, Target], container: str) -> None:
         self._source = source
         self._targets = targets
+        self._sound = {
+            index: _sound_rewriter(source.streams[index], target)
+            for index, target in targets.items()
+            if target.rewritten_as and target.stream.type == "audio"
+        }
         self._is_strict = container in ("mp4", "mov")
         self._last: dict[int, int] = {}
         self._moved: Counter[int] = Counter()
@@ -30,6 +39,38 @@ class StreamCopier:
 
     def packets(self) -> Iterator[Any]:
         """Yield packets in the order of the file, addressed to their new stream."""
+        for packet in self._demuxed():
+            index = packet.stream.index  # the one in a flush packet itself is 0
+            if index in self._sound:
+                for sound in self._sound[index].packets(packet):
+                    sound.stream = self._targets[index].stream
+                    self._keep_order(sound, index)
+                    yield sound
+                continue
+            if packet.pts is None and packet.dts is None:
+                if packet.size == 0:
+                    continue  # the flush packet at the end
+                packet.pts = self._last.get(index, 0)  # a cover has no time
+            copied = _rewritten(packet, self._targets[index].rewritten_as)
+            if copied is not None:
+                copied.stream = self._targets[index].stream
+                self._keep_order(copied, index)
+                yield copied
+
+    def damage(self) -> tuple[str, ...]:
+        """What went wrong, for the report."""
+        notes = [
+            f"{count} packets of stream {index} had times out of order"
+            for index, count in self._moved.items()
+        ]
+        notes += [
+            f"{sound.damaged} packets of audio stream {index} are damaged and left out"
+            for index, sound in self._sound.items()
+            if sound.damaged
+        ]
+        return (*notes, self._error) if self._error else tuple(notes)
+
+    def _demuxed(self) -> Iterator[Any]:
         streams = [self._source.streams[index] for index in self._targets]
         packets = iter(self._source.demux(*streams)) if streams else iter(())
         while True:
@@ -37,53 +78,40 @@ class StreamCopier:
                 packet = next(packets, None)
             except MemoryError:
                 raise
-            except av.FFmpegError as error:
-                self._error = f"sound and subtitles stop early: {error.strerror}"
+            except av.FFmpegError:
+                self._error = "the source cannot be read to its end: sound and subtitles stop early"
                 return
             if packet is None:
                 return
-            if packet.pts is None and packet.dts is None:
-                if packet.size == 0:
-                    continue  # the flush packet at the end
-                packet.pts = self._last.get(packet.stream_index, 0)  # a cover has no time
-            index = packet.stream_index
-            copied = self._convert(packet, self._targets[index])
-            if copied is not None:
-                self._keep_order(copied, index)
-                yield copied
-
-    def damage(self) -> tuple[str, ...]:
-        """What went wrong, for the report."""
-        moved = [
-            f"{count} packets of stream {index} had times out of order"
-            for index, count in self._moved.items()
-        ]
-        return (*moved, self._error) if self._error else tuple(moved)
-
-    def _convert(self, packet: Any, target: Any) -> Any | None:
-        """Address a packet to its new stream; text between MP4 and Matroska is rewritten."""
-        codec = packet.stream.codec_context
-        was_mov_text = codec is not None and codec.name == "mov_text"
-        is_mov_text = self._is_strict and target.type == "subtitle"
-        if target.type == "subtitle" and was_mov_text != is_mov_text:
-            text = bytes(packet)
-            text = text[_LENGTH_BYTES:][: _length(text)] if was_mov_text else _measured(text)
-            if len(text) <= (0 if was_mov_text else _LENGTH_BYTES):
-                return None  # MP4 fills pauses with empty texts
-            packet = _with_data(packet, text)
-        packet.stream = target
-        return packet
+            yield packet
 
     def _keep_order(self, packet: Any, index: int) -> None:
         if packet.dts is None:
             packet.dts = packet.pts
         last = self._last.get(index)
         if last is not None and (packet.dts < last or (self._is_strict and packet.dts == last)):
+            # Short packets share a tick of a coarse clock: that is no damage.
+            self._moved[index] += packet.dts < last
             packet.dts = last + self._is_strict
             if packet.pts is not None:
                 packet.pts = max(packet.pts, packet.dts)
-            self._moved[index] += 1
         self._last[index] = packet.dts
+
+
+def _sound_rewriter(stream: Any, target: Target) -> SoundConverter | LatmUnwrapper:
+    return LatmUnwrapper(stream) if target.rewritten_as == "aac" else SoundConverter(target.stream)
+
+
+def _rewritten(packet: Any, codec: str | None) -> Any | None:
+    """The packet as it is, or its text for another container; None for a text without letters."""
+    if codec is None:
+        return packet
+    text = bytes(packet)
+    if packet.stream.codec_context.name == "mov_text":
+        text = text[_LENGTH_BYTES:][: _length(text)]
+    if not text:
+        return None  # MP4 fills pauses with empty texts
+    return _with_data(packet, _measured(text) if codec == "mov_text" else text)
 
 
 def _length(text: bytes) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colorize_core.media.film.container_choice import CONVERTED_SUBTITLES, is_kept
+from colorize_core.media.film.container_choice import is_kept
+from colorize_core.media.film.conversions import conversion
 from colorize_core.media.film.demux import open_film
-from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.film import FilmProbe, StreamInfo
+from colorize_core.media.film.latm import add_aac
+from colorize_core.media.film.mux.sound import add_pcm
 
 # The muxer writes these about the file itself; copied, they would describe the source.
 _OWN_TAGS = {
@@ -40,11 +44,19 @@ def _stream_tags(tags: dict[str, str]) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Target:
+    """Stream of the result for one of the source; `rewritten_as` names its codec if it is new."""
+
+    stream: Any
+    rewritten_as: str | None = None
+
+
 def add_streams(
     path: Path, source: Any, first: Any, result: Any, probe: FilmProbe, container: str
-) -> dict[int, Any]:
-    """Create the result's streams in the source's order; map source index to new stream."""
-    targets: dict[int, Any] = {}
+) -> dict[int, Target]:
+    """Create the result's streams in the source's order, by index in the source."""
+    targets: dict[int, Target] = {}
     for info in probe.streams:
         stream = source.streams[info.index]
         is_color = info.index == probe.video_index
@@ -57,17 +69,27 @@ def add_streams(
             _attach_cover(path, info.index, result)
             continue
         if is_color:
-            new = _add_color(first.streams.video[0], result, probe)
-        elif container in info.muxable_in:
-            new = result.add_stream_from_template(stream, opaque=True)
-            new.time_base = stream.time_base
+            target = Target(_add_color(first.streams.video[0], result, probe))
         else:
-            new = result.add_mux_stream(CONVERTED_SUBTITLES[info.codec, container])
-            new.time_base = stream.time_base
-        new.disposition = int(stream.disposition)
-        new.metadata.update(_stream_tags(stream.metadata))
-        targets[info.index] = new
+            target = _add_other(path, stream, info, result, container)
+        target.stream.disposition = int(stream.disposition)
+        target.stream.metadata.update(_stream_tags(stream.metadata))
+        targets[info.index] = target
     return targets
+
+
+def _add_other(path: Path, stream: Any, info: StreamInfo, result: Any, container: str) -> Target:
+    codec = None if container in info.muxable_in else conversion(info, container)
+    if codec is None:
+        new = result.add_stream_from_template(stream, opaque=True)
+    elif info.kind == "audio" and codec == "aac":
+        return Target(add_aac(result, stream, path), codec)
+    elif info.kind == "audio":
+        return Target(add_pcm(result, stream, codec), codec)
+    else:
+        new = result.add_mux_stream(codec)
+    new.time_base = stream.time_base
+    return Target(new, codec)
 
 
 def _add_color(template: Any, result: Any, probe: FilmProbe) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,13 +19,46 @@ from colorize_core.media.film.display_matrix import Matrix, display_matrix, is_s
 from colorize_core.media.film.film import FilmProbe
 
 
+class PacketTally:
+    """Packets per stream: how many, and a digest of the bytes of sound."""
+
+    def __init__(self) -> None:
+        self.packets: Counter[int] = Counter()
+        self._sound: dict[int, Any] = {}
+
+    def count(self, packet: Any) -> None:
+        """Add one packet."""
+        index = packet.stream_index
+        self.packets[index] += 1
+        if packet.stream.type == "audio":
+            self._sound.setdefault(index, hashlib.blake2b()).update(bytes(packet))
+
+    def digest(self, index: int) -> bytes:
+        """All bytes of a sound stream, whichever packets they are in."""
+        return bytes(self._sound[index].digest()) if index in self._sound else b""
+
+
 @dataclass(frozen=True)
 class Muxed:
-    """What went into the file: the index of the color stream, packets per stream, streams."""
+    """What went into the file: the index of the color stream, its packets, kinds of streams."""
 
     color_index: int
-    packets: Counter[int]
+    tally: PacketTally
     kinds: Counter[str]
+    damage: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What the finished file is.
+
+    `moved` says by how many milliseconds all its streams were moved; `lost` is of the geometry,
+    and of the time for which the last frame is shown; `damage` counts packets that are not there.
+    """
+
+    seconds: float
+    moved: int
+    lost: tuple[str, ...]
     damage: tuple[str, ...]
 
 
@@ -34,38 +68,34 @@ def stream_kind(stream: Any) -> str:
     return "attachment" if is_cover else str(stream.type)
 
 
-def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> tuple[float, int, tuple[str, ...]]:
+def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
     """Demux the result and compare it with what went in.
 
-    Returns:
-        Its duration in seconds, by how many milliseconds all its streams were moved, and what is
-        lost: of the geometry, and of the time for which the last frame is shown.
+    Raises:
+        VerifyError: a stream or frames are missing, or frames are shown at other times.
     """
+    tally = PacketTally()
     with open_film(result) as container:
         kinds = Counter(stream_kind(stream) for stream in container.streams)
         # MP4 shows chapters as a data track of their own.
         missing = muxed.kinds - kinds
         color = container.streams[muxed.color_index]
-        packets: Counter[int] = Counter()
         shown: list[int] = []
         end = 0
         for packet in container.demux():
             if packet.size == 0:
                 continue
-            packets[packet.stream_index] += 1
+            tally.count(packet)
             if packet.stream_index == color.index:
                 shown.append(packet.pts)
                 end = max(end, packet.pts + (packet.duration or 0))
         seconds = float(container.duration or 0) / av.time_base
-        is_subtitle = [stream.type == "subtitle" for stream in container.streams]
+        types = [stream.type for stream in container.streams]
         time_base = color.time_base
         aspect = color.sample_aspect_ratio or Fraction(1)
     if missing:
         raise VerifyError(f"the joined film lacks streams: {dict(missing)}")
-    for index, count in muxed.packets.items():
-        # MP4 fills the pauses between subtitles with empty packets.
-        if packets[index] != count and not (is_subtitle[index] and packets[index] > count):
-            raise VerifyError(f"stream {index}: {packets[index]} of {count} packets arrived")
+    damage = _left_out(types, muxed, tally)
     is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
     lost = [] if is_near else [f"the pixels' shape {probe.sample_aspect}"]
     if not _is_shown_alike(result, muxed.color_index, probe.display_matrix):
@@ -76,7 +106,28 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> tuple[float, in
     # Both ends of the last frame may be rounded.
     if short > 2 * max(time_base, probe.time_base):
         lost.append(f"the last {short:.2f} s of the last frame")
-    return seconds, moved, tuple(lost)
+    return Verified(seconds, moved, tuple(lost), damage)
+
+
+def _left_out(types: list[str], muxed: Muxed, found: PacketTally) -> tuple[str, ...]:
+    """Count what the muxer refused.
+
+    Raises:
+        VerifyError: of the pictures.
+    """
+    damage = []
+    for index, count in muxed.tally.packets.items():
+        arrived, kind = found.packets[index], types[index]
+        if index == muxed.color_index and arrived != count:
+            raise VerifyError(f"stream {index}: {arrived} of {count} packets arrived")
+        # MP4 fills the pauses between subtitles with empty packets.
+        if arrived == count or (kind == "subtitle" and arrived > count):
+            continue
+        # Other containers cut sound into other pieces: its bytes must be the same.
+        if kind == "audio" and found.digest(index) == muxed.tally.digest(index):
+            continue
+        damage.append(f"{kind} stream {index}: {arrived} of {count} packets are in the result")
+    return tuple(damage)
 
 
 def _compare_times(shown: NDArray[np.int64], time_base: Fraction, probe: FilmProbe) -> int:
