@@ -10,7 +10,8 @@ import av
 import numpy as np
 
 from colorize_core.errors import UnsupportedError
-from colorize_core.media.film.conversions import conversion
+from colorize_core.media.film.captions import LINE_21
+from colorize_core.media.film.conversions import captions_stream, conversion
 from colorize_core.media.film.film import FilmProbe, StreamInfo
 
 MUXERS = {"mkv": "matroska", "mp4": "mp4", "mov": "mov", "webm": "webm"}
@@ -42,12 +43,14 @@ class ContainerSettings(Protocol):
 class ContainerChoice:
     """The chosen container ("mkv", "mp4", "mov", "webm") and what of the source is lost in it.
 
-    `notes` are differences that no viewer sees.
+    `notes` are differences that no viewer sees. `captions` is the codec of a stream that takes the
+    closed captions out of the pictures.
     """
 
     container: str
     lost: tuple[str, ...]
     notes: tuple[str, ...]
+    captions: str | None = None
 
 
 def what_container_keeps(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
@@ -118,7 +121,11 @@ def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
         and container in stream.muxable_in
     ]
     notes += _converted_sound(probe, container)
-    return ContainerChoice(container, _lost(probe, container, codec), tuple(notes))
+    captions = captions_stream(container, codec) if LINE_21 in probe.captions else None
+    if captions:
+        notes.append(f"closed captions are in a stream of their own ({captions})")
+    lost = _lost(probe, container, codec) + _lost_of_captions(probe, container, codec)
+    return ContainerChoice(container, lost, tuple(notes), captions)
 
 
 def _converted_sound(probe: FilmProbe, container: str) -> list[str]:
@@ -130,6 +137,17 @@ def _converted_sound(probe: FilmProbe, container: str) -> list[str]:
         for stream, codec in kept
         if codec
     ]
+
+
+def _lost_of_captions(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:
+    stream = captions_stream(container, codec)
+    kept = probe.captions if stream is None else {LINE_21} if stream else set()
+    lost = [f"closed captions ({kind})" for kind in sorted(probe.captions - kept)]
+    tracks = [s for s in probe.streams if s.codec == "eia_608" and container not in s.muxable_in]
+    texts = {conversion(track, container) for track in tracks}
+    if "mov_text" in texts or (stream == "mov_text" and LINE_21 in probe.captions):
+        lost.append("places and colors of closed captions")
+    return tuple(lost)
 
 
 def _lost(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:

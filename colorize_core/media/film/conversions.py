@@ -11,7 +11,12 @@ _SUBTITLES = {
     ("subrip", "mov"): "mov_text",
     ("text", "mp4"): "mov_text",
     ("text", "mov"): "mov_text",
+    ("eia_608", "mkv"): "ass",
+    ("eia_608", "mp4"): "mov_text",
 }
+# Captions of line 21 inside the pictures, where the encoder does not put them into its own.
+_CAPTIONS = {"mkv": "ass", "mov": "eia_608", "mp4": "mov_text"}
+_ENCODERS_OF_CAPTIONS = {"libx264", "h264_nvenc", "hevc_nvenc"}
 # Sound is decoded and kept as PCM with equal samples, so in containers that hold PCM.
 _WITH_PCM = {"mkv", "mp4", "mov"}
 _PCM = {
@@ -45,3 +50,12 @@ def conversion(stream: StreamInfo, container: str) -> str | None:
     if sample_format == "s32" and stream.codec in _AT_MOST_24_BITS:
         return "pcm_s24le"
     return _PCM.get(sample_format)
+
+
+def captions_stream(container: str, encoder: str) -> str | None:
+    """Find the codec of the stream that takes closed captions out of the pictures.
+
+    Returns:
+        None where the pictures keep them, "" where the container has no place for them.
+    """
+    return None if encoder in _ENCODERS_OF_CAPTIONS else _CAPTIONS.get(container, "")

@@ -86,6 +86,7 @@ class FilmProbe:
         is_segmentable: any range of frames can be decoded by itself.
         reason: why not, when it is not.
         notes: damage seen so far, in words for the report.
+        captions: kinds of closed captions inside the pictures, see media.film.captions.
     """
 
     container: str
@@ -112,6 +113,7 @@ class FilmProbe:
     is_segmentable: bool
     reason: str
     notes: tuple[str, ...]
+    captions: frozenset[str] = frozenset()
 
     @property
     def frames(self) -> int:

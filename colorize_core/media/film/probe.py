@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
+from colorize_core.media.film.captions import caption_kinds
 from colorize_core.media.film.container_choice import muxable_in
 from colorize_core.media.film.demux import (
     decode_packet,
@@ -226,6 +227,7 @@ class _Packets:
     is_cut_short: bool
     seconds: float
     error: str
+    captions: set[str]
 
 
 def _read_packets(path: Path, rate: Fraction) -> _Packets:
@@ -237,6 +239,8 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         last_seconds = 0.0
         last = (0, 0)
         error = ""
+        codec = stream.codec_context.codec.canonical_name
+        captions: set[str] = set()
         try:
             for packet in container.demux():
                 if packet.pts is not None and packet.size:
@@ -244,6 +248,7 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
                     last_seconds = max(last_seconds, float(end * packet.time_base))
                 if packet.stream_index != stream.index or packet.size == 0:
                     continue
+                captions |= caption_kinds(bytes(packet), codec)
                 if not packet.is_discard and _is_shown(packet, stream.codec_context.name):
                     times.append(packet.pts)
                     if packet.dts is not None:
@@ -262,7 +267,14 @@ def _read_packets(path: Path, rate: Fraction) -> _Packets:
         lost = max(declared - last_seconds, _missing_tail(container, stream, times, last))
         is_cut_short = lost > max(0.5, 0.01 * declared)
         return _Packets(
-            times, clock, keyframes, last[1], is_cut_short, max(declared, last_seconds), error
+            times,
+            clock,
+            keyframes,
+            last[1],
+            is_cut_short,
+            max(declared, last_seconds),
+            error,
+            captions,
         )
 
 
@@ -334,6 +346,7 @@ def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
         is_segmentable=not reason,
         reason=reason,
         notes=_damage(pts, head.time_base, packets) + ((about_times,) if about_times else ()),
+        captions=frozenset(packets.captions),
     )
 
 

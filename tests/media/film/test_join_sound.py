@@ -160,5 +160,5 @@ def test_damaged_latm_is_left_out(tmp_path):
     data[place + 3] ^= 0x40  # more streams in one than there are
     path.write_bytes(data)
     output, result = color_film(path, tmp_path / "out")
-    assert result.damage == ("1 packets of audio stream 1 are damaged and left out",)
+    assert result.damage == ("1 packets of stream 1 are damaged and left out",)
     assert len(shown(output, "a:0")) == len(packets) - 1

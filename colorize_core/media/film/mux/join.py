@@ -20,6 +20,7 @@ from colorize_core.media.film.demux import open_film
 from colorize_core.media.film.encoder import frame_number, writing
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.mux import matroska
+from colorize_core.media.film.mux.captions import PictureCaptions
 from colorize_core.media.film.mux.luma_check import LumaCheck, compare_luma
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import add_streams, file_tags
@@ -149,6 +150,9 @@ def _mux(
         stack.enter_context(result)
         result.metadata.update(file_tags(source.metadata, note))
         targets = add_streams(path, source, first, result, probe, choice.container)
+        captions = (
+            PictureCaptions(path, probe.codec, choice.captions, result) if choice.captions else None
+        )
         result.set_chapters(source.chapters())
         color = targets.pop(probe.video_index).stream
         if patch_aspect:
@@ -158,7 +162,8 @@ def _mux(
         copies = StreamCopier(source, targets, choice.container)
         own = _color_packets(segments, probe, depth, color)
         tally = PacketTally()
-        for packet in heapq.merge(own, copies.packets(), key=_decode_time):
+        others = [captions.packets()] if captions else []
+        for packet in heapq.merge(own, copies.packets(), *others, key=_decode_time):
             tally.count(packet)
             # A damaged packet of sound must not cost the film. Which one it was does not matter
             # (muxers hold packets back): the result is counted when it is verified.

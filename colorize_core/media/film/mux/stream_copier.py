@@ -9,6 +9,7 @@ from typing import Any
 import av
 
 from colorize_core.media.film.latm import LatmUnwrapper
+from colorize_core.media.film.mux.captions import CaptionConverter
 from colorize_core.media.film.mux.sound import SoundConverter
 from colorize_core.media.film.mux.streams import Target
 
@@ -27,10 +28,10 @@ class StreamCopier:
     def __init__(self, source: Any, targets: dict[int, Target], container: str) -> None:
         self._source = source
         self._targets = targets
-        self._sound = {
-            index: _sound_rewriter(source.streams[index], target)
+        self._rewriters = {
+            index: _rewriter(source.streams[index], target)
             for index, target in targets.items()
-            if target.rewritten_as and target.stream.type == "audio"
+            if target.rewritten_as and _is_decoded(source.streams[index])
         }
         self._is_strict = container in ("mp4", "mov")
         self._last: dict[int, int] = {}
@@ -41,11 +42,11 @@ class StreamCopier:
         """Yield packets in the order of the file, addressed to their new stream."""
         for packet in self._demuxed():
             index = packet.stream.index  # the one in a flush packet itself is 0
-            if index in self._sound:
-                for sound in self._sound[index].packets(packet):
-                    sound.stream = self._targets[index].stream
-                    self._keep_order(sound, index)
-                    yield sound
+            if index in self._rewriters:
+                for new in self._rewriters[index].packets(packet):
+                    new.stream = self._targets[index].stream
+                    self._keep_order(new, index)
+                    yield new
                 continue
             if packet.pts is None and packet.dts is None:
                 if packet.size == 0:
@@ -64,9 +65,9 @@ class StreamCopier:
             for index, count in self._moved.items()
         ]
         notes += [
-            f"{sound.damaged} packets of audio stream {index} are damaged and left out"
-            for index, sound in self._sound.items()
-            if sound.damaged
+            f"{rewriter.damaged} packets of stream {index} are damaged and left out"
+            for index, rewriter in self._rewriters.items()
+            if rewriter.damaged
         ]
         return (*notes, self._error) if self._error else tuple(notes)
 
@@ -98,7 +99,13 @@ class StreamCopier:
         self._last[index] = packet.dts
 
 
-def _sound_rewriter(stream: Any, target: Target) -> SoundConverter | LatmUnwrapper:
+def _is_decoded(stream: Any) -> bool:
+    return bool(stream.type == "audio" or stream.codec_context.codec.canonical_name == "eia_608")
+
+
+def _rewriter(stream: Any, target: Target) -> SoundConverter | LatmUnwrapper | CaptionConverter:
+    if stream.type == "subtitle":
+        return CaptionConverter(stream, str(target.rewritten_as))
     return LatmUnwrapper(stream) if target.rewritten_as == "aac" else SoundConverter(target.stream)
 
 

@@ -11,6 +11,7 @@ from colorize_core.media.film.conversions import conversion
 from colorize_core.media.film.demux import open_film
 from colorize_core.media.film.film import FilmProbe, StreamInfo
 from colorize_core.media.film.latm import add_aac
+from colorize_core.media.film.mux.captions import add_text
 from colorize_core.media.film.mux.sound import add_pcm
 
 # The muxer writes these about the file itself; copied, they would describe the source.
@@ -82,6 +83,8 @@ def _add_other(path: Path, stream: Any, info: StreamInfo, result: Any, container
     codec = None if container in info.muxable_in else conversion(info, container)
     if codec is None:
         new = result.add_stream_from_template(stream, opaque=True)
+    elif info.codec == "eia_608":
+        return Target(add_text(result, stream, codec), codec)
     elif info.kind == "audio" and codec == "aac":
         return Target(add_aac(result, stream, path), codec)
     elif info.kind == "audio":
