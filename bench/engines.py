@@ -22,7 +22,7 @@ import torch
 from colorize_core.archive.source.scan import scan
 from colorize_core.inference.calibration import calibration_pictures
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.media.photo.codec import PHOTO_SUFFIXES
+from colorize_core.media.picture.names import PHOTO_SUFFIXES
 from colorize_core.model.files import resolve_weights
 from colorize_core.model.onnx_export import INPUT, export_int8, export_onnx
 from colorize_core.samples import write_sample

@@ -15,7 +15,7 @@ from colorize_core.cli.command import Parser, command, say, settings_file, user_
 from colorize_core.config import EvaluateConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME, EXIT_SOME_FAILED, UsageError
 from colorize_core.media.film.names import FILM_SUFFIXES
-from colorize_core.media.photo.codec import PHOTO_SUFFIXES
+from colorize_core.media.picture.names import PHOTO_SUFFIXES
 from colorize_core.model.files import resolve_weights
 
 if TYPE_CHECKING:

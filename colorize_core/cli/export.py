@@ -9,7 +9,7 @@ from colorize_core.archive.source.scan import scan
 from colorize_core.cli.command import Parser, command, user_path
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.media.film.names import FILM_SUFFIXES
-from colorize_core.media.photo.codec import PHOTO_SUFFIXES
+from colorize_core.media.picture.names import PHOTO_SUFFIXES
 from colorize_core.model.files import resolve_weights
 
 

@@ -23,7 +23,7 @@ from colorize_core.config import EvaluateConfig, NetworkFile
 from colorize_core.errors import InputError, UnsupportedError
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.media.photo.codec import decode_photo
-from colorize_core.media.photo.icc import to_uint8
+from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture.resize import center_square, squeezed
 from colorize_core.metrics import image
 from colorize_core.metrics.features import Inception, SqueezeNet

@@ -21,8 +21,9 @@ from colorize_core.color.pixels import (
 )
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.signals import photo_signals
-from colorize_core.media.photo.codec import Page, Photo, encode_photo
-from colorize_core.media.photo.icc import to_uint8
+from colorize_core.media.photo.codec import encode_photo
+from colorize_core.media.photo.photo import Page, Photo
+from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture import thumbnails
 from colorize_core.media.picture.note import ComputedColorNote
 

@@ -24,7 +24,8 @@ from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photo_pages import PreparedPage
 from colorize_core.inference.prefetch import Prefetcher
-from colorize_core.media.photo.codec import Photo, decode_photo
+from colorize_core.media.photo.codec import decode_photo
+from colorize_core.media.photo.photo import Photo
 from colorize_core.media.picture.note import ComputedColorNote
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.

@@ -34,8 +34,9 @@ from colorize_core.errors import (
     UsageError,
 )
 from colorize_core.media.film.names import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
-from colorize_core.media.photo.codec import PHOTO_SUFFIXES, output_path, sniff
+from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from colorize_core.media.picture.note import ComputedColorNote
+from colorize_core.media.picture.sniff import sniff
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
 from colorize_core.pipeline.loop import Ending, Loop, Pool
 from colorize_core.pipeline.plan import Planner

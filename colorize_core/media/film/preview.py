@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from colorize_core.atomic import publish
 from colorize_core.media.film.demux import decode_packet
 from colorize_core.media.film.display_matrix import display_matrix, upright
-from colorize_core.media.picture.thumbnails import LONG_SIDE, fit, shrink, write_pair
+from colorize_core.media.picture.resize import fit, shrink
+from colorize_core.media.picture.thumbnails import LONG_SIDE, write_pair
 
 STRIP_FRAMES: Final = 24
 _CLIP_SECONDS: Final = 6.0

@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core.media.photo.codec import Page, Photo, encode_photo
-from colorize_core.media.photo.exif import PhotoMetadata
-from colorize_core.media.photo.icc import Samples, to_uint8
+from colorize_core.media.photo.codec import encode_photo
+from colorize_core.media.photo.photo import Page, Photo, PhotoMetadata
+from colorize_core.media.photo.raster import Samples, to_uint8
 from colorize_core.media.picture.note import ComputedColorNote
+from colorize_core.media.picture.resize import fit, shrink
 from colorize_core.media.picture.side_by_side import side_by_side
-from colorize_core.media.picture.thumbnails import fit, shrink
 
 # A picture of 24 megapixels is shown in full; both halves fit into what JPEG can hold.
 LONGEST_SIDE: Final = 6000

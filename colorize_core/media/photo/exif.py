@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from colorize_core.media.photo import ifd
 
@@ -18,17 +17,6 @@ _SRGB = 1
 # untagged flag, EXIF and XMP copies. Source: Adobe Photoshop File Formats Specification, Image
 # Resource IDs.
 _STALE_RESOURCES = frozenset({1033, 1036, 1039, 1041, 1058, 1059, 1060})
-
-
-@dataclass(frozen=True)
-class PhotoMetadata:
-    """Metadata of a photo, ready to be written beside upright sRGB pixels."""
-
-    exif: bytes | None = None  # TIFF-structured, orientation 1, thumbnail unlinked
-    xmp: bytes | None = None  # packet as found
-    iptc: bytes | None = None  # Photoshop image resources, IPTC-IIM among them, without thumbnails
-    dpi: tuple[float, float] | None = None  # horizontal, vertical, of the upright picture
-    extra: tuple[bytes, ...] = ()  # whole JPEG segments or PNG chunks copied as they are
 
 
 def exif_orientation(exif: bytes | None) -> int:

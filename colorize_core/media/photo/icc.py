@@ -1,45 +1,19 @@
-"""Decoded samples on their way to upright sRGB: ICC profiles, orientation, alpha."""
+"""Color management: samples with their ICC profile to sRGB."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
-Samples = NDArray[Any]  # uint8 or uint16, full range
+from colorize_core.media.photo.raster import Raster, Samples, strips, to_uint8
 
 # The creation date of lcms2's built-in profile is today: a constant one keeps outputs equal from
 # day to day.
 _PROFILE_DATE = slice(24, 36)
 _FIXED_DATE = bytes.fromhex("07d000010001000000000000")
 _PROFILE_HEADER_BYTES = 128
-
-
-def to_uint8(samples: Samples) -> NDArray[np.uint8]:
-    """Any uint8 or uint16 samples as uint8."""
-    if samples.dtype == np.uint8:
-        return samples.astype(np.uint8, copy=False)
-    # 65535 / 255 = 257 exactly.
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class Raster:
-    """Samples as the file holds them, before color management.
-
-    `samples` is HxW gray, HxWx3 RGB or HxWx4 CMYK (0 = no ink), uint8 or uint16 over the full
-    range; `alpha` HxW of the same dtype.
-    """
-
-    samples: Samples
-    alpha: Samples | None = None
-    icc: bytes | None = None
-    orientation: int = 1
 
 
 @functools.cache
@@ -78,17 +52,10 @@ def _without_profile(samples: Samples, channels: int) -> Samples:
         return samples
     top = int(np.iinfo(samples.dtype).max)
     color = np.empty((*samples.shape[:2], 3), samples.dtype)
-    for rows in _strips(samples):
+    for rows in strips(samples):
         light = top - samples[rows].astype(np.uint32)
         color[rows] = (light[..., :3] * light[..., 3:] + top // 2) // top
     return color
-
-
-def _strips(samples: Samples) -> Iterator[slice]:
-    """Row ranges of about a million samples, so that wide intermediates stay small."""
-    step = max(1, 2**20 // max(1, samples[:1].size))
-    for start in range(0, len(samples), step):
-        yield slice(start, start + step)
 
 
 def _convert(samples: Samples, channels: int, icc: bytes, space: str) -> Samples:
@@ -133,49 +100,4 @@ def _through_gray_curve(samples: Samples, icc: bytes, space: str) -> Samples:
         return samples
     if samples.dtype == np.uint16:
         return green[samples]
-    table = ((green[::257].astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return table[samples]
-
-
-def upright(array: Samples, orientation: int) -> Samples:
-    """Turn HxW or HxWxC as EXIF orientation 1..8 says. Source: EXIF 2.32, tag 274."""
-    if orientation in (2, 3):
-        array = array[:, ::-1]
-    if orientation in (3, 4):
-        array = array[::-1]
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (6, 7):
-        array = array[:, ::-1]
-    if orientation in (7, 8):
-        array = array[::-1]
-    # Codecs hand out read-only views, and torch warns about those.
-    return np.require(array, requirements=["C", "W"])
-
-
-def swaps_sides(orientation: int) -> bool:
-    """Whether width and height change places."""
-    return orientation >= 5
-
-
-def to_full_range(samples: Samples, bits: int) -> Samples:
-    """Stretch samples of 1..16 bits to the full range of uint8 (up to 8 bits) or uint16."""
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    if bits in (8, 16):
-        return samples.astype(dtype, copy=False)
-    top, full = (1 << bits) - 1, int(np.iinfo(dtype).max)
-    wide = np.minimum(samples.astype(np.uint32), top)
-    return ((wide * full + top // 2) // top).astype(dtype)
-
-
-def unassociated(samples: Samples, alpha: Samples) -> Samples:
-    """Divide color by alpha where a file stores it multiplied; full transparency stays 0."""
-    top = int(np.iinfo(samples.dtype).max)
-    color = np.empty_like(samples)
-    for rows in _strips(samples):
-        weight = alpha[rows].astype(np.uint32)
-        if samples.ndim == 3:
-            weight = weight[..., None]
-        divided = (samples[rows].astype(np.uint32) * top + weight // 2) // np.maximum(weight, 1)
-        color[rows] = np.minimum(divided, top)
-    return color
+    return to_uint8(green[::257])[samples]

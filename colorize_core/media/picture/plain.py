@@ -23,10 +23,16 @@ def write_picture(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) ->
     publish_bytes(path, encode_picture(path.suffix, pixels))
 
 
-def encode_picture(suffix: str, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    """The file `write_picture` would write."""
-    stored = pixels if pixels.ndim == 2 else pixels[..., ::-1]
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
+def encode_picture(
+    suffix: str, pixels: NDArray[np.uint8] | NDArray[np.uint16], jpeg_quality: int = _JPEG_QUALITY
+) -> bytes:
+    """The file `write_picture` would write.
+
+    Raises:
+        ValueError: the format cannot hold such a picture.
+    """
+    stored = pixels if pixels.ndim == 2 else pixels[..., ::-1]  # OpenCV wants BGR
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if suffix == ".jpg" else []
     ok, data = cv2.imencode(suffix, np.ascontiguousarray(stored), options)
     if not ok:
         raise ValueError(f"OpenCV cannot write {pixels.dtype} as {suffix}")

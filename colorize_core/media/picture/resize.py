@@ -1,10 +1,39 @@
-"""Resizes finished pictures: the squares that metrics and training look at."""
+"""Resizes finished pictures."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+
+def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """Size with the same aspect whose long side is at most `long_side`; each side at least 1.
+
+    Raises:
+        ValueError: a side is below 1.
+    """
+    if width < 1 or height < 1:
+        raise ValueError(f"a picture of {width} x {height} cannot be resized")
+    scale = min(1.0, long_side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def shrink(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize [H, W] or [H, W, 3] uint8 by area averaging; linearly where a side grows.
+
+    Raises:
+        ValueError: empty, or not uint8.
+    """
+    if picture.dtype != np.uint8 or picture.size == 0:
+        raise ValueError(f"expected a filled uint8 picture, found {picture.dtype} {picture.shape}")
+    if picture.shape[:2] == (height, width):
+        return picture
+    smaller = picture.shape[0] >= height and picture.shape[1] >= width
+    mode = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=mode)
+    return np.asarray(resized, dtype=np.uint8)
 
 
 def squeezed(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

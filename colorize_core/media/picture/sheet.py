@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from colorize_core.media.picture.thumbnails import fit, shrink
+from colorize_core.media.picture.resize import fit, shrink
 
 _TITLE_HEIGHT: Final = 18
 _GAP: Final = 8

@@ -6,11 +6,12 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.media.picture.plain import encode_picture
+from colorize_core.media.picture.resize import fit, shrink
 
 LONG_SIDE: Final = 400
 _JPEG_QUALITY: Final = 80
@@ -48,39 +49,9 @@ def write_pair(
     details: dict[str, Any] = {}
     for role, picture in (("before", before), ("after", after)):
         name = f"{key[:2]}/{key}-{role}.jpg"
-        _write(folder / name, _encode(picture, width, height))
+        _write(folder / name, encode_picture(".jpg", shrink(picture, width, height), _JPEG_QUALITY))
         details[role] = name
     return {**details, "width": width, "height": height}
-
-
-def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """Size with the same aspect whose long side is at most `long_side`; each side at least 1."""
-    if width < 1 or height < 1:
-        raise ValueError(f"a picture of {width} x {height} has no thumbnail")
-    scale = min(1.0, long_side / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def shrink(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize by area averaging, [H, W] or [H, W, 3] uint8."""
-    if picture.dtype != np.uint8 or picture.size == 0:
-        raise ValueError(f"expected a filled uint8 picture, found {picture.dtype} {picture.shape}")
-    if picture.shape[:2] == (height, width):
-        return picture
-    smaller = picture.shape[0] >= height and picture.shape[1] >= width
-    mode = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    resized = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=mode)
-    return np.asarray(resized, dtype=np.uint8)
-
-
-def _encode(picture: NDArray[np.uint8], width: int, height: int) -> bytes:
-    small = shrink(picture, width, height)
-    if small.ndim == 3:
-        small = np.ascontiguousarray(small[..., ::-1])  # OpenCV wants BGR
-    ok, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not ok:
-        raise ValueError(f"a picture of {width} x {height} did not encode as JPEG")
-    return bytes(data)
 
 
 def _write(path: Path, data: bytes) -> None:

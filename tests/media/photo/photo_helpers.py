@@ -11,7 +11,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from colorize_core.media.photo.codec import Photo, decode_photo, encode_photo
+from colorize_core.media.photo.codec import decode_photo, encode_photo
+from colorize_core.media.photo.photo import Photo
 from colorize_core.media.picture.note import ComputedColorNote
 
 NOTE = ComputedColorNote("colorize-archive 0.1.0", "5e" * 32)

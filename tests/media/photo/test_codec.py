@@ -18,8 +18,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorize_core.errors import InputError, TooLargeError, UndecodableError, UnsupportedError
-from colorize_core.media.photo.codec import PHOTO_SUFFIXES, output_path, sniff
 from colorize_core.media.photo.formats import pnm
+from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
+from colorize_core.media.picture.sniff import sniff
 from tests.media.photo.photo_helpers import (
     LIMIT,
     as_color,

@@ -12,7 +12,7 @@ from PIL import Image, IptcImagePlugin
 
 from colorize_core.media.photo import ifd
 from colorize_core.media.photo.exif import clean_resources, exif_orientation, normalized_exif
-from colorize_core.media.photo.formats.embedded import JPEG_XMP
+from colorize_core.media.photo.formats.jpeg_segments import JPEG_XMP
 from colorize_core.media.photo.xmp import check_packet, merged_packet
 from tests.media.photo.photo_helpers import (
     COMPUTED,

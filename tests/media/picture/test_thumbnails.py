@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from skimage import data
 
-from colorize_core.media.picture.thumbnails import LONG_SIDE, fit, shrink, thumbs_folder, write_pair
+from colorize_core.media.picture.resize import fit, shrink
+from colorize_core.media.picture.thumbnails import LONG_SIDE, thumbs_folder, write_pair
 
 
 def read(path):

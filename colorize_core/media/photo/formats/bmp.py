@@ -1,19 +1,47 @@
-"""BMP output. Written here because Pillow's 32-bit BMP loses alpha when it is read back.
+"""BMP. Written by hand because Pillow's 32-bit BMP loses alpha when it is read back.
 
 Source: Microsoft, BITMAPV4HEADER.
 """
 
 from __future__ import annotations
 
+import io
 import struct
+from collections.abc import Sequence
 
 import numpy as np
+from PIL import BmpImagePlugin
 
-from colorize_core.media.photo.icc import Samples
+from colorize_core.media.photo.formats.base import (
+    Decoded,
+    check_pixels,
+    dpi_of,
+    plain_mode,
+    split_alpha,
+    written_metadata,
+)
+from colorize_core.media.photo.photo import Photo, PhotoMetadata
+from colorize_core.media.photo.raster import Raster, Samples
+from colorize_core.media.picture.note import ComputedColorNote
 
 _HEADER_BYTES = 14 + 108
 _BITFIELDS = 3
 _SRGB = 0x73524742
+
+
+def decode(data: bytes, max_pixels: int) -> Decoded:
+    """See `base.Decoder`."""
+    image = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
+    check_pixels(*image.size, max_pixels)
+    image.load()
+    samples, alpha = split_alpha(np.asarray(image.convert(plain_mode(image))))
+    return Decoded((Raster(samples, alpha),), PhotoMetadata(dpi=dpi_of(image)))
+
+
+def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:
+    """See `base.Encoder`."""
+    metadata = written_metadata(photo, note)
+    return write_bmp(pages[0], metadata.xmp or b"", metadata.dpi)
 
 
 def write_bmp(pixels: Samples, xmp: bytes, dpi: tuple[float, float] | None) -> bytes:

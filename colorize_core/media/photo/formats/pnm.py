@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colorize_core.media.photo.icc import Samples
+from colorize_core.media.photo.formats.base import Decoded, check_pixels
+from colorize_core.media.photo.formats.png_chunks import text_chunks
+from colorize_core.media.photo.photo import PhotoMetadata
+from colorize_core.media.photo.raster import Raster, Samples
 
 _LONGEST_HEADER = 65536
 _PIECE_BYTES = 1 << 18
@@ -37,6 +40,16 @@ class PnmHeader:
     def channels(self) -> int:
         """Samples per pixel."""
         return 3 if self.kind in (3, 6) else 1
+
+
+def decode(data: bytes, max_pixels: int) -> Decoded:
+    """See `base.Decoder`."""
+    header = read_header(data)
+    check_pixels(header.width, header.height, max_pixels)
+    metadata = PhotoMetadata(extra=text_chunks("Comment", header.comments))
+    samples = read_samples(data, header)
+    warnings = ("only the first of its pictures was used",) if is_followed(data, header) else ()
+    return Decoded((Raster(samples),), metadata, warnings=warnings)
 
 
 def read_header(data: bytes) -> PnmHeader:

@@ -16,7 +16,8 @@ import tifffile
 from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.photo import ifd, xmp
 from colorize_core.media.photo.exif import ORIENTATION, clean_resources, patched_directory
-from colorize_core.media.photo.icc import (
+from colorize_core.media.photo.formats.tiff_layout import PageLayout, TiffLayout
+from colorize_core.media.photo.raster import (
     Raster,
     Samples,
     swaps_sides,
@@ -54,30 +55,6 @@ _LAYOUT_TAGS = frozenset(
         *(32995, 32996, 32997, 32998, 33421, 33422, _ICC, *ifd.SUBDIRECTORIES, 37724, 50838, 50839),
     }
 )
-
-
-@dataclass(frozen=True)
-class PageLayout:
-    """How one page was stored, and its tags, values in the byte order of the file."""
-
-    compression: int
-    tile: tuple[int, int] | None
-    turned: bool  # the tags asked for another orientation than the samples had
-    extra_sample: int  # TIFF ExtraSamples value that the page's alpha gets
-    resolution: tuple[tuple[int, int], tuple[int, int]] | None
-    resolution_unit: int
-    tags: tuple[tuple[int, int, int, bytes], ...]
-    xmp: bytes | None
-    exif: ifd.Directory | None
-    gps: ifd.Directory | None
-
-
-@dataclass(frozen=True)
-class TiffLayout:
-    """What a TIFF file needs to be written again."""
-
-    flavor: ifd.Flavor
-    pages: tuple[PageLayout, ...]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import numpy as np
 import tifffile
 
 from colorize_core.media.photo import ifd
-from colorize_core.media.photo.formats.tiff_read import PageLayout, TiffLayout
-from colorize_core.media.photo.icc import Samples, srgb_profile
+from colorize_core.media.photo.formats.tiff_layout import PageLayout, TiffLayout
+from colorize_core.media.photo.icc import srgb_profile
+from colorize_core.media.photo.raster import Samples
 
 _OLD_JPEG, _JPEG, _XMP = 6, 7, 700
 # How color is compressed, by how the gray was. Bilevel codes (CCITT 2, 3, 4 and 32771) cannot hold

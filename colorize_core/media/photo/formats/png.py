@@ -1,0 +1,73 @@
+"""PNG: read and written through libpng, which knows 16-bit RGB and every `tRNS`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import imagecodecs
+
+from colorize_core.errors import UndecodableError
+from colorize_core.media.photo.formats import png_chunks
+from colorize_core.media.photo.formats.base import (
+    Decoded,
+    check_pixels,
+    orientation_of,
+    split_alpha,
+    written_metadata,
+)
+from colorize_core.media.photo.photo import Photo
+from colorize_core.media.photo.raster import Raster, Samples
+from colorize_core.media.picture.note import ComputedColorNote
+
+_HINTS = frozenset({b"sRGB", b"gAMA", b"cHRM", b"pHYs", b"acTL"})
+_LEVEL = 4  # 30 % faster than 6 and 0.1 % larger
+
+
+def decode(data: bytes, max_pixels: int) -> Decoded:
+    """See `base.Decoder`."""
+    header = next(png_chunks.png_chunks(data), (b"", b""))
+    if header[0] != b"IHDR" or len(header[1]) != 13:
+        raise UndecodableError("no PNG header", remedy="copy it again from its origin")
+    width, height = (int.from_bytes(header[1][i : i + 4], "big") for i in (0, 4))
+    check_pixels(width, height, max_pixels)
+    stored = imagecodecs.png_decode(data)
+    samples, alpha = split_alpha(stored)
+    metadata = png_chunks.read_metadata(data)
+    chunks: dict[bytes, bytes] = {}
+    for kind, body in png_chunks.png_chunks(data):
+        if kind in _HINTS:
+            chunks.setdefault(kind, body)
+    icc = metadata.icc
+    if icc is None and b"sRGB" not in chunks and b"gAMA" in chunks:
+        icc = _gamma_profile(chunks, samples.ndim == 2)
+    warnings = ("only the first frame of an animation is kept",) if b"acTL" in chunks else ()
+    density = chunks.get(b"pHYs", b"")
+    dpi = None
+    if len(density) == 9 and density[8] == 1:
+        across, down = (int.from_bytes(density[i : i + 4], "big") for i in (0, 4))
+        dpi = (across * 0.0254, down * 0.0254) if across and down else None
+    raster = Raster(samples, alpha, icc, orientation_of(metadata.exif))
+    return Decoded((raster,), replace(metadata, dpi=dpi), warnings=warnings)
+
+
+def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:
+    """See `base.Encoder`."""
+    encoded = bytes(imagecodecs.png_encode(pages[0], _LEVEL))
+    return png_chunks.with_metadata(encoded, written_metadata(photo, note))
+
+
+def _gamma_profile(chunks: dict[bytes, bytes], gray: bool) -> bytes | None:
+    """A profile for a PNG that states its gamma by number; None where sRGB is as good."""
+    gamma = int.from_bytes(chunks[b"gAMA"], "big") / 100000
+    if gamma <= 0 or abs(gamma - 1 / 2.2) < 0.02:
+        return None
+    if gray:
+        profile: bytes = imagecodecs.cms_profile("gray", gamma=1 / gamma)
+        return profile
+    white, primaries = (0.3127, 0.329), (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+    if len(chunks.get(b"cHRM", b"")) == 32:
+        values = [int.from_bytes(chunks[b"cHRM"][i : i + 4], "big") / 1e5 for i in range(0, 32, 4)]
+        white, primaries = (values[0], values[1]), tuple(values[2:])  # type: ignore[assignment]
+    profile = imagecodecs.cms_profile("rgb", gamma=1 / gamma, whitepoint=white, primaries=primaries)
+    return profile

@@ -1,0 +1,59 @@
+"""A photo between its bytes and its colors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from colorize_core.media.photo.formats.tiff_layout import TiffLayout
+from colorize_core.media.photo.raster import Samples
+from colorize_core.media.picture.sniff import Format
+
+EXIF_PREFIX: Final = b"Exif\0\0"  # before the TIFF structure, in JPEG and where writers copied it
+
+
+@dataclass(frozen=True)
+class PhotoMetadata:
+    """What a file says about its picture: as found by a decoder, or as an encoder writes it.
+
+    Attributes:
+        exif: TIFF-structured block, without the prefix of JPEG.
+        xmp: packet.
+        resources: Photoshop image resources, IPTC-IIM among them.
+        icc: color profile.
+        dpi: horizontal, vertical.
+        extra: whole JPEG segments or PNG chunks that are copied as they are.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    resources: bytes | None = None
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    extra: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """One upright sRGB picture: `pixels` HxW or HxWx3, `alpha` HxW of the same dtype."""
+
+    pixels: Samples
+    alpha: Samples | None = None
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo and all that encoding its color version needs.
+
+    `warnings` name what was lost or guessed in decoding: the result is less than the file promised.
+    """
+
+    format: Format
+    encoded_format: Format
+    pages: tuple[Page, ...]
+    bit_depth: Literal[8, 16]
+    metadata: PhotoMetadata
+    lossless: bool
+    warnings: tuple[str, ...] = ()
+    turned: bool = False  # the file asked for another orientation than its pixels had
+    tiff: TiffLayout | None = None
