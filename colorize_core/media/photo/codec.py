@@ -103,7 +103,7 @@ def _not_a_photo(data: bytes) -> InputError:
 
 def _finish(kind: Format, decoded: Decoded, name: str) -> Photo:
     pages = []
-    warnings = list(decoded.warnings)
+    warnings = [*decoded.damage, *decoded.warnings]
     for raster in decoded.rasters:
         pixels, more = to_srgb(raster)
         warnings += more
@@ -122,6 +122,8 @@ def _finish(kind: Format, decoded: Decoded, name: str) -> Photo:
         metadata=metadata,
         lossless=decoded.lossless,
         warnings=tuple(dict.fromkeys(warnings)),
+        notes=decoded.notes,
+        is_damaged=bool(decoded.damage),
         turned=orientation != 1,
         tiff=decoded.tiff,
     )

@@ -45,7 +45,18 @@ class Page:
 class Photo:
     """A decoded photo and all that encoding its color version needs.
 
-    `warnings` name what was lost or guessed in decoding: the result is less than the file promised.
+    Attributes:
+        format: of the file.
+        encoded_format: of the result.
+        pages: at least one.
+        bit_depth: of the deepest page.
+        metadata: true of the upright sRGB picture.
+        lossless: the pixels were coded without loss.
+        warnings: what was lost or guessed in decoding: the result is less than the file promised.
+        notes: what is odd about the file but loses nothing.
+        is_damaged: pixels are missing or false (the warnings say which): never judge by its colors.
+        turned: the file asked for another orientation than its pixels had.
+        tiff: what a TIFF needs to be written again.
     """
 
     format: Format
@@ -55,5 +66,7 @@ class Photo:
     metadata: PhotoMetadata
     lossless: bool
     warnings: tuple[str, ...] = ()
-    turned: bool = False  # the file asked for another orientation than its pixels had
+    notes: tuple[str, ...] = ()
+    is_damaged: bool = False
+    turned: bool = False
     tiff: TiffLayout | None = None

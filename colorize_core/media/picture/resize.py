@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+Depth = TypeVar("Depth", np.uint8, np.uint16)
 
 
 def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
@@ -20,20 +24,20 @@ def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def shrink(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize [H, W] or [H, W, 3] uint8 by area averaging; linearly where a side grows.
+def shrink(picture: NDArray[Depth], width: int, height: int) -> NDArray[Depth]:
+    """Resize [H, W] or [H, W, C], uint8 or uint16, by area averaging; linearly where a side grows.
 
     Raises:
-        ValueError: empty, or not uint8.
+        ValueError: empty, or of another type.
     """
-    if picture.dtype != np.uint8 or picture.size == 0:
-        raise ValueError(f"expected a filled uint8 picture, found {picture.dtype} {picture.shape}")
+    if picture.dtype not in (np.uint8, np.uint16) or picture.size == 0:
+        raise ValueError(f"no picture of 8 or 16 bits: {picture.dtype} {picture.shape}")
     if picture.shape[:2] == (height, width):
         return picture
     smaller = picture.shape[0] >= height and picture.shape[1] >= width
     mode = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     resized = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=mode)
-    return np.asarray(resized, dtype=np.uint8)
+    return np.asarray(resized, dtype=picture.dtype)
 
 
 def squeezed(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

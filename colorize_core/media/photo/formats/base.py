@@ -25,12 +25,24 @@ from colorize_core.media.picture.note import ComputedColorNote
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a decoder found."""
+    """What a decoder found.
+
+    Attributes:
+        rasters: one per page.
+        metadata: of the file; of a TIFF, of its first page.
+        lossless: the pixels were coded without loss.
+        warnings: what the result loses of an intact file.
+        damage: what is wrong with the file, so that pixels are missing or false.
+        notes: what is odd but loses nothing.
+        tiff: where the file was one.
+    """
 
     rasters: tuple[Raster, ...]
     metadata: PhotoMetadata
     lossless: bool = True
     warnings: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     tiff: TiffLayout | None = None
 
 

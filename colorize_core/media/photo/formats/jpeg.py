@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import simplejpeg
 from PIL import Image, JpegImagePlugin
 
 from colorize_core.errors import UndecodableError, UnsupportedError
@@ -18,39 +19,59 @@ from colorize_core.media.photo.formats.base import (
     orientation_of,
     written_metadata,
 )
+from colorize_core.media.photo.formats.jpeg_damage import examine, require_enough_data
 from colorize_core.media.photo.photo import Photo
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
+
+# Baseline, extended and progressive Huffman; the same with arithmetic coding.
+_READ = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 
 
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
     frame = jpeg_segments.jpeg_frame(data)
-    if frame is not None and (frame[1] != 8 or frame[0] not in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)):
+    if frame is not None and (frame.bits != 8 or frame.marker not in _READ):
         raise UnsupportedError(
-            f"a {frame[1]}-bit or lossless JPEG", remedy="convert it to 16-bit TIFF or PNG"
+            f"a {frame.bits}-bit or lossless JPEG", remedy="convert it to 16-bit TIFF or PNG"
         )
-    image: Image.Image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
     check_pixels(*image.size, max_pixels)
-    warnings: tuple[str, ...] = ()
-    try:
-        image.load()
-    except OSError as error:
-        # With an end marker in place libjpeg delivers what there is, and fills the rest.
-        image = JpegImagePlugin.JpegImageFile(io.BytesIO(data + b"\xff\xd9"))
-        image.load()
-        filled = _filled_percent(np.asarray(image))
-        lost = f"up to {filled} % of the picture is" if filled else "parts may be"
-        warnings = (f"cut short or damaged: {lost} filled in",)
-        if filled == 100:
-            raise UndecodableError(
-                "no picture data before the end of the file",
-                remedy="copy it again from its origin",
-            ) from error
+    require_enough_data(data, *image.size)
+    samples, damage, notes = _samples(data, image.mode)
     icc = image.info.get("icc_profile")
     metadata = replace(jpeg_segments.read_metadata(data), icc=icc, dpi=dpi_of(image))
-    raster = Raster(np.asarray(image), None, icc, orientation_of(metadata.exif))
-    return Decoded((raster,), metadata, lossless=False, warnings=warnings)
+    raster = Raster(samples, None, icc, orientation_of(metadata.exif))
+    return Decoded((raster,), metadata, lossless=False, damage=damage, notes=notes)
+
+
+def _samples(data: bytes, mode: str) -> tuple[Samples, tuple[str, ...], tuple[str, ...]]:
+    """Samples HxW or HxWxC, what is damaged in them, and what is odd but harmless.
+
+    A decoder that stops at its first warning is asked first: nearly all files have none.
+    """
+    colorspace = {"L": "GRAY", "RGB": "RGB"}.get(mode)
+    if colorspace and jpeg_segments.picture_end(data) is not None:
+        try:
+            decoded = simplejpeg.decode_jpeg(data, colorspace)
+            return decoded[..., 0] if mode == "L" else decoded, (), ()
+        except ValueError:
+            pass
+    findings = examine(data, "CMYK" if mode == "CMYK" else "GRAY")
+    # With an end marker in place libjpeg delivers what there is, and fills the rest.
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(findings.data))
+    image.load()
+    samples = np.asarray(image)
+    if not findings.damage:
+        return samples, (), findings.notes
+    filled = _filled_percent(samples)
+    if filled == 100:
+        raise UndecodableError(
+            "no picture data before the end of the file",
+            remedy="copy it again from its origin",
+        )
+    lost = f"up to {filled} % of the picture is filled in" if filled else "parts may be wrong"
+    return samples, (f"cut short or damaged: {lost} ({findings.damage})",), findings.notes
 
 
 def _filled_percent(samples: Samples) -> int:

@@ -5,8 +5,10 @@ The picture codecs are not asked, because each drops or rewrites something.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from colorize_core.media.photo.photo import EXIF_PREFIX, PhotoMetadata
 
@@ -14,7 +16,10 @@ JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 JPEG_XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 JPEG_RESOURCES = b"Photoshop 3.0\0"
 _LONGEST_SEGMENT = 65533
-_SOS, _EOI, _COMMENT, _APP1, _APP2, _APP13 = 0xDA, 0xD9, 0xFE, 0xE1, 0xE2, 0xED
+END = b"\xff\xd9"
+SCAN, END_MARKER = 0xDA, 0xD9
+_COMMENT, _APP1, _APP2, _APP13 = 0xFE, 0xE1, 0xE2, 0xED
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -49,17 +54,60 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             position += 1 if marker == 0xFF else 2
             continue
         length = struct.unpack_from(">H", data, position + 2)[0]
-        if marker in (_SOS, _EOI) or length < 2:
+        if marker in (SCAN, END_MARKER) or length < 2:
             return
         yield marker, data[position + 4 : position + 2 + length]
         position += 2 + length
 
 
-def jpeg_frame(data: bytes) -> tuple[int, int] | None:
-    """Start-of-frame marker and bits per sample; None when the header breaks off."""
+@dataclass(frozen=True)
+class Frame:
+    """A start-of-frame segment: marker, bits per sample, sampling (across, down) by component."""
+
+    marker: int
+    bits: int
+    sampling: tuple[tuple[int, int], ...]
+
+    def blocks(self, width: int, height: int) -> int:
+        """Blocks of 8x8 samples of a picture of this size (ITU-T T.81, A.1.1)."""
+        across = max((h for h, _ in self.sampling), default=1)
+        down = max((v for _, v in self.sampling), default=1)
+        return sum(
+            -(-width * h // (8 * across)) * -(-height * v // (8 * down)) for h, v in self.sampling
+        )
+
+
+def jpeg_frame(data: bytes) -> Frame | None:
+    """The frame of a file; None when the header breaks off or makes no sense."""
     for marker, body in jpeg_segments(data):
-        if marker in _FRAMES and body:
-            return marker, body[0]
+        if marker in _FRAMES and len(body) >= 6:
+            factors = body[7 : 6 + 3 * body[5] : 3]
+            sampling = tuple((max(1, byte >> 4), max(1, byte & 15)) for byte in factors)
+            return Frame(marker, body[0], sampling)
+    return None
+
+
+def markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (position, marker) of all markers up to the end of the picture, restarts among them.
+
+    Ends without `END_MARKER` where the file breaks off.
+    """
+    position = 2
+    while found := _MARKER.search(data, position):
+        marker = data[found.end() - 1]
+        yield found.end() - 2, marker
+        if marker == END_MARKER:
+            return
+        position = found.end()
+        if marker not in _NO_LENGTH and position + 2 <= len(data):
+            position += max(2, struct.unpack_from(">H", data, position)[0])
+
+
+def picture_end(data: bytes) -> int | None:
+    """Where the first picture of a file ends, behind its end marker; None when that is missing."""
+    for position, marker in markers(data):
+        if marker == END_MARKER:
+            return position + 2
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import imagecodecs
 
 from colorize_core.errors import UndecodableError
-from colorize_core.media.photo.formats import png_chunks
+from colorize_core.media.photo.formats import png_chunks, png_damage
 from colorize_core.media.photo.formats.base import (
     Decoded,
     check_pixels,
@@ -26,12 +26,17 @@ _LEVEL = 4  # 30 % faster than 6 and 0.1 % larger
 
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
-    header = next(png_chunks.png_chunks(data), (b"", b""))
-    if header[0] != b"IHDR" or len(header[1]) != 13:
+    first = next(png_chunks.png_chunks(data), (b"", b""))
+    if first[0] != b"IHDR" or len(first[1]) != 13:
         raise UndecodableError("no PNG header", remedy="copy it again from its origin")
-    width, height = (int.from_bytes(header[1][i : i + 4], "big") for i in (0, 4))
-    check_pixels(width, height, max_pixels)
-    stored = imagecodecs.png_decode(data)
+    header = png_damage.Header.of(first[1])
+    check_pixels(header.width, header.height, max_pixels)
+    png_damage.require_enough_data(data, header)
+    chunks = png_damage.read_chunks(data)
+    damage, note, sound = "", "", data
+    if chunks.wrong or not chunks.is_whole:
+        sound, damage, note = png_damage.repaired(chunks, header)
+    stored = imagecodecs.png_decode(sound)
     samples, alpha = split_alpha(stored)
     metadata = png_chunks.read_metadata(data)
     chunks: dict[bytes, bytes] = {}
@@ -48,7 +53,13 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         across, down = (int.from_bytes(density[i : i + 4], "big") for i in (0, 4))
         dpi = (across * 0.0254, down * 0.0254) if across and down else None
     raster = Raster(samples, alpha, icc, orientation_of(metadata.exif))
-    return Decoded((raster,), replace(metadata, dpi=dpi), warnings=warnings)
+    return Decoded(
+        (raster,),
+        replace(metadata, dpi=dpi),
+        warnings=warnings,
+        damage=(damage,) if damage else (),
+        notes=(note,) if note else (),
+    )
 
 
 def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:

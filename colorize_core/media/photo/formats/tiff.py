@@ -23,7 +23,15 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         (a, b), (c, d) = layout.resolution
         dpi = (a / b * scale, c / d * scale)
     metadata = PhotoMetadata(xmp=layout.xmp, dpi=dpi)
-    return Decoded(file.rasters, metadata, file.lossless, file.warnings, file.layout)
+    return Decoded(
+        file.rasters,
+        metadata,
+        file.lossless,
+        warnings=tuple(file.remarks.warnings),
+        damage=tuple(dict.fromkeys(file.remarks.damage)),
+        notes=tuple(file.remarks.notes),
+        tiff=file.layout,
+    )
 
 
 def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:

@@ -1,60 +1,37 @@
-"""TIFF: every page with its tags, read to 8- or 16-bit samples."""
+"""TIFF: which pages a file has, and all of them read."""
 
 from __future__ import annotations
 
 import io
 import logging
-import re
-import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-import imagecodecs
-import numpy as np
 import tifffile
 
 from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
-from colorize_core.media.photo import ifd, xmp
-from colorize_core.media.photo.exif import ORIENTATION, clean_resources, patched_directory
-from colorize_core.media.photo.formats.tiff_layout import PageLayout, TiffLayout
-from colorize_core.media.photo.raster import (
-    Raster,
-    Samples,
-    swaps_sides,
-    to_full_range,
-    unassociated,
-    upright,
+from colorize_core.media.photo import ifd
+from colorize_core.media.photo.formats.tiff_layout import KeptPage, Level, PageLayout, TiffLayout
+from colorize_core.media.photo.formats.tiff_pixels import read_page, stored_samples
+from colorize_core.media.photo.formats.tiff_segments import Pages
+from colorize_core.media.photo.formats.tiff_tags import (
+    Remarks,
+    copied_tags,
+    read_layout,
+    tile_of,
 )
+from colorize_core.media.photo.raster import Raster
 
 # tifffile logs every odd tag; without a handler Python prints those on the user's terminal.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _OLD_JPEG, _JPEG = 6, 7
-_PHOTOMETRIC, _SEPARATE = 262, 2
-_DESCRIPTION, _XMP, _RESOURCES, _ICC = 270, 700, 34377, 34675
-_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _REDUCED, _MASK = 1, 4
-_MOST_PAGES = 65_535
+_MOST_PAGES: Final = 20_000
+_MOST_LEVELS: Final = 32
 _LOSSY = frozenset({_OLD_JPEG, _JPEG, 22610, 33003, 33004, 33005, 34712, 34892, 50001, 50002})
-
-# Descriptions that programs read as the layout of the samples, which color changes.
-_LAYOUT_DESCRIPTION = re.compile(rb'ImageJ=|\{"shape"|(?s:.{0,2000})<OME ')
-
-# Tags that describe how the gray samples were stored or colored: layout, response curves,
-# thumbnails, CFA, layers of Photoshop (37724) and ImageJ's display ranges. Everything else is
-# copied as it is.
-_LAYOUT_TAGS = frozenset(
-    {
-        *range(254, 260),
-        *range(262, 267),
-        *(273, 274, *range(277, 285), *range(288, 294), 296, 300, 301),
-        *(317, 318, 319, 320, 321, *range(322, 326), *range(326, 329), 330, 332, 333, 334, 336),
-        *range(338, 348),
-        *(400, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 559, _XMP),
-        *(32995, 32996, 32997, 32998, 33421, 33422, _ICC, *ifd.SUBDIRECTORIES, 37724, 50838, 50839),
-    }
-)
+_LEFT_OUT = "a mask or another page beside the pictures was left out"
 
 
 @dataclass(frozen=True)
@@ -64,46 +41,107 @@ class TiffFile:
     rasters: tuple[Raster, ...]
     layout: TiffLayout
     lossless: bool
-    warnings: tuple[str, ...]
+    remarks: Remarks
 
 
 def read_tiff(data: bytes, *, max_pixels: int) -> TiffFile:
-    """Decode all pages. Reduced copies and masks of pages are left out with a warning.
+    """Decode all pages. Reduced copies are noted, to be made anew; masks are kept as they are.
 
     Args:
         data: the whole file.
         max_pixels: limit on the pixels of all pages together, checked before any is decoded.
 
     Raises:
-        TooLargeError: more pixels than allowed.
+        TooLargeError: more pixels, or pages, than allowed.
         UnsupportedError: float or signed samples, more than 16 bits, volumes, an unusual color
-            space. UndecodableError: no pages. Exception: what tifffile and its codecs raise on
-            damaged data.
+            space.
+        UndecodableError: no pages.
+        Exception: what tifffile and its codecs raise on damaged data.
     """
     flavor, _ = ifd.read_header(data)
     # tifffile's own walk along the pages can go round for ever.
     offsets, ended = ifd.directory_offsets(data, most=_MOST_PAGES)
-    warnings = [] if ended else ["the list of pages breaks off"]
+    remarks = Remarks(damage=[] if ended else ["the list of pages breaks off"])
     rasters: list[Raster] = []
     layouts: list[PageLayout] = []
+    kept: list[KeptPage] = []
+    early: list[Level] = []
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         every = [_page_at(file, index, offset) for index, offset in enumerate(offsets)]
-        pages = [(i, p) for i, p in enumerate(every) if not p.subfiletype & (_REDUCED | _MASK)]
-        if not pages:
+        pictures = [page for page in every if not page.subfiletype & (_REDUCED | _MASK)]
+        if not pictures:
             raise UndecodableError("a TIFF without pages", remedy="check that the file is whole")
-        if len(pages) < len(every):
-            warnings.append("reduced copies or masks of pages were left out")
-        _check_size([p for _, p in pages], max_pixels)
-        for index, page in pages:
-            _check_supported(page)
-            rasters.append(_read_page(data, index, page, warnings))
-            layouts.append(_read_layout(data, flavor, page, rasters[-1].orientation, warnings))
+        _check_size([p for p in every if p in pictures or p.subfiletype & _MASK], max_pixels)
+        pages = Pages(data)
+        for page in every:
+            if page in pictures:
+                _check_supported(page)
+                rasters.append(read_page(pages, page, remarks))
+                layout = read_layout(data, flavor, page, rasters[-1].orientation, remarks)
+                layouts.append(replace(layout, levels=_levels_below(file, page, remarks)))
+            elif page.subfiletype & _MASK:
+                kept += _kept(data, flavor, pages, page, len(layouts) - 1, remarks)
+            elif layouts:
+                layouts[-1] = replace(layouts[-1], following=(*layouts[-1].following, _level(page)))
+            else:
+                early.append(_level(page))
+    # A reduced copy that stands before its page moves behind it.
+    layouts[0] = replace(layouts[0], following=(*early, *layouts[0].following))
     return TiffFile(
         tuple(rasters),
-        TiffLayout(flavor, tuple(layouts)),
+        TiffLayout(flavor, tuple(layouts), tuple(kept)),
         lossless=all(layout.compression not in _LOSSY for layout in layouts),
-        warnings=tuple(dict.fromkeys(warnings)),
+        remarks=remarks,
     )
+
+
+def _level(page: tifffile.TiffPage) -> Level:
+    return Level(int(page.imagewidth), int(page.imagelength), tile_of(page))
+
+
+def _levels_below(
+    file: tifffile.TiffFile, page: tifffile.TiffPage, remarks: Remarks
+) -> tuple[Level, ...]:
+    """Reduced copies in the sub-directories of a page."""
+    levels: list[Level] = []
+    for offset in (page.subifds or ())[:_MOST_LEVELS]:
+        try:
+            below = _page_at(file, 0, offset)
+        except (ValueError, LookupError, tifffile.TiffFileError):
+            remarks.warnings.append("a damaged directory was left out")
+            continue
+        if below.subfiletype & _REDUCED and _is_reduced(below, page):
+            levels.append(_level(below))
+        else:
+            remarks.warnings.append(_LEFT_OUT)
+    return tuple(levels)
+
+
+def _is_reduced(level: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
+    return 0 < level.imagewidth <= page.imagewidth and 0 < level.imagelength <= page.imagelength
+
+
+def _kept(
+    data: bytes,
+    flavor: ifd.Flavor,
+    pages: Pages,
+    page: tifffile.TiffPage,
+    after: int,
+    remarks: Remarks,
+) -> list[KeptPage]:
+    """A mask as it is stored; a damaged one is left out."""
+    if page.bitspersample not in (1, 8, 16) or page.sampleformat not in (1, 4):
+        remarks.warnings.append(_LEFT_OUT)
+        return []
+    try:
+        samples = stored_samples(pages, page, remarks)
+        tags = copied_tags(data, ifd.read_ifd(data, flavor, page.offset)[0], remarks)
+    except Exception:  # noqa: BLE001 - the picture itself is sound
+        remarks.warnings.append(_LEFT_OUT)
+        return []
+    if page.bitspersample == 1:
+        samples = samples.astype(bool)
+    return [KeptPage(samples, int(page.subfiletype), max(0, after), tags)]
 
 
 def _page_at(file: tifffile.TiffFile, index: int, offset: int) -> tifffile.TiffPage:
@@ -141,154 +179,3 @@ def _check_supported(page: tifffile.TiffPage) -> None:
             f"photometric interpretation {page.photometric} with {page.samplesperpixel} samples",
             remedy="convert to gray or RGB",
         )
-
-
-def _read_page(data: bytes, index: int, page: tifffile.TiffPage, warnings: list[str]) -> Raster:
-    if not page.databytecounts or 0 in page.databytecounts:
-        warnings.append("parts of a page hold no data and are black")
-    orientation = page.tags.get(ORIENTATION)
-    value = orientation.value if orientation is not None else 1
-    turn = int(value) if value in range(1, 9) else 1
-    photometric = int(page.photometric)
-    by_libtiff = page.compression == _OLD_JPEG or (
-        photometric == _YCBCR and page.compression != _JPEG
-    )
-    if by_libtiff:  # subsampled chroma outside JPEG is known to libtiff alone
-        rgba = imagecodecs.tiff_decode(data, index, asrgb=True)
-        # libtiff has mirrored the picture for its orientation (not turned it): mirror it back.
-        samples, alpha = upright(rgba[..., :3], (turn - 1) % 4 + 1), None
-    else:
-        samples, alpha = _split(page, _stored_samples(data, index, page), photometric, warnings)
-    icc = page.tags.get(_ICC)
-    profile = icc.value if icc is not None and isinstance(icc.value, bytes) else None
-    return Raster(samples, alpha, profile, turn)
-
-
-def _stored_samples(data: bytes, index: int, page: tifffile.TiffPage) -> Samples:
-    """Samples as HxWxS at the bit depth of the file.
-
-    libtiff decodes, because the decoders that tifffile uses crash the process on some damaged LZW.
-    """
-    if page.photometric == _CMYK:
-        # libtiff turns CMYK into RGB without looking at the profile; called RGB, inks come through.
-        masked = bytearray(data)
-        flavor, _ = ifd.read_header(data)
-        entry = ifd.read_ifd(data, flavor, page.offset)[0][_PHOTOMETRIC]
-        ifd.write_integer(masked, flavor, entry, _RGB)
-        data = bytes(masked)
-    stored: Samples = imagecodecs.tiff_decode(data, index)
-    if page.planarconfig == _SEPARATE and page.samplesperpixel > 1:
-        stored = np.moveaxis(stored, 0, -1)
-    if stored.dtype == bool:
-        stored = stored.astype(np.uint8)
-    return stored.reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
-
-
-def _split(
-    page: tifffile.TiffPage, stored: Samples, photometric: int, warnings: list[str]
-) -> tuple[Samples, Samples | None]:
-    bits = int(page.bitspersample)
-    if photometric == _PALETTE:
-        return _through_palette(stored[..., 0], np.asarray(page.colormap)), None
-    stored = to_full_range(stored, bits)
-    channels = {_RGB: 3, _CMYK: 4, _YCBCR: 3}.get(photometric, 1)
-    color = stored[..., 0] if channels == 1 else np.ascontiguousarray(stored[..., :channels])
-    if photometric == _WHITE_IS_ZERO:
-        color = np.iinfo(color.dtype).max - color
-    if stored.shape[2] == channels:
-        return color, None
-    if stored.shape[2] > channels + 1:
-        warnings.append("extra channels beyond the first were left out")
-    alpha = np.ascontiguousarray(stored[..., channels])
-    if page.extrasamples and page.extrasamples[0] == _ASSOCIATED_ALPHA:
-        color = unassociated(color, alpha)
-    return color, alpha
-
-
-def _through_palette(indices: Samples, colormap: Samples) -> Samples:
-    # Writers scale 8-bit colors by 257, by 256, or not at all.
-    table = colormap if int(colormap.max()) < 256 else colormap >> 8
-    picture = table.astype(np.uint8).T[indices]
-    is_gray = bool((picture[..., :1] == picture).all())
-    return np.ascontiguousarray(picture[..., 0] if is_gray else picture)
-
-
-def _read_layout(
-    data: bytes, flavor: ifd.Flavor, page: tifffile.TiffPage, orientation: int, warnings: list[str]
-) -> PageLayout:
-    entries, _ = ifd.read_ifd(data, flavor, page.offset)
-    if 330 in entries:
-        warnings.append("reduced copies or masks of pages were left out")
-    tags = []
-    for tag, entry in sorted(entries.items()):
-        raw: bytes | None = entry.raw(data)
-        if tag in _LAYOUT_TAGS or entry.type > 12 or entry.count == 0:
-            continue
-        if tag == _DESCRIPTION and _LAYOUT_DESCRIPTION.match(entry.raw(data)):
-            continue
-        if tag == _RESOURCES and raw is not None:
-            try:
-                raw = clean_resources(raw)
-            except ValueError:
-                raw = None
-                warnings.append("damaged Photoshop resources were left out")
-        if raw is not None:
-            tags.append((tag, entry.type, entry.count if tag != _RESOURCES else len(raw), raw))
-    swapped = swaps_sides(orientation)
-    exif = _take(data, flavor, entries.get(ifd.EXIF_IFD), warnings)
-    return PageLayout(
-        compression=int(page.compression),
-        tile=(page.tilelength, page.tilewidth) if page.is_tiled else None,
-        turned=orientation != 1,
-        extra_sample=0 if page.extrasamples and page.extrasamples[0] == 0 else _UNASSOCIATED_ALPHA,
-        resolution=_resolution(data, flavor, entries, swapped),
-        resolution_unit=_first(data, flavor, entries.get(296), 2),
-        tags=tuple(tags),
-        xmp=_packet(data, entries.get(_XMP), warnings),
-        exif=patched_directory(exif, flavor, swapped=swapped) if exif else None,
-        gps=_take(data, flavor, entries.get(ifd.GPS_IFD), warnings),
-    )
-
-
-def _packet(data: bytes, entry: ifd.Entry | None, warnings: list[str]) -> bytes | None:
-    if entry is None:
-        return None
-    packet = entry.raw(data)
-    try:
-        xmp.check_packet(packet)
-    except ValueError as error:
-        warnings.append(f"XMP was left out: {error}")
-        return None
-    return packet
-
-
-def _first(data: bytes, flavor: ifd.Flavor, entry: ifd.Entry | None, default: int) -> int:
-    value = ifd.read_integer(data, flavor, entry) if entry else None
-    return default if value is None else value
-
-
-def _take(
-    data: bytes, flavor: ifd.Flavor, pointer: ifd.Entry | None, warnings: list[str]
-) -> ifd.Directory | None:
-    offset = ifd.read_integer(data, flavor, pointer) if pointer else None
-    if offset is None:
-        return None
-    try:
-        return ifd.take_directory(data, flavor, offset)
-    except ValueError:
-        warnings.append("a damaged EXIF directory was left out")
-        return None
-
-
-def _resolution(
-    data: bytes, flavor: ifd.Flavor, entries: dict[int, ifd.Entry], swapped: bool
-) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    across, down = entries.get(282), entries.get(283)
-    if across is None or down is None or (across.size, down.size) != (8, 8):
-        return None
-    pairs = [struct.unpack(flavor.order + "II", entry.raw(data)) for entry in (across, down)]
-    if any(0 in pair for pair in pairs):
-        return None
-    if swapped:
-        pairs.reverse()
-    return (pairs[0][0], pairs[0][1]), (pairs[1][0], pairs[1][1])

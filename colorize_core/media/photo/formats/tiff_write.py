@@ -12,9 +12,10 @@ import numpy as np
 import tifffile
 
 from colorize_core.media.photo import ifd
-from colorize_core.media.photo.formats.tiff_layout import PageLayout, TiffLayout
+from colorize_core.media.photo.formats.tiff_layout import KeptPage, PageLayout, TiffLayout
 from colorize_core.media.photo.icc import srgb_profile
 from colorize_core.media.photo.raster import Samples
+from colorize_core.media.picture.resize import shrink
 
 _OLD_JPEG, _JPEG, _XMP = 6, 7, 700
 # How color is compressed, by how the gray was. Bilevel codes (CCITT 2, 3, 4 and 32771) cannot hold
@@ -46,37 +47,73 @@ def write_tiff(
     """
     buffer = io.BytesIO()
     # A classic TIFF ends at 4 GiB; compression may fail to shrink.
-    big = layout.flavor.big or sum(page.nbytes for page in pages) > 4_000_000_000
+    big = layout.flavor.big or sum(page.nbytes for page in pages) > 2_800_000_000
     flavor = replace(layout.flavor, big=big)
     with tifffile.TiffWriter(buffer, bigtiff=big, byteorder=flavor.order) as writer:
-        for pixels, page in zip(pages, layout.pages, strict=True):
+        for index, (pixels, page) in enumerate(zip(pages, layout.pages, strict=True)):
             packet = packet_of(page.xmp, page.turned)
-            tags: list[tuple[int, int, int, bytes | int, bool]]
-            tags = [(*tag, True) for tag in page.tags]
-            tags.append((_XMP, 1, len(packet), packet, True))
-            for pointer, directory in ((ifd.EXIF_IFD, page.exif), (ifd.GPS_IFD, page.gps)):
-                if directory is not None:
-                    kind = ifd.LONG8 if big else ifd.LONG
-                    tags.append((_PLACEHOLDERS[pointer], kind, 1, 0, True))
-            resolution = page.resolution or ((1, 1), (1, 1))
             writer.write(
                 pixels,
-                photometric="rgb",
-                planarconfig="contig",
-                extrasamples=[page.extra_sample] if pixels.shape[2] == 4 else None,
-                tile=page.tile if page.tile and not any(n % 16 for n in page.tile) else None,
-                iccprofile=srgb_profile(),
-                resolution=resolution,
-                resolutionunit=page.resolution_unit
-                if page.resolution and page.resolution_unit in (1, 2, 3)
-                else 1,
-                extratags=tags,
-                metadata=None,
-                software=False,
-                maxworkers=1,
-                **_compression(pixels, page.compression, jpeg_quality),
+                subifds=len(page.levels) or None,
+                resolution=page.resolution or ((1, 1), (1, 1)),
+                resolutionunit=_unit(page),
+                extratags=_tags(page, packet, big),
+                **_options(pixels, page, page.tile, jpeg_quality),
             )
-    return _with_directories(buffer.getvalue(), flavor, layout.pages)
+            for level in (*page.levels, *page.following):
+                reduced = shrink(pixels, level.width, level.height)
+                writer.write(
+                    reduced, subfiletype=1, **_options(reduced, page, level.tile, jpeg_quality)
+                )
+            for kept in layout.kept:
+                if kept.after == index:
+                    _write_kept(writer, kept)
+    return _with_directories(buffer.getvalue(), flavor, layout)
+
+
+def _options(
+    pixels: Samples, page: PageLayout, tile: tuple[int, int] | None, jpeg_quality: int
+) -> dict[str, Any]:
+    return {
+        "photometric": "rgb",
+        "planarconfig": "contig",
+        "extrasamples": [page.extra_sample] if pixels.shape[2] == 4 else None,
+        "tile": tile if tile and not any(n % 16 for n in tile) else None,
+        "iccprofile": srgb_profile(),
+        "metadata": None,
+        "software": False,
+        "maxworkers": 1,
+        **_compression(pixels, page.compression, jpeg_quality),
+    }
+
+
+def _unit(page: PageLayout) -> int:
+    return page.resolution_unit if page.resolution and page.resolution_unit in (1, 2, 3) else 1
+
+
+def _tags(page: PageLayout, packet: bytes, big: bool) -> list[tuple[int, int, int, Any, bool]]:
+    tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in page.tags]
+    tags.append((_XMP, 1, len(packet), packet, True))
+    for pointer, directory in ((ifd.EXIF_IFD, page.exif), (ifd.GPS_IFD, page.gps)):
+        if directory is not None:
+            kind = ifd.LONG8 if big else ifd.LONG
+            tags.append((_PLACEHOLDERS[pointer], kind, 1, 0, True))
+    return tags
+
+
+def _write_kept(writer: tifffile.TiffWriter, kept: KeptPage) -> None:
+    samples = kept.samples[..., 0] if kept.samples.shape[2] == 1 else kept.samples
+    writer.write(
+        samples,
+        photometric="minisblack",
+        planarconfig="contig" if samples.ndim == 3 else None,
+        subfiletype=kept.subfile_type,
+        extratags=[(*tag, True) for tag in kept.tags],
+        compression="adobe_deflate",
+        metadata=None,
+        software=False,
+        maxworkers=1,
+    )
 
 
 def _compression(pixels: Samples, code: int, jpeg_quality: int) -> dict[str, Any]:
@@ -90,13 +127,13 @@ def _compression(pixels: Samples, code: int, jpeg_quality: int) -> dict[str, Any
     return {"compression": name, "predictor": name in _PREDICTED}
 
 
-def _with_directories(data: bytes, flavor: ifd.Flavor, pages: Sequence[PageLayout]) -> bytes:
+def _with_directories(data: bytes, flavor: ifd.Flavor, layout: TiffLayout) -> bytes:
     """Append the EXIF and GPS directories and let their placeholders point to them."""
-    if not any(page.exif or page.gps for page in pages):
+    if not any(page.exif or page.gps for page in layout.pages):
         return data
     patched = bytearray(data)
     _, offset = ifd.read_header(data)
-    for page in pages:
+    for index, page in enumerate(layout.pages):
         entries, next_position = ifd.read_ifd(data, flavor, offset)
         for pointer, directory in ((ifd.EXIF_IFD, page.exif), (ifd.GPS_IFD, page.gps)):
             if directory is None:
@@ -106,5 +143,9 @@ def _with_directories(data: bytes, flavor: ifd.Flavor, pages: Sequence[PageLayou
             struct.pack_into(flavor.order + "H", patched, entry.entry_position, pointer)
             struct.pack_into(flavor.offset_code, patched, entry.value_position, len(patched))
             patched += ifd.serialize(directory, flavor, len(patched))
+        behind = len(page.following) + sum(kept.after == index for kept in layout.kept)
+        for _ in range(behind):
+            offset = struct.unpack_from(flavor.offset_code, data, next_position)[0]
+            _, next_position = ifd.read_ifd(data, flavor, offset)
         offset = struct.unpack_from(flavor.offset_code, data, next_position)[0]
     return bytes(patched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, WebPImagePlugin
 
+from colorize_core.errors import UndecodableError
 from colorize_core.media.photo.formats.base import (
     Decoded,
     check_pixels,
@@ -21,6 +23,11 @@ from colorize_core.media.photo.formats.base import (
 from colorize_core.media.photo.photo import EXIF_PREFIX, Photo, PhotoMetadata
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
+
+_FILLINGS = tuple(
+    bytes([byte]) for byte in (0, 0x5A, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x11, 0x22, 0x44, 0x88)
+)
+_MOST_FILLED = 64  # times what is there
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,51 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
     header, metadata = read_webp(data)
     check_pixels(header.width, header.height, max_pixels)
-    image = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
-    image.load()
-    samples, alpha = split_alpha(np.asarray(image.convert(plain_mode(image))))
+    promised = 8 + int.from_bytes(data[4:8], "little")
+    damage: tuple[str, ...] = ()
+    if len(data) < promised:
+        pixels, percent = _salvaged(data, promised)
+        damage = (f"cut short: {percent} % of the picture is missing",)
+    else:
+        pixels = _pixels(data)
+    samples, alpha = split_alpha(pixels)
     warnings = ("only the first frame of an animation is kept",) if header.frames > 1 else ()
     raster = Raster(samples, alpha, metadata.icc, orientation_of(metadata.exif))
-    return Decoded((raster,), metadata, header.lossless, warnings)
+    return Decoded((raster,), metadata, header.lossless, warnings, damage)
+
+
+def _pixels(data: bytes) -> Samples:
+    image = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+    image.load()
+    return np.asarray(image.convert(plain_mode(image)))
+
+
+def _salvaged(data: bytes, promised: int) -> tuple[Samples, int]:
+    """What there is of a file that is cut short, black below, and how many percent are missing.
+
+    The coder has no end of data: it decodes whatever stands there. So the missing bytes are filled
+    in twice, in different ways; rows that depend on them differ.
+
+    Raises:
+        UndecodableError: nothing of it can be decoded.
+    """
+    if promised > _MOST_FILLED * len(data):
+        raise UndecodableError("hardly any of the file is there", remedy="copy it again")
+    decoded: list[Samples] = []
+    for filling in _FILLINGS:
+        with contextlib.suppress(OSError, ValueError):
+            decoded.append(_pixels(data + filling * (promised - len(data))))
+        if len(decoded) == 2:
+            break
+    if len(decoded) < 2 or decoded[0].shape != decoded[1].shape:
+        raise UndecodableError("no picture data in it", remedy="copy it again from its origin")
+    pixels = decoded[0].copy()
+    differs = (decoded[0] != decoded[1]).reshape(len(pixels), -1).any(axis=1)
+    first = int(np.argmax(differs)) if differs.any() else len(pixels)
+    if first == 0:
+        raise UndecodableError("no picture data in it", remedy="copy it again from its origin")
+    pixels[first:, ..., :3] = 0
+    return pixels, -(-100 * (len(pixels) - first) // len(pixels))
 
 
 def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:
