@@ -82,7 +82,7 @@ def read_header(data: bytes) -> tuple[Flavor, int]:
     raise ValueError(f"TIFF magic is {magic}, not 42 or 43")
 
 
-def read_ifd(data: bytes, flavor: Flavor, offset: int) -> tuple[dict[int, Entry], int]:
+def read_ifd(data: bytes | bytearray, flavor: Flavor, offset: int) -> tuple[dict[int, Entry], int]:
     """Return entries by tag, and the position of the pointer to the next directory.
 
     Entries of unknown type or whose value lies outside `data` are left out, as readers do.

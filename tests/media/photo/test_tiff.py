@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import time
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from colorize_core.errors import InputError, TooLargeError, UnsupportedError
+from colorize_core.media.photo import ifd
 from tests.media.photo.photo_helpers import (
     as_color,
     color_picture,
@@ -209,11 +211,72 @@ def test_pages_of_different_size_and_kind_stay_what_they_are():
     assert [pixels.dtype for pixels, _ in results] == [np.uint8, np.uint16, np.uint8, np.uint8]
 
 
-def test_reduced_copies_are_left_out_and_named():
-    small = (GRAY[::2, ::2], {"subfiletype": 1})
-    photo = decoded(tiff_bytes(GRAY, small))
-    assert len(photo.pages) == 1
-    assert any("reduced" in warning for warning in photo.warnings)
+def pyramid(*levels, below):
+    """A page of 64x96 with reduced copies, in sub-directories or behind it; EXIF in the page."""
+    base = deep(gray_picture(64, 96))
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as writer:
+        plain = {"metadata": None, "software": False}
+        writer.write(base, subifds=len(levels) if below else None, **plain)
+        for step in levels:
+            writer.write(base[::step, ::step], subfiletype=1, **plain)
+        writer.write(gray_picture(10, 12), **plain)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_pyramid_levels_are_made_anew_in_color(below):
+    photo = decoded(pyramid(2, 4, below=below))
+    assert len(photo.pages) == 2
+    assert not photo.warnings
+    with tifffile.TiffFile(io.BytesIO(encoded(photo))) as file:
+        page = file.pages[0]
+        copies = list(page.pages) if below else list(file.pages[1:3])
+        assert [copy.shape for copy in copies] == [(32, 48, 3), (16, 24, 3)]
+        assert all(copy.subfiletype == 1 for copy in copies)
+        full = page.asarray().astype(float)
+        for copy, step in zip(copies, (2, 4), strict=True):
+            mean = full.reshape(64 // step, step, 96 // step, step, 3).mean(axis=(1, 3))
+            assert np.abs(copy.asarray() - mean).max() <= 1
+        assert file.pages[-1].shape == (10, 12, 3)
+
+
+@pytest.mark.parametrize("infrared", [deep(GRAY), GRAY, GRAY > 99])
+def test_infrared_and_mask_pages_are_kept_as_they_are(infrared):
+    data = bytearray(tiff_bytes(COLOR, (infrared, {"subfiletype": 2}), GRAY))
+    flavor, _ = ifd.read_header(bytes(data))
+    entries, _ = ifd.read_ifd(bytes(data), flavor, ifd.directory_offsets(bytes(data), most=9)[0][1])
+    ifd.write_integer(data, flavor, entries[254], 4)
+    photo = decoded(bytes(data))
+    assert len(photo.pages) == 2
+    assert not photo.warnings
+    with tifffile.TiffFile(io.BytesIO(encoded(photo))) as file:
+        assert [page.subfiletype for page in file.pages] == [0, 4, 0]
+        np.testing.assert_array_equal(file.pages[1].asarray(), infrared)
+
+
+def test_a_fourth_channel_without_a_name_is_not_called_transparency():
+    data = bytearray(tiff_bytes(np.dstack([deep(COLOR), deep(GRAY)]), photometric="rgb"))
+    flavor, offset = ifd.read_header(bytes(data))
+    entry = ifd.read_ifd(bytes(data), flavor, offset)[0][338]
+    data[entry.entry_position : entry.entry_position + 2] = struct.pack("<H", 337)
+    with tifffile.TiffFile(io.BytesIO(encoded(decoded(bytes(data))))) as file:
+        assert file.pages[0].extrasamples == (0,)
+        np.testing.assert_array_equal(file.asarray()[..., 3], deep(GRAY))
+
+
+@pytest.mark.parametrize("picture", [GRAY, deep(GRAY), COLOR])
+def test_jpeg_2000_inside_tiff(picture):
+    photo = decoded(tiff_bytes(picture, compression="jpeg2000", tile=(16, 16)))
+    np.testing.assert_array_equal(photo.pages[0].pixels, picture)
+    np.testing.assert_array_equal(pages_of(encoded(photo))[0][0], tinted(photo)[0])
+
+
+def test_thousands_of_pages_take_their_time_once():
+    started = time.process_time()
+    photo = decoded(tiff_bytes(*[GRAY[:4, :4]] * 2000))
+    assert len(photo.pages) == 2000
+    assert time.process_time() - started < 10  # 0.7 s; quadratic: 4,000 pages took 9 s
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -17,7 +17,7 @@ from colorize_core.errors import UndecodableError
 from colorize_core.media.photo.formats import jpeg_segments
 
 _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
-_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
+_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression")
 _MOST_COMPLAINTS = 8
 # Below this share of what it claims, a file is not worth its decoding: 380 bytes may claim
 # 15800x15800 pixels.
@@ -85,9 +85,13 @@ def examine(data: bytes, colorspace: str) -> Findings:
             else None
         )
         if rest is None:
-            break
+            return _settled(complaint, notes, data)
         notes.append("unused bytes between its parts")
         data = rest
+    return _settled("Corrupt JPEG data: unused bytes again and again", notes, data)
+
+
+def _settled(complaint: str, notes: list[str], data: bytes) -> Findings:
     if complaint.startswith(_DAMAGE):
         return Findings(complaint, tuple(dict.fromkeys(notes)), data)
     return Findings("", (*dict.fromkeys(notes), complaint), data)

@@ -39,15 +39,15 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     stored = imagecodecs.png_decode(sound)
     samples, alpha = split_alpha(stored)
     metadata = png_chunks.read_metadata(data)
-    chunks: dict[bytes, bytes] = {}
+    hints: dict[bytes, bytes] = {}
     for kind, body in png_chunks.png_chunks(data):
         if kind in _HINTS:
-            chunks.setdefault(kind, body)
+            hints.setdefault(kind, body)
     icc = metadata.icc
-    if icc is None and b"sRGB" not in chunks and b"gAMA" in chunks:
-        icc = _gamma_profile(chunks, samples.ndim == 2)
-    warnings = ("only the first frame of an animation is kept",) if b"acTL" in chunks else ()
-    density = chunks.get(b"pHYs", b"")
+    if icc is None and b"sRGB" not in hints and b"gAMA" in hints:
+        icc = _gamma_profile(hints, samples.ndim == 2)
+    warnings = ("only the first frame of an animation is kept",) if b"acTL" in hints else ()
+    density = hints.get(b"pHYs", b"")
     dpi = None
     if len(density) == 9 and density[8] == 1:
         across, down = (int.from_bytes(density[i : i + 4], "big") for i in (0, 4))

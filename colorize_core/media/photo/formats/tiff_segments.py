@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import Final
 
 import imagecodecs
@@ -16,8 +15,11 @@ from colorize_core.media.photo.formats.jpeg_damage import examine
 from colorize_core.media.photo.formats.tiff_tags import Remarks
 from colorize_core.media.photo.raster import Samples
 
-_NO_COMPRESSION, _JPEG, _CMYK = 1, 7, 5
-_STRIP_COUNTS, _TILE_COUNTS = 279, 325
+_PLAIN, _JPEG, _CMYK = 1, 7, 5
+_SEPARATE = 2
+# Offsets and byte counts.
+_STRIP_TAGS, _TILE_TAGS = (273, 279), (324, 325)
+_MOST_CANDIDATES: Final = 8
 _MOST_TRIES: Final = 48  # to find damaged strips by halves
 
 
@@ -59,102 +61,144 @@ class Pages:
         struct.pack_into(self._flavor.order + code, self._data, position, value)
         return old
 
+    def grow(self, size: int) -> None:
+        """Fill the file up to this many bytes."""
+        self._data += bytes(max(0, size - len(self._data)))
+
     def segment(self, offset: int, count: int) -> bytes:
         """Bytes of a strip or tile."""
         return bytes(self._data[offset : offset + count])
 
-    def grow(self, size: int) -> None:
-        """Make the file at least this long."""
-        self._data += bytes(max(0, size - len(self._data)))
-
 
 def decode_past_damage(pages: Pages, page: tifffile.TiffPage, remarks: Remarks) -> Samples:
-    """Decode a page; what is missing or damaged of it is black, and said.
+    """Decode a page; what is missing or damaged of it is 0, and said.
 
     Raises:
         TiffError: the damage cannot be narrowed down.
         UndecodableError: nothing of the page is there.
     """
-    lost = _leave_out_absent(pages, page)
+    segments = _Segments(pages, page)
+    partly = segments.complete_plain()
+    bad = segments.absent()
+    if len(bad) == len(segments):
+        raise UndecodableError("no picture data in a page", remedy="copy it again from its origin")
     if page.compression == _JPEG:
         _check_jpeg(pages, page, remarks)
     try:
+        if bad:
+            segments.stand_in(bad, segments.sound(bad))
         stored = pages.decode(page)
     except imagecodecs.TiffError:
-        found = _find_damaged(pages, page)
-        if found is None:
-            raise
-        stored, damaged = found
-        lost += damaged
-    number = len(page.dataoffsets)
-    if lost >= number:
-        raise UndecodableError("no picture data in a page", remedy="copy it again from its origin")
-    if lost:
-        percent = max(1, 100 * lost // number)
-        remarks.damage.append(f"{percent} % of a page is missing or damaged, and black")
+        bad = segments.find_damaged(bad)
+        stored = pages.decode(page)
+    if bad:
+        stored = stored.copy()
+        for index in bad:
+            stored[segments.place(index)] = 0
+    if bad or partly:
+        percent = max(1, int(100 * (len(bad) + partly) / len(segments)))
+        remarks.damage.append(f"{percent} % of a page is missing or damaged, and blank")
     return stored
 
 
-def _counts_tag(page: tifffile.TiffPage) -> int:
-    return _TILE_COUNTS if page.is_tiled else _STRIP_COUNTS
+class _Segments:
+    """The strips or tiles of a page. One that cannot be decoded is replaced by one that can."""
 
+    def __init__(self, pages: Pages, page: tifffile.TiffPage) -> None:
+        self._pages, self._page = pages, page
+        self._tags = _TILE_TAGS if page.is_tiled else _STRIP_TAGS
+        self._where = list(zip(page.dataoffsets, page.databytecounts, strict=False))
 
-def _leave_out_absent(pages: Pages, page: tifffile.TiffPage) -> int:
-    """Mark strips that lie outside the file as empty, which libtiff reads as black; how many."""
-    lost = 0
-    for index, (offset, count) in enumerate(
-        zip(page.dataoffsets, page.databytecounts, strict=False)
-    ):
-        if count and offset + count <= pages.size:
-            continue
-        lost += 1
-        is_partial = page.compression == _NO_COMPRESSION and offset < pages.size
-        if is_partial and count <= page.imagewidth * page.imagelength * 2 * page.samplesperpixel:
-            pages.grow(offset + count)
-        else:
-            pages.patch(page, _counts_tag(page), index, 0)
-    return lost
+    def __len__(self) -> int:
+        return len(self._where)
 
+    def complete_plain(self) -> float:
+        """Fill up uncompressed strips that the end of the file cuts; how many, in parts of one."""
+        size, missing = self._pages.size, 0.0
+        page = self._page
+        if page.compression != _PLAIN:
+            return missing
+        most = page.imagewidth * page.imagelength * page.samplesperpixel * 2
+        for offset, count in self._where:
+            if offset < size < offset + count and count <= most:
+                missing += (offset + count - size) / count
+                self._pages.grow(offset + count)
+        return missing
 
-def _find_damaged(pages: Pages, page: tifffile.TiffPage) -> tuple[Samples, int] | None:
-    """Decode without the strips that cannot be decoded: the picture and their number."""
-    tag = _counts_tag(page)
-    kept = {
-        index: count
-        for index, count in enumerate(page.databytecounts)
-        if pages.patch(page, tag, index, 0)
-    }
-    bad: list[int] = []
-    queue: list[Sequence[int]] = [list(kept)]
-    for _ in range(_MOST_TRIES):
-        if not queue:
-            break
-        tried = queue.pop()
-        if _decodes(pages, page, {index: kept[index] for index in tried}):
-            continue
-        if len(tried) == 1:
-            bad.append(tried[0])
-        else:
-            queue += [tried[: len(tried) // 2], tried[len(tried) // 2 :]]
-    bad += [index for part in queue for index in part]
-    if len(bad) == len(kept):
-        return None
-    for index in set(kept) - set(bad):
-        pages.patch(page, tag, index, kept[index])
-    return pages.decode(page), len(bad)
+    def absent(self) -> set[int]:
+        """Those that lie outside the file or are empty."""
+        size = self._pages.size
+        return {
+            index
+            for index, (offset, count) in enumerate(self._where)
+            if not count or offset + count > size
+        }
 
+    def sound(self, bad: set[int]) -> int:
+        """The first that can be decoded.
 
-def _decodes(pages: Pages, page: tifffile.TiffPage, counts: dict[int, int]) -> bool:
-    for index, count in counts.items():
-        pages.patch(page, _counts_tag(page), index, count)
-    try:
-        pages.decode(page)
-    except imagecodecs.TiffError:
-        return False
-    finally:
-        for index in counts:
-            pages.patch(page, _counts_tag(page), index, 0)
-    return True
+        Raises:
+            TiffError: none of the first few.
+        """
+        candidates = [index for index in range(len(self)) if index not in bad]
+        for index in candidates[:_MOST_CANDIDATES]:
+            if self._decodes(set(range(len(self))), index):
+                return index
+        raise imagecodecs.TiffError("no strip of a page can be decoded")
+
+    def find_damaged(self, bad: set[int]) -> set[int]:
+        """Find those that cannot be decoded, by halves, and let a sound one stand in for them.
+
+        Raises:
+            TiffError: there are too many.
+        """
+        sound = self.sound(bad)
+        queue = [[index for index in range(len(self)) if index not in bad]]
+        bad = set(bad)
+        for _ in range(_MOST_TRIES):
+            if not queue:
+                break
+            tried = queue.pop()
+            if self._decodes(set(range(len(self))) - set(tried), sound):
+                continue
+            if len(tried) == 1:
+                bad.add(tried[0])
+            else:
+                queue += [tried[: len(tried) // 2], tried[len(tried) // 2 :]]
+        bad.update(index for part in queue for index in part)
+        self.stand_in(bad, sound)
+        return bad
+
+    def stand_in(self, bad: set[int], sound: int) -> None:
+        """Let all `bad` ones point to the data of `sound`, and the others to their own."""
+        for index in range(len(self)):
+            for tag, value in zip(
+                self._tags, self._where[sound if index in bad else index], strict=True
+            ):
+                self._pages.patch(self._page, tag, index, value)
+
+    def place(self, index: int) -> tuple[slice | int, ...]:
+        """Where a strip or tile lies in the decoded page, HxW, HxWxS, or SxHxW for planes."""
+        page = self._page
+        high, wide = (
+            (page.tilelength, page.tilewidth)
+            if page.is_tiled
+            else (page.rowsperstrip, page.imagewidth)
+        )
+        across, down = -(-page.imagewidth // wide), -(-page.imagelength // high)
+        plane, index = divmod(index, across * down)
+        row, column = divmod(index, across)
+        area = (slice(row * high, (row + 1) * high), slice(column * wide, (column + 1) * wide))
+        is_planar = page.planarconfig == _SEPARATE and page.samplesperpixel > 1
+        return (plane, *area) if is_planar else area
+
+    def _decodes(self, bad: set[int], sound: int) -> bool:
+        self.stand_in(bad, sound)
+        try:
+            self._pages.decode(self._page)
+        except imagecodecs.TiffError:
+            return False
+        return True
 
 
 def _check_jpeg(pages: Pages, page: tifffile.TiffPage, remarks: Remarks) -> None:

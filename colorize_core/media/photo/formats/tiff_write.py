@@ -17,7 +17,7 @@ from colorize_core.media.photo.icc import srgb_profile
 from colorize_core.media.photo.raster import Samples
 from colorize_core.media.picture.resize import shrink
 
-_OLD_JPEG, _JPEG, _XMP = 6, 7, 700
+_OLD_JPEG, _JPEG, _XMP, _SUBFILE_TYPE = 6, 7, 700, 254
 # How color is compressed, by how the gray was. Bilevel codes (CCITT 2, 3, 4 and 32771) cannot hold
 # color.
 _COMPRESSION = {1: None, 5: "lzw", 32773: "packbits", 34925: "lzma", 50000: "zstd"}
@@ -68,7 +68,7 @@ def write_tiff(
             for kept in layout.kept:
                 if kept.after == index:
                     _write_kept(writer, kept)
-    return _with_directories(buffer.getvalue(), flavor, layout)
+    return _finished(buffer.getvalue(), flavor, layout)
 
 
 def _options(
@@ -107,7 +107,7 @@ def _write_kept(writer: tifffile.TiffWriter, kept: KeptPage) -> None:
         samples,
         photometric="minisblack",
         planarconfig="contig" if samples.ndim == 3 else None,
-        subfiletype=kept.subfile_type,
+        subfiletype=2,  # stands for the true one until the file is finished
         extratags=[(*tag, True) for tag in kept.tags],
         compression="adobe_deflate",
         metadata=None,
@@ -127,10 +127,11 @@ def _compression(pixels: Samples, code: int, jpeg_quality: int) -> dict[str, Any
     return {"compression": name, "predictor": name in _PREDICTED}
 
 
-def _with_directories(data: bytes, flavor: ifd.Flavor, layout: TiffLayout) -> bytes:
-    """Append the EXIF and GPS directories and let their placeholders point to them."""
-    if not any(page.exif or page.gps for page in layout.pages):
-        return data
+def _finished(data: bytes, flavor: ifd.Flavor, layout: TiffLayout) -> bytes:
+    """Append the EXIF and GPS directories and let their placeholders point to them; call masks so.
+
+    tifffile calls nothing a mask that is not of one bit.
+    """
     patched = bytearray(data)
     _, offset = ifd.read_header(data)
     for index, page in enumerate(layout.pages):
@@ -143,9 +144,11 @@ def _with_directories(data: bytes, flavor: ifd.Flavor, layout: TiffLayout) -> by
             struct.pack_into(flavor.order + "H", patched, entry.entry_position, pointer)
             struct.pack_into(flavor.offset_code, patched, entry.value_position, len(patched))
             patched += ifd.serialize(directory, flavor, len(patched))
-        behind = len(page.following) + sum(kept.after == index for kept in layout.kept)
-        for _ in range(behind):
+        kept = [kept for kept in layout.kept if kept.after == index]
+        for behind in (*page.following, *kept):
             offset = struct.unpack_from(flavor.offset_code, data, next_position)[0]
-            _, next_position = ifd.read_ifd(data, flavor, offset)
+            entries, next_position = ifd.read_ifd(data, flavor, offset)
+            if isinstance(behind, KeptPage):
+                ifd.write_integer(patched, flavor, entries[_SUBFILE_TYPE], behind.subfile_type)
         offset = struct.unpack_from(flavor.offset_code, data, next_position)[0]
     return bytes(patched)
