@@ -47,8 +47,8 @@ def test_recipes_weights_and_the_page_travel_in_the_wheel(wheel):
     }  # fmt: skip
     tracked = {
         f"colorize_core/{path.relative_to(ROOT)}"
-        for kind in ("colorize", "evaluate", "train")
-        for path in (ROOT / "configs" / kind).glob("*.yaml")
+        for kind in ("colorize", "evaluate", "train", "schema")
+        for path in (ROOT / "configs" / kind).glob("*.*")
     }
     tracked |= {
         str(path.relative_to(ROOT))

@@ -8,8 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from colorize_core.config import Settings
+from colorize_core.config.reference import help_text
 from colorize_core.errors import (
     EXIT_CANNOT_RUN,
     EXIT_RESUME,
@@ -31,7 +33,21 @@ EXTRAS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, where argparse alone would print the usage too."""
+    """Says in one line what is wrong, where argparse alone would print the usage too.
+
+    Args:
+        settings: class of the settings that `--help` lists at its end.
+        options: of ArgumentParser.
+    """
+
+    def __init__(self, *, settings: type[Settings] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def format_help(self) -> str:
+        """The help, and after it every setting with its default, words and range."""
+        said = super().format_help()
+        return said if self._settings is None else f"{said}\n{help_text(self._settings)}\n"
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments.

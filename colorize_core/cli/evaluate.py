@@ -6,13 +6,15 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from colorize_core.archive.source.scan import scan
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
-from colorize_core.config import EvaluateConfig, load_config
+from colorize_core.config import EvaluateConfig, as_tree, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME, EXIT_SOME_FAILED, UsageError
 from colorize_core.media.film.names import FILM_SUFFIXES
 from colorize_core.media.picture.names import PHOTO_SUFFIXES
@@ -32,6 +34,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 def parser() -> argparse.ArgumentParser:
     """All options of the verb."""
     p = Parser(
+        settings=EvaluateConfig,
         prog="colorize-archive evaluate",
         description="Make color photos and films gray, color them, and compare with the truth.",
         epilog="exit codes: 0 done, 2 done but some items failed, 75 stopped, 1 cannot run",
@@ -179,7 +182,7 @@ def _write(
         **{f"{name} sha256": digest for name, digest in networks.items()},
     }
     details = {
-        "config": asdict(config),
+        "config": as_tree(config),
         "failed": [{"path": path, "reason": str(error)} for path, error in judged.failed],
         "each film": {
             path: {name: row.figures() for name, row in rows.items()}

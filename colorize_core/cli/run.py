@@ -30,6 +30,7 @@ SAMPLE = Path("sample")
 def parser() -> argparse.ArgumentParser:
     """All options of the verb."""
     p = Parser(
+        settings=ColorizeConfig,
         prog="colorize-archive run",
         description="Colorize grayscale photos and black-and-white films. "
         "The same command again goes on where the last one stopped.",

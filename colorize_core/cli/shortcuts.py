@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 import argparse
-import typing
-from typing import Any
 
 from colorize_core.config import ColorizeConfig
+from colorize_core.config.reference import find_setting
+from colorize_core.config.settings import literals
 from colorize_core.errors import UsageError
 
 SHORTCUTS = {
-    "--colored": ("colored", "what becomes of photos and films that already have color"),
-    "--codec": (
-        "video.codec",
-        "encoder; ffv1 is lossless. What a container cannot hold goes into another one",
-    ),
-    "--container": ("video.container", "source: the film's own where it fits, else MKV"),
-    "--deinterlace": (
-        "video.deinterlace",
-        "keep the fields, or bwdif: whole pictures, whose luma is no longer the source's",
-    ),
-    "--frames": ("video.frames", "png: a folder of pictures and a table of times, not a film"),
-    "--as-film": ("video.as_film", "each folder of numbered pictures in SRC is one film"),
-    "--fps": ("video.fps", "frames per second of such a folder"),
-    "--verify-luma": (
-        "video.verify_luma",
-        "decode the result and compare its luma with the source's; with ffv1 a difference fails",
-    ),
+    "--colored": "colored",
+    "--codec": "video.codec",
+    "--container": "video.container",
+    "--deinterlace": "video.deinterlace",
+    "--frames": "video.frames",
+    "--as-film": "video.as_film",
+    "--fps": "video.fps",
+    "--verify-luma": "video.verify_luma",
 }
 
 
 def add_shortcuts(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each: it takes what its setting takes."""
+    """Add an option for each: it takes what its setting takes, in its words."""
     films = parser.add_argument_group("films", "short for --set video.NAME=VALUE")
-    for option, (setting, text) in SHORTCUTS.items():
-        group = films if setting.startswith("video.") else parser
-        kind, default = _setting(setting)
-        if kind is bool:
-            group.add_argument(option, dest=setting, action="store_const", const=True, help=text)
-            continue
-        text = f"{text} (default: {default})"
-        if choices := typing.get_args(kind):
-            group.add_argument(option, dest=setting, choices=choices, help=text)
+    for option, name in SHORTCUTS.items():
+        group = films if name.startswith("video.") else parser
+        setting = find_setting(ColorizeConfig, name)
+        text = f"{setting.text} (default: {setting.shown_default})"
+        if setting.kind is bool:
+            group.add_argument(
+                option, dest=name, action="store_const", const=True, help=setting.text
+            )
+        elif choices := literals(setting.kind):
+            group.add_argument(option, dest=name, choices=choices, help=text)
         else:
-            name = option.strip("-").upper()
-            group.add_argument(option, dest=setting, type=kind, metavar=name, help=text)
+            value = option.strip("-").upper()
+            group.add_argument(option, dest=name, type=setting.kind, metavar=value, help=text)
 
 
 def settings_of(args: argparse.Namespace) -> list[str]:
     """What `--set` says, then the short forms, which so have the last word; all as KEY=VALUE."""
-    given = {setting: getattr(args, setting) for setting, _ in SHORTCUTS.values()}
+    given = {setting: getattr(args, setting) for setting in SHORTCUTS.values()}
     return [*args.set, *(f"{name}={value}" for name, value in given.items() if value is not None)]
 
 
@@ -63,12 +55,3 @@ def check_fps(args: argparse.Namespace, config: ColorizeConfig) -> None:
         raise UsageError(
             "--fps is for folders of pictures; a film keeps its own times", remedy="add --as-film"
         )
-
-
-def _setting(name: str) -> tuple[Any, Any]:
-    """Type and default of a setting."""
-    *parents, last = name.split(".")
-    owner: Any = ColorizeConfig()
-    for parent in parents:
-        owner = getattr(owner, parent)
-    return typing.get_type_hints(type(owner))[last], getattr(owner, last)

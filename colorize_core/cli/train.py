@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.config import TrainConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME
 
 
 def parser() -> argparse.ArgumentParser:
     """All options of the verb."""
-    p = Parser(prog="colorize-archive train", description=__doc__)
+    p = Parser(settings=TrainConfig, prog="colorize-archive train", description=__doc__)
     p.add_argument("data", type=user_path, help="folder, tar or zip of color photos")
     p.add_argument(
         "--config",
@@ -59,8 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from colorize_core.config import TrainConfig, load_config
-
     config = load_config(TrainConfig, args.config, args.overrides)
 
     from colorize_core.training.run import LocalHost, RunSpec, export_newest, fit, prepare

@@ -1,4 +1,4 @@
-"""All settings, as frozen dataclasses, and the strict YAML loader for them. Imports no torch."""
+"""All settings, as frozen structs, and the strict YAML loader for them. Imports no torch."""
 
 from colorize_core.config.colorizing import (
     ColorizeConfig,
@@ -10,7 +10,8 @@ from colorize_core.config.colorizing import (
     VideoSettings,
 )
 from colorize_core.config.evaluation import EvaluateConfig, NetworkFile
-from colorize_core.config.loading import from_tree, load_config
+from colorize_core.config.loading import from_tree, load_config, read_yaml
+from colorize_core.config.settings import Settings, as_tree, changed_tree, key_tree
 from colorize_core.config.training import (
     CriticConfig,
     DegradeConfig,
@@ -39,11 +40,16 @@ __all__ = [
     "RenderSettings",
     "RunOptions",
     "SavingConfig",
+    "Settings",
     "StageConfig",
     "TemporalSettings",
     "TrainConfig",
     "TrainDataConfig",
     "VideoSettings",
+    "as_tree",
+    "changed_tree",
     "from_tree",
+    "key_tree",
     "load_config",
+    "read_yaml",
 ]

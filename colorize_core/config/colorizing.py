@@ -2,138 +2,138 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from colorize_core.config.loading import require
+from colorize_core.config.settings import Settings, about, require
 
 
-@dataclass(frozen=True)
-class ModelSettings:
+class ModelSettings(Settings, frozen=True):
     """Which generator runs, and how."""
 
-    weights: str = "shipped"  # "shipped" or a path to .safetensors
-    precision: Literal["fp32", "bf16"] = "fp32"
+    weights: Annotated[str, about('"shipped", or the path of a .safetensors file')] = "shipped"
+    precision: Annotated[
+        Literal["fp32", "bf16"], about("bf16 is faster on GPUs and CPUs that have it")
+    ] = "fp32"
 
 
-@dataclass(frozen=True)
-class RenderSettings:
+class RenderSettings(Settings, frozen=True):
     """From L to color, for photos and films alike."""
 
-    size: int = 256  # working long side in pixels, a multiple of 32
-    batch_size: int = (
-        8  # every batch is padded to this many pictures, so results do not depend on packing
-    )
-    strength: float = 1.0  # chroma multiplier; 0 would be gray and is refused
-    upsample: Literal["guided", "bilinear"] = "guided"
+    size: Annotated[int, about("working long side in pixels", ge=32, le=4096, multiple_of=32)] = 256
+    # Every batch is padded to this many pictures, so results do not depend on packing.
+    batch_size: Annotated[
+        int, about("pictures that go through the generator at once", ge=1, le=1024)
+    ] = 8
+    strength: Annotated[float, about("chroma multiplier", gt=0, le=2)] = 1.0
+    upsample: Annotated[
+        Literal["guided", "bilinear"],
+        about("how color comes to full size: along the edges of the luma, or smoothly"),
+    ] = "guided"
 
 
-@dataclass(frozen=True)
-class PhotoSettings:
+class PhotoSettings(Settings, frozen=True):
     """Photo archives."""
 
-    shard_photos: int = 32
-    max_pixels: int = 250_000_000
-    jpeg_quality: int = 95
+    shard_photos: Annotated[int, about("photos that one worker takes at a time", ge=1)] = 32
+    max_pixels: Annotated[int, about("larger photos fail with a reason", ge=1)] = 250_000_000
+    jpeg_quality: Annotated[int, about("of photos that are JPEG", ge=1, le=100)] = 95
 
 
-@dataclass(frozen=True)
-class TemporalSettings:
+class TemporalSettings(Settings, frozen=True):
     """The film stabilizer."""
 
-    enabled: bool = True
-    radius: Literal[1, 3, 7, 15, 31] = 7  # frames seen on each side; also the segment halo
-    luma_tolerance: float = 10.0  # L* residual at which a neighbor's weight falls to 1/e
-    cut_threshold: float = 0.55  # share of structure (0 to 1) below which two frames are a cut
+    enabled: Annotated[bool, about("steady colors from frame to frame")] = True
+    # Also the segment's halo.
+    radius: Annotated[Literal[1, 3, 7, 15, 31], about("frames seen on each side")] = 7
+    luma_tolerance: Annotated[
+        float, about("L* difference at which a neighbor's weight falls to 1/e", gt=0)
+    ] = 10.0
+    cut_threshold: Annotated[
+        float, about("shared structure below which two frames are a cut", ge=0, le=1)
+    ] = 0.55
 
 
-@dataclass(frozen=True)
-class VideoSettings:
+class VideoSettings(Settings, frozen=True):
     """Films."""
 
-    codec: Literal[
-        "libx264", "libx265", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc"
+    codec: Annotated[
+        Literal["libx264", "libx265", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc"],
+        about(
+            "encoder; ffv1 is lossless. What a container cannot hold goes into another one",
+        ),
     ] = "libx264"
-    crf: int = 18
-    preset: str = "medium"
-    threads: int = 1  # a constant: encoders give other pixels for other thread counts
-    container: Literal["source", "mkv", "mp4", "mov"] = "source"
-    deinterlace: Literal["keep", "bwdif"] = "keep"
-    segment_frames: int = 300
-    max_pixels: int = 70_000_000
-    max_frames: int = 2_000_000
-    frames: Literal["none", "png"] = "none"  # "png" writes a folder of frames instead of a film
-    as_film: bool = False  # a folder of numbered pictures counts as one film
-    fps: float = 24.0  # of such a folder
-    verify_luma: bool = (
-        False  # decode the result and compare Y' with the source's (lossless codecs)
+    crf: Annotated[
+        int, about("quality, lower is better; not for ffv1 and prores_ks", ge=0, le=63)
+    ] = 18
+    preset: Annotated[
+        Literal[
+            "ultrafast",
+            "superfast",
+            "veryfast",
+            "faster",
+            "fast",
+            "medium",
+            "slow",
+            "slower",
+            "veryslow",
+            "placebo",
+        ],
+        about("speed of libx264, libx265 and libsvtav1"),
+    ] = "medium"
+    # A constant: encoders give other pixels for other thread counts.
+    threads: Annotated[
+        int, about("of the encoder; other counts give other pixels", ge=1, le=1024)
+    ] = 1
+    container: Annotated[
+        Literal["source", "mkv", "mp4", "mov"],
+        about("source: the film's own where it fits, else MKV"),
+    ] = "source"
+    deinterlace: Annotated[
+        Literal["keep", "bwdif"],
+        about(
+            "keep the fields, or bwdif: whole pictures, whose luma is no longer the source's",
+        ),
+    ] = "keep"
+    segment_frames: Annotated[int, about("frames that one worker takes at a time", ge=16)] = 300
+    max_pixels: Annotated[int, about("films with larger frames fail with a reason", ge=1)] = (
+        70_000_000
     )
+    max_frames: Annotated[int, about("longer films fail with a reason", ge=1)] = 2_000_000
+    frames: Annotated[
+        Literal["none", "png"],
+        about("png: a folder of pictures and a table of times, not a film"),
+    ] = "none"
+    as_film: Annotated[bool, about("each folder of numbered pictures in SRC is one film")] = False
+    fps: Annotated[float, about("frames per second of such a folder", gt=0)] = 24.0
+    verify_luma: Annotated[
+        bool,
+        about(
+            "decode the result and compare its luma with the source's; with ffv1 a difference fails"
+        ),
+    ] = False
+
+    def _check(self) -> None:
+        require(
+            self.codec != "libsvtav1" or self.preset != "placebo",
+            "video.preset",
+            self.preset,
+            "veryslow or faster with libsvtav1",
+        )
 
 
-@dataclass(frozen=True)
-class ColorizeConfig:
+class ColorizeConfig(Settings, frozen=True):
     """One colorize run: everything that can change pixels, and nothing else."""
 
-    model: ModelSettings = field(default_factory=ModelSettings)
-    render: RenderSettings = field(default_factory=RenderSettings)
-    photo: PhotoSettings = field(default_factory=PhotoSettings)
-    video: VideoSettings = field(default_factory=VideoSettings)
-    temporal: TemporalSettings = field(default_factory=TemporalSettings)
-    colored: Literal["copy", "leave", "recolor"] = "copy"
-
-    def __post_init__(self) -> None:
-        require(
-            self.render.size >= 32 and self.render.size % 32 == 0,
-            "render.size",
-            self.render.size,
-            "a multiple of 32",
-        )
-        require(
-            1 <= self.render.batch_size <= 1024,
-            "render.batch_size",
-            self.render.batch_size,
-            "1 to 1024",
-        )
-        require(
-            0 < self.render.strength <= 2,
-            "render.strength",
-            self.render.strength,
-            "above 0, at most 2",
-        )
-        require(
-            1 <= self.photo.jpeg_quality <= 100,
-            "photo.jpeg_quality",
-            self.photo.jpeg_quality,
-            "1 to 100",
-        )
-        require(
-            self.photo.shard_photos >= 1,
-            "photo.shard_photos",
-            self.photo.shard_photos,
-            "at least 1",
-        )
-        require(self.photo.max_pixels >= 1, "photo.max_pixels", self.photo.max_pixels, "at least 1")
-        require(0 <= self.video.crf <= 63, "video.crf", self.video.crf, "0 to 63")
-        require(
-            self.video.segment_frames >= 16,
-            "video.segment_frames",
-            self.video.segment_frames,
-            "at least 16",
-        )
-        require(self.video.threads >= 1, "video.threads", self.video.threads, "at least 1")
-        require(self.video.fps > 0, "video.fps", self.video.fps, "above 0")
-        require(
-            self.temporal.luma_tolerance > 0,
-            "temporal.luma_tolerance",
-            self.temporal.luma_tolerance,
-            "above 0",
-        )
-        require(
-            0 <= self.temporal.cut_threshold <= 1,
-            "temporal.cut_threshold",
-            self.temporal.cut_threshold,
-            "0 to 1",
-        )
+    model: ModelSettings = ModelSettings()
+    render: RenderSettings = RenderSettings()
+    photo: PhotoSettings = PhotoSettings()
+    video: VideoSettings = VideoSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    colored: Annotated[
+        Literal["copy", "leave", "recolor"],
+        about("what becomes of photos and films that already have color"),
+    ] = "copy"
 
 
 @dataclass(frozen=True)

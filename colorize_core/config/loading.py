@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, get_args
 
+import msgspec
 import yaml
 
+from colorize_core.config.settings import Settings, bare_type, fields, refusal
 from colorize_core.errors import ConfigError
 
-T = TypeVar("T")
-
-
-def require(ok: bool, key: str, value: object, allowed: str) -> None:
-    """Refuse a setting.
-
-    Raises:
-        ConfigError: `ok` is false.
-    """
-    if not ok:
-        raise ConfigError(f"{key}: {value!r} is not allowed", remedy=f"use {allowed}")
+T = TypeVar("T", bound=Settings)
 
 
 def load_config(cls: type[T], path: Path | None = None, overrides: Sequence[str] = ()) -> T:
-    """Read a YAML file into the dataclass `cls`, then apply `key.sub=value` overrides.
+    """Read a YAML file into the settings `cls`, then apply `key.sub=value` overrides.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or has an unknown key, a wrong type or a
             value out of range; the message names the key and the file.
     """
-    tree: dict[str, Any] = {}
-    where = str(path) if path else "--set"
-    if path is not None:
-        try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(
-                f"{path}: cannot be read: {error.strerror}", remedy="check CONFIG="
-            ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-        if loaded is not None and not isinstance(loaded, dict):
-            raise ConfigError(
-                f"{path}: the top level must be a mapping, found {type(loaded).__name__}"
-            )
-        tree = loaded or {}
+    tree = read_yaml(path, remedy="check CONFIG=") if path is not None else {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: the top level must be a mapping, found {type(tree).__name__}")
     for override in overrides:
         _apply_override(tree, override)
-    return from_tree(cls, tree, where=where)
+    return from_tree(cls, tree, where=str(path) if path else "--set")
+
+
+def read_yaml(path: Path, *, remedy: str = "") -> Any:
+    """Plain values of a YAML file; an empty mapping where it is empty.
+
+    Raises:
+        ConfigError: it cannot be read, is not YAML, or names a key twice, of which YAML would keep
+            the last without a word.
+    """
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", remedy=remedy) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    return {} if tree is None else tree
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} is there twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
@@ -88,77 +93,53 @@ def _child(node: Any, key: str, override: str) -> Any:
     return child
 
 
-def from_tree(cls: type[T], tree: Mapping[str, Any], *, where: str, prefix: str = "") -> T:
-    """Build the dataclass `cls` from nested mappings; `where` is named in errors.
+def from_tree(cls: type[T], tree: Mapping[str, Any], *, where: str) -> T:
+    """Build the settings `cls` from nested mappings; `where` is named in errors.
 
     Raises:
         ConfigError: unknown key, wrong type, or a value that `cls` refuses.
     """
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    unknown = [str(key) for key in tree if key not in names]
-    if unknown:
-        raise ConfigError(
-            f"{where}: unknown key {prefix}{unknown[0]}", remedy=f"known here: {', '.join(names)}"
-        )
-    values = {
-        key: _coerce(hints[key], value, f"{where}: {prefix}{key}", f"{prefix}{key}.", where)
-        for key, value in tree.items()
-    }
     try:
-        return cls(**values)
+        return msgspec.convert(tree, cls)
+    except msgspec.ValidationError as error:
+        raise _explained(cls, tree, str(error), where) from error
     except ConfigError as error:
-        message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
-        raise ConfigError(message, remedy=error.remedy) from error
-    except TypeError as error:
-        raise ConfigError(f"{where}: {prefix.rstrip('.') or 'top level'}: {error}") from error
+        raise ConfigError(f"{where}: {error.message}", remedy=error.remedy) from error
 
 
-def _coerce(hint: Any, value: Any, at: str, prefix: str, where: str) -> Any:
-    origin = typing.get_origin(hint)
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{at}: expected a group of settings, found {value!r}")
-        return from_tree(typing.cast(type, hint), value, where=where, prefix=prefix)
-    if origin is Literal:
-        if value not in typing.get_args(hint) or isinstance(value, bool):
-            raise ConfigError(
-                f"{at}: {value!r} is not one of {', '.join(map(str, typing.get_args(hint)))}"
-            )
-        return value
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        inner = next(a for a in typing.get_args(hint) if a is not type(None))
-        return _coerce(inner, value, at, prefix, where)
-    if origin is tuple:
-        return _coerce_tuple(hint, value, at, prefix, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(
-            f"{at}: expected {hint.__name__}, found {value!r}", remedy=_type_remedy(hint, value)
-        )
-    return value
+def _explained(cls: type[Settings], tree: Any, message: str, where: str) -> ConfigError:
+    """What msgspec found, in the words of the settings.
+
+    Args:
+        cls: of the top level.
+        tree: as given.
+        message: of msgspec: "Expected `int` >= 1 - at `$.stages[0].batch`".
+        where: the file.
+    """
+    text, _, at = message.partition(" - at ")
+    kind: Any = cls
+    value: Any = tree
+    names: list[str] = []
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", at):
+        names.append(name or index)
+        if name:
+            types = {field.name: field.type for field in fields(bare_type(kind))}
+            kind, value = types[name], value[name]
+        else:
+            kind, value = get_args(bare_type(kind))[0], value[int(index)]
+    if at.startswith("`key`"):
+        return ConfigError(f"{where}: {'.'.join([*names, 'a key'])} is not text")
+    if text.startswith("Object "):
+        return _wrong_keys(text, bare_type(kind), where, names)
+    found = refusal(kind, value, ".".join(names) or "the top level")
+    return ConfigError(f"{where}: {found.message}", remedy=found.remedy)
 
 
-def _coerce_tuple(hint: Any, value: Any, at: str, prefix: str, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise ConfigError(f"{at}: expected a list, found {value!r}")
-    parts = typing.get_args(hint)
-    if parts[-1] is Ellipsis:
-        parts = (parts[0],) * len(value)
-    if len(parts) != len(value):
-        raise ConfigError(f"{at}: expected {len(parts)} values, found {len(value)}")
-    return tuple(
-        _coerce(p, v, f"{at}[{i}]", f"{prefix}", where)
-        for i, (p, v) in enumerate(zip(parts, value, strict=True))
-    )
-
-
-def _type_remedy(hint: type, value: object) -> str:
-    if hint is float and isinstance(value, str):
-        return "YAML reads 2e-4 as text: write 2.0e-4 or 0.0002"
-    if hint is str and isinstance(value, bool):
-        return "YAML reads no/yes/on/off as a truth value: put it in quotes"
-    return ""
+def _wrong_keys(text: str, cls: type[Settings], where: str, names: list[str]) -> ConfigError:
+    """The error for "Object contains unknown field `x`" and "Object missing required field `x`"."""
+    named = re.findall(r"`(.*)`", text)
+    key = ".".join([*names, *named])
+    if "missing" in text:
+        return ConfigError(f"{where}: {key} is missing")
+    known = ", ".join(field.name for field in fields(cls))
+    return ConfigError(f"{where}: unknown key {key}", remedy=f"known here: {known}")

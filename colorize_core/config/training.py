@@ -2,80 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from colorize_core.config.loading import require
+from colorize_core.config.settings import Settings, about, require
 
 
-@dataclass(frozen=True)
-class GeneratorConfig:
+class GeneratorConfig(Settings, frozen=True):
     """Which generator is built. It travels inside the weights file."""
 
-    architecture: Literal["paper", "flagship"] = "flagship"
-    # paper: strided-convolution U-Net
-    base_channels: int = 64
-    max_channels: int = 512
-    depth: int = 5  # halvings of the side
-    residual_blocks: int = 2  # at the bottom
-    instance_norm: bool = False
-    # flagship: MobileNetV2 encoder, residual decoder
-    decoder_channels: tuple[int, ...] = (256, 192, 96, 64, 32)  # at 1/32, 1/16, 1/8, 1/4, 1/2
-    attention_heads: int = 4
-    hint_channels: tuple[int, ...] = (32, 64, 96, 128)  # at 1/4, 1/8, 1/16, 1/32
-    # Exponent of the output's chroma: above 1 what is timid gets grayer, what is sure more vivid.
-    chroma_contrast: float = 1.0
+    architecture: Annotated[
+        Literal["paper", "flagship"],
+        about("the paper's U-Net, or a pretrained encoder with a residual decoder"),
+    ] = "flagship"
+    base_channels: Annotated[int, about("paper: channels of the first layer", ge=1)] = 64
+    max_channels: Annotated[int, about("paper: most channels of a layer", ge=1)] = 512
+    depth: Annotated[int, about("paper: halvings of the side", ge=1, le=5)] = 5
+    residual_blocks: Annotated[int, about("paper: residual blocks at the bottom", ge=0)] = 2
+    instance_norm: Annotated[bool, about("paper: normalize each picture's channels")] = False
+    decoder_channels: Annotated[
+        tuple[int, ...],
+        about("flagship: widths of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the side"),
+    ] = (256, 192, 96, 64, 32)
+    attention_heads: Annotated[
+        int,
+        about("flagship: heads of the attention at 1/32 and 1/16; a divisor of both widths", ge=1),
+    ] = 4
+    hint_channels: Annotated[
+        tuple[int, ...], about("flagship: widths of the hints' path at 1/4, 1/8, 1/16 and 1/32")
+    ] = (32, 64, 96, 128)
+    chroma_contrast: Annotated[
+        float,
+        about(
+            "flagship: exponent of the output's chroma: above 1, timid colors get grayer, "
+            "sure ones more vivid",
+            ge=1,
+            le=2,
+        ),
+    ] = 1.0
 
-    def __post_init__(self) -> None:
-        require(1 <= self.depth <= 5, "depth", self.depth, "1 to 5")
+    def _check(self) -> None:
         require(
-            self.base_channels >= 1 and self.max_channels >= self.base_channels,
+            self.max_channels >= self.base_channels,
             "base_channels",
             self.base_channels,
             "1 to max_channels",
         )
-        require(self.residual_blocks >= 0, "residual_blocks", self.residual_blocks, "0 or more")
         require(
             len(self.decoder_channels) == 5, "decoder_channels", self.decoder_channels, "5 widths"
         )
         require(
-            (1 <= self.chroma_contrast <= 2 and self.architecture == "flagship")
-            or self.chroma_contrast == 1,
+            self.chroma_contrast == 1 or self.architecture == "flagship",
             "chroma_contrast",
             self.chroma_contrast,
-            "1 to 2, and 1 with the paper's generator",
+            "1 with the paper's generator",
         )
         require(len(self.hint_channels) == 4, "hint_channels", self.hint_channels, "4 widths")
         require(
-            self.attention_heads >= 1
-            and all(c % self.attention_heads == 0 for c in self.decoder_channels[:2]),
+            all(c % self.attention_heads == 0 for c in self.decoder_channels[:2]),
             "attention_heads",
             self.attention_heads,
             "a divisor of the first two decoder widths",
         )
 
 
-@dataclass(frozen=True)
-class GroupWeight:
+class GroupWeight(Settings, frozen=True):
     """How often pictures of one group (their first folder, or their archive) are drawn."""
 
-    name: str
-    weight: float = 1.0
+    name: Annotated[str, about("the first folder of its pictures, or their archive")]
+    weight: Annotated[
+        float, about("how often its pictures are drawn, beside other groups", gt=0)
+    ] = 1.0
 
-    def __post_init__(self) -> None:
-        require(self.weight > 0, f"weight of {self.name}", self.weight, "above 0")
 
-
-@dataclass(frozen=True)
-class TrainDataConfig:
+class TrainDataConfig(Settings, frozen=True):
     """The cache of decoded color photos."""
 
-    cache_sizes: tuple[int, ...] = (64, 128, 256)  # stored squares; a photo takes the best fit
-    min_colorfulness: float = 8.0  # grayer photos are dropped and counted
-    on_device: bool = False  # keep the whole cache on the device as uint8
-    loader_workers: int = 0
+    cache_sizes: Annotated[
+        tuple[int, ...], about("stored squares in pixels, rising; a photo takes the best fit")
+    ] = (64, 128, 256)
+    min_colorfulness: Annotated[float, about("grayer photos are dropped and counted", ge=0)] = 8.0
+    on_device: Annotated[bool, about("keep the whole cache on the device as uint8")] = False
+    loader_workers: Annotated[int, about("processes that read the cache", ge=0)] = 0
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         require(
             bool(self.cache_sizes) and list(self.cache_sizes) == sorted(set(self.cache_sizes)),
             "cache_sizes",
@@ -84,72 +93,92 @@ class TrainDataConfig:
         )
 
 
-@dataclass(frozen=True)
-class DegradeConfig:
-    """Chance per picture of each old-photo fault of L, and what a crop may be."""
+class DegradeConfig(Settings, frozen=True):
+    """Chance per picture (0 to 1) of each old-photo fault of L, and what a crop may be."""
 
-    flip: float = 0.5
-    min_crop: float = 1.0  # smallest crop side as a part of the short side; 1 = whole picture
-    squeeze: float = 0.0  # chance that the whole picture is squeezed to the square
-    paste: float = 0.0  # a rectangle of another photo of the batch lies on the picture
-    blur: float = 0.0
-    grain: float = 0.0
-    fade: float = 0.0
-    contrast: float = 0.0
-    scratches: float = 0.0
-    jpeg: float = 0.0
-    border: float = 0.0
-    vignette: float = 0.0
-    emulsion: float = 0.0  # red, green and blue weighed as another film does
+    flip: Annotated[float, about("mirrored", ge=0, le=1)] = 0.5
+    min_crop: Annotated[
+        float, about("smallest crop side as a part of the short side; 1: whole picture", gt=0, le=1)
+    ] = 1.0
+    squeeze: Annotated[float, about("the whole picture is squeezed to the square", ge=0, le=1)] = (
+        0.0
+    )
+    paste: Annotated[
+        float, about("a rectangle of another photo of the batch lies on the picture", ge=0, le=1)
+    ] = 0.0
+    blur: Annotated[float, about("out of focus", ge=0, le=1)] = 0.0
+    grain: Annotated[float, about("film grain", ge=0, le=1)] = 0.0
+    fade: Annotated[float, about("blacks and whites have faded", ge=0, le=1)] = 0.0
+    contrast: Annotated[float, about("more or less contrast", ge=0, le=1)] = 0.0
+    scratches: Annotated[float, about("light and dark scratches", ge=0, le=1)] = 0.0
+    jpeg: Annotated[float, about("JPEG blocks", ge=0, le=1)] = 0.0
+    border: Annotated[float, about("a frame of paper", ge=0, le=1)] = 0.0
+    vignette: Annotated[float, about("dark corners", ge=0, le=1)] = 0.0
+    emulsion: Annotated[
+        float, about("red, green and blue weighed as another film does", ge=0, le=1)
+    ] = 0.0
 
 
-@dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Settings, frozen=True):
     """Weights of the generator's losses; 0 turns one off."""
 
-    l1: float = 1.0
-    smooth_beta: float = 0.0  # smooth-L1 width in ab/110; 0 = plain L1
-    chroma_weight: float = 0.0  # extra weight of a pixel per unit of chroma/110
-    rebalance: float = 0.0  # 0..1, share of the inverse-frequency weight of the ab bin
-    saturation: float = 1.0  # multiplies the target's ab
-    distribution: float = 0.0  # of the batch's colors as a whole, see losses.distribution_loss
-    perceptual: float = 0.0
-    style: float = 0.0  # of the batch as a whole, see perceptual.PerceptualLoss
-    recognition: float = 0.0  # the encoder still tells what ImageNet's network tells of the photo
-    adversarial: float = 0.0
-    gradient_penalty: float = 10.0
-    consistency: float = 0.0  # distance to the teachers' output for a shifted copy
+    l1: Annotated[float, about("distance in ab", ge=0)] = 1.0
+    smooth_beta: Annotated[float, about("smooth-L1 width in ab/110; 0: plain L1", ge=0)] = 0.0
+    chroma_weight: Annotated[
+        float, about("extra weight of a pixel per unit of chroma/110", ge=0)
+    ] = 0.0
+    rebalance: Annotated[
+        float, about("share of the inverse-frequency weight of the ab bin", ge=0, le=1)
+    ] = 0.0
+    saturation: Annotated[float, about("multiplies the target's ab", gt=0)] = 1.0
+    distribution: Annotated[
+        float, about("of the batch's colors as a whole, see losses.distribution_loss", ge=0)
+    ] = 0.0
+    perceptual: Annotated[float, about("distance in a network's features", ge=0)] = 0.0
+    style: Annotated[
+        float, about("of the batch as a whole, see perceptual.PerceptualLoss", ge=0)
+    ] = 0.0
+    recognition: Annotated[
+        float, about("the encoder still tells what ImageNet's network tells of the photo", ge=0)
+    ] = 0.0
+    adversarial: Annotated[float, about("what the critic says", ge=0)] = 0.0
+    gradient_penalty: Annotated[float, about("of the critic", ge=0)] = 10.0
+    consistency: Annotated[
+        float, about("distance to the teachers' output for a shifted copy", ge=0)
+    ] = 0.0
 
 
-@dataclass(frozen=True)
-class StageConfig:
+class StageConfig(Settings, frozen=True):
     """One stretch of training at one size. `samples` counts what the generator sees."""
 
-    name: str
-    size: int
-    batch: int  # pictures per step over all workers
-    samples: int = 0  # either samples ...
-    epochs: int = 0  # ... or passes over the photos
-    lr: float = 1e-3
-    encoder_lr: float = 2e-4  # of a pretrained encoder
-    critic_lr: float = 2e-4
-    final_lr: float = 0.02  # part of lr left at the end
-    warmup: float = 0.02  # part of the stage
-    schedule: Literal["cosine", "constant-linear", "constant"] = "cosine"
-    n_critic: int = 0  # critic steps per generator step; 0 = no critic
-    critic_start: int = 0  # critic steps before the generator's first step of this stage
-    hints: float = 0.0  # part of the batches that carry color hints
-    groups: tuple[GroupWeight, ...] = ()  # empty = every photo alike
-    min_source: int = 0  # smallest cache size used
-    degrade: DegradeConfig = field(default_factory=DegradeConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
+    name: Annotated[str, about("of the stage")]
+    size: Annotated[int, about("side of the squares in pixels", ge=32, multiple_of=32)]
+    batch: Annotated[int, about("pictures per step over all workers", ge=1)]
+    samples: Annotated[int, about("pictures that the generator sees; this, or epochs", ge=0)] = 0
+    epochs: Annotated[int, about("passes over the photos; this, or samples", ge=0)] = 0
+    lr: Annotated[float, about("learning rate", ge=0)] = 1e-3
+    encoder_lr: Annotated[float, about("learning rate of a pretrained encoder", ge=0)] = 2e-4
+    critic_lr: Annotated[float, about("learning rate of the critic", ge=0)] = 2e-4
+    final_lr: Annotated[float, about("part of lr left at the end", ge=0, le=1)] = 0.02
+    warmup: Annotated[float, about("part of the stage in which lr rises", ge=0, le=1)] = 0.02
+    schedule: Annotated[Literal["cosine", "constant-linear", "constant"], about("how lr falls")] = (
+        "cosine"
+    )
+    n_critic: Annotated[int, about("critic steps per generator step; 0: no critic", ge=0)] = 0
+    critic_start: Annotated[
+        int, about("critic steps before the generator's first step of this stage", ge=0)
+    ] = 0
+    # Without hints the generator is the automatic colorizer: that is its first duty.
+    hints: Annotated[float, about("part of the batches that carry color hints", ge=0, le=0.5)] = 0.0
+    groups: Annotated[
+        tuple[GroupWeight, ...], about("which photos, and how often; empty: every photo alike")
+    ] = ()
+    min_source: Annotated[int, about("smallest cache size used", ge=0)] = 0
+    degrade: DegradeConfig = DegradeConfig()
+    loss: LossConfig = LossConfig()
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         at = f"stage {self.name}"
-        require(
-            self.size >= 32 and self.size % 32 == 0, f"{at}: size", self.size, "a multiple of 32"
-        )
-        require(self.batch >= 1, f"{at}: batch", self.batch, "at least 1")
         require(
             (self.samples > 0) != (self.epochs > 0),
             f"{at}: samples and epochs",
@@ -162,8 +191,6 @@ class StageConfig:
             self.n_critic,
             "a number above 0 if and only if loss.adversarial is above 0",
         )
-        # Without hints the generator is the automatic colorizer: that is its first duty.
-        require(0 <= self.hints <= 0.5, f"{at}: hints", self.hints, "0 to 0.5")
         require(
             self.loss.consistency == 0 or self.size >= 64,
             f"{at}: size",
@@ -172,63 +199,77 @@ class StageConfig:
         )
 
 
-@dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(Settings, frozen=True):
     """Adam for the generator and the critic."""
 
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.0
-    clip_norm: float = 0.0  # 0 = no clipping
-    ema: float = 0.0  # decay per generator step; 0 = none
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the generator; the penalty is always fp32
+    beta1: Annotated[float, about("of Adam", ge=0, le=1)] = 0.9
+    beta2: Annotated[float, about("of Adam", ge=0, le=1)] = 0.99
+    weight_decay: Annotated[float, about("of Adam", ge=0)] = 0.0
+    clip_norm: Annotated[float, about("longest gradient; 0: no clipping", ge=0)] = 0.0
+    ema: Annotated[
+        float, about("decay of the weights' moving average per generator step; 0: none", ge=0, le=1)
+    ] = 0.0
+    precision: Annotated[
+        Literal["fp32", "bf16"], about("of the generator; the penalty is always fp32")
+    ] = "fp32"
 
 
-@dataclass(frozen=True)
-class CriticConfig:
+class CriticConfig(Settings, frozen=True):
     """PatchGAN on L and ab together."""
 
-    channels: int = 64
-    layers: int = 3  # strided layers; 3 sees 70 x 70 pixels
+    channels: Annotated[int, about("of the first layer", ge=1)] = 64
+    layers: Annotated[int, about("strided layers; 3 sees 70 x 70 pixels", ge=1, le=6)] = 3
 
 
-@dataclass(frozen=True)
-class SavingConfig:
+class SavingConfig(Settings, frozen=True):
     """What is written while training."""
 
-    every_steps: int = 500
-    every_epochs: int = 1
-    keep: int = 3
-    export_epochs: int = 10  # a .pt of the generator every so many epochs
-    log_every: int = 50
-    page_pictures: int = 20
-    page_size: int = 256
-    epoch_samples: int = 0  # what counts as one epoch; 0 = one pass over the photos
+    every_steps: Annotated[int, about("a checkpoint every so many steps", ge=1)] = 500
+    every_epochs: Annotated[int, about("a page of pictures every so many epochs", ge=1)] = 1
+    keep: Annotated[int, about("checkpoints kept", ge=1)] = 3
+    export_epochs: Annotated[int, about("a .pt of the generator every so many epochs", ge=1)] = 10
+    log_every: Annotated[int, about("steps between lines of the log", ge=1)] = 50
+    page_pictures: Annotated[int, about("pictures of a page", ge=1)] = 20
+    page_size: Annotated[int, about("their side in pixels", ge=32)] = 256
+    epoch_samples: Annotated[
+        int, about("pictures that count as one epoch; 0: one pass over the photos", ge=0)
+    ] = 0
 
 
-@dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Settings, frozen=True):
     """One training run. Every field can change the weights; where it runs is not among them."""
 
-    stages: tuple[StageConfig, ...]
-    seed: int = 0
-    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
-    critic: CriticConfig = field(default_factory=CriticConfig)
-    data: TrainDataConfig = field(default_factory=TrainDataConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    saving: SavingConfig = field(default_factory=SavingConfig)
-    encoder_weights: str = ""  # MobileNetV2 to start from; empty = random
-    # Strided layers of the encoder that are averaged before the first step, 0 (the stem) to 4; none
-    # that was trained or averaged in `init_weights`.
-    soften_strides: tuple[int, ...] = ()
-    frozen_blocks: int = 0  # first blocks of that encoder kept as they are, 17 = all of it
-    perceptual_weights: str = ""  # VGG19 or MobileNetV2 for the perceptual and style losses
-    # Generators whose mean the consistency loss follows; none = the moving average.
-    teacher_weights: tuple[str, ...] = ()
-    init_weights: str = ""  # a .safetensors generator of this configuration to start from
-    skip_stages: int = 0  # stages that the run behind `init_weights` has done
+    stages: Annotated[tuple[StageConfig, ...], about("one after the other")]
+    seed: Annotated[int, about("of weights and of what is drawn")] = 0
+    generator: GeneratorConfig = GeneratorConfig()
+    critic: CriticConfig = CriticConfig()
+    data: TrainDataConfig = TrainDataConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    saving: SavingConfig = SavingConfig()
+    encoder_weights: Annotated[str, about("MobileNetV2 to start from; empty: random")] = ""
+    soften_strides: Annotated[
+        tuple[int, ...],
+        about(
+            "strided layers of the encoder that are averaged before the first step, 0 (the stem) "
+            "to 4; none that was trained or averaged in init_weights"
+        ),
+    ] = ()
+    frozen_blocks: Annotated[
+        int, about("first blocks of that encoder kept as they are; 17: all of it", ge=0)
+    ] = 0
+    perceptual_weights: Annotated[
+        str, about("VGG19 or MobileNetV2 for the perceptual and style losses")
+    ] = ""
+    teacher_weights: Annotated[
+        tuple[str, ...],
+        about("generators whose mean the consistency loss follows; none: the moving average"),
+    ] = ()
+    init_weights: Annotated[
+        str, about("a .safetensors generator of this configuration to start from")
+    ] = ""
+    skip_stages: Annotated[int, about("stages that the run behind init_weights has done", ge=0)] = 0
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         require(bool(self.stages), "stages", list(self.stages), "at least one stage")
         require(
             0 <= self.skip_stages < len(self.stages),

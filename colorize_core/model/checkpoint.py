@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -10,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from msgspec.structs import replace
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from colorize_core.atomic import publish_bytes
-from colorize_core.config import GeneratorConfig, from_tree
+from colorize_core.config import GeneratorConfig, as_tree, from_tree
 from colorize_core.errors import ConfigError, ModelError
 from colorize_core.model.files import sha256_of
 from colorize_core.model.generator import build_generator
@@ -54,7 +54,7 @@ def save_generator(
     # One key: safetensors writes several in random order, and the bytes would differ.
     metadata = {
         _KEY: json.dumps(
-            {"format": FORMAT, "config": dataclasses.asdict(config), "extra": dict(extra)},
+            {"format": FORMAT, "config": as_tree(config), "extra": dict(extra)},
             sort_keys=True,
         )
     }
@@ -134,7 +134,7 @@ def average_generators(
     loaded[0].module.load_state_dict(mean)
     config = loaded[0].config
     if contrast is not None:
-        config = dataclasses.replace(config, chroma_contrast=contrast)
+        config = replace(config, chroma_contrast=contrast)
     origin = "+".join(generator.sha256[:12] for generator in loaded)
     extra = {"average": origin, "chroma": str(chroma)}
     return save_generator(output, loaded[0].module, config, extra=extra)

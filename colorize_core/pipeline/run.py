@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import Unread, by_suffix
 from colorize_core.archive.source.scan import folds_case, local_path, scan
 from colorize_core.atomic import remove_stale_temporaries
-from colorize_core.config import ColorizeConfig, RunOptions
+from colorize_core.config import ColorizeConfig, RunOptions, as_tree
 from colorize_core.errors import (
     EXIT_DONE,
     EXIT_RESUME,
@@ -230,7 +230,7 @@ def colorize_archive(
             "version": __version__,
             "source": job.source,
             "weights_sha256": job.weights_sha256,
-            "settings": asdict(job.config),
+            "settings": as_tree(job.config),
             "ignored": dict(found.ignored),
             "unread": by_suffix(found.unread),
             "seconds": round(seconds, 3),

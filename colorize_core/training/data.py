@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from colorize_core.atomic import TEMP_PREFIX, publish_bytes, sync_file, sync_folder
-from colorize_core.config import TrainDataConfig
+from colorize_core.config import TrainDataConfig, as_tree
 from colorize_core.errors import UsageError
 
 CACHE_VERSION = 1
@@ -201,7 +201,7 @@ def _build(source: Path, files: list[Path], folder: Path, config: TrainDataConfi
             output.close()
     for side in config.cache_sizes:
         sync_file(building / f"{side}.u8")
-    index = {"groups": groups, "dropped": dropped, "config": asdict(config)}
+    index = {"groups": groups, "dropped": dropped, "config": as_tree(config)}
     publish_bytes(building / "index.json", json.dumps(index).encode())
     building.replace(folder)
     sync_folder(folder.parent)

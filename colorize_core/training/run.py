@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -18,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from colorize_core.atomic import publish_bytes
-from colorize_core.config import TrainConfig
+from colorize_core.config import TrainConfig, as_tree, changed_tree
 from colorize_core.errors import ConfigError, UsageError
 from colorize_core.memory import keep_freed_memory
 from colorize_core.model.checkpoint import load_generator
@@ -114,25 +113,9 @@ def config_hash(config: TrainConfig) -> str:
     Settings at their default are left out, so that a new one with a neutral default does not orphan
     the runs before it; so is `saving`, which changes no weight.
     """
-    tree = _non_default(config)
+    tree = changed_tree(config)
     tree.pop("saving", None)
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def _non_default(node: Any) -> Any:
-    if dataclasses.is_dataclass(node) and not isinstance(node, type):
-        found = {}
-        for field in dataclasses.fields(node):
-            value = getattr(node, field.name)
-            default: Any = field.default
-            if field.default_factory is not dataclasses.MISSING:
-                default = field.default_factory()
-            if value != default:
-                found[field.name] = _non_default(value)
-        return found
-    if isinstance(node, tuple):
-        return [_non_default(value) for value in node]
-    return node
 
 
 def prepare(spec: RunSpec, *, workers: int) -> None:
@@ -191,7 +174,7 @@ def fit(spec: RunSpec, host: Host) -> None:
     if resume is None and config.soften_strides:
         _soften(run, config)
     if host.rank == 0:
-        settings = json.dumps(dataclasses.asdict(config), indent=1)
+        settings = json.dumps(as_tree(config), indent=1)
         publish_bytes(spec.folder / "config.json", settings.encode())
     watch = Watch(
         spec.folder, config, run.schedule, read_photos(run.cache, run.held_out),

@@ -1,10 +1,10 @@
 import threading
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
 from colorize_core.inference.film_segments import colorize_segment

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F
+from msgspec.structs import replace
 
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ConfigError, ModelError

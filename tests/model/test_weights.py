@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import save_file
 from skimage import data
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import fields, replace
 from skimage import color, data
 
 from colorize_core.config import DegradeConfig

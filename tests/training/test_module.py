@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import lightning
 import pytest
 import torch
+from msgspec.structs import replace
 
 from colorize_core.config import (
     CriticConfig,

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from colorize_core.config import GroupWeight, LossConfig, StageConfig, TrainConfig
 from colorize_core.errors import ConfigError

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from colorize_core.training.checkpoint import list_states, load_newest, save_sta
 from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit, prepare
 from colorize_core.training.watch import alive_share
 from jobs.train import main
+from tests.copying import replace
 from tests.mobilenet_helpers import averaged
 
 ROOT = Path(__file__).parents[2]

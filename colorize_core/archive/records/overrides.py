@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from colorize_core.config import ColorizeConfig, from_tree
+from colorize_core.config import ColorizeConfig, as_tree, from_tree, read_yaml
 from colorize_core.errors import ConfigError, UsageError
 
 # One model serves a whole run, and how photos are packed changes no picture.
-_REFUSED: Final = ("model", "photo.shard_photos", "render.batch_size")
+REFUSED: Final = ("model", "photo.shard_photos", "render.batch_size")
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Overrides:
         found = [rule.settings for rule in self.rules if rule.pattern.fullmatch(path)]
         if not found:
             return base
-        tree = asdict(base)
+        tree = as_tree(base)
         for settings in found:
             _merge(tree, settings)
         return from_tree(ColorizeConfig, tree, where=f"{self.where} ({path})")
@@ -69,14 +67,7 @@ def load_overrides(path: Path) -> Overrides:
         ConfigError: not readable, not of this form, an unknown key, or a value out of range; the
             message names the file, the glob and the key.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    if tree is None:
-        return Overrides(str(path))
+    tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of glob to settings")
     return Overrides(str(path), tuple(_rule(path, glob, body) for glob, body in tree.items()))
@@ -91,7 +82,7 @@ def _rule(path: Path, glob: object, body: object) -> Rule:
     settings: dict[str, Any] = {}
     for key, value in body.items():
         _merge(settings, _nested(str(key).split("."), value), where=where)
-    for refused in _REFUSED:
+    for refused in REFUSED:
         if _has(settings, refused.split(".")):
             raise ConfigError(
                 f"{where}: {refused} is one for the whole run", remedy="set it with --set"

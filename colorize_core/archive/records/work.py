@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from colorize_core.archive.source.item import SourceItem
-from colorize_core.config import ColorizeConfig
+from colorize_core.config import ColorizeConfig, key_tree
 
 # Bumped by hand when the same settings and weights give other pixels than before.
 CODE_VERSION = 1
@@ -162,10 +162,10 @@ def item_key(
 def photo_settings(config: ColorizeConfig) -> dict[str, Any]:
     """The settings that change a photo; others must not redo it."""
     # Shard size packs work; it does not change a pixel.
-    photo = {k: v for k, v in asdict(config.photo).items() if k != "shard_photos"}
+    photo = {k: v for k, v in key_tree(config.photo).items() if k != "shard_photos"}
     return {
         "precision": config.model.precision,
-        "render": asdict(config.render),
+        "render": key_tree(config.render),
         "photo": photo,
         "colored": config.colored,
     }
@@ -175,9 +175,9 @@ def film_settings(config: ColorizeConfig) -> dict[str, Any]:
     """The settings that change a film; others must not redo it."""
     return {
         "precision": config.model.precision,
-        "render": asdict(config.render),
-        "video": asdict(config.video),
-        "temporal": asdict(config.temporal),
+        "render": key_tree(config.render),
+        "video": key_tree(config.video),
+        "temporal": key_tree(config.temporal),
         "colored": config.colored,
     }
 
