@@ -134,7 +134,7 @@ def test_nothing_is_downloaded_and_stills_need_no_pyav(tmp_path):
     assert socket.socket.connect.__name__ == "connect"
 
 
-def test_sample_pictures_are_color(tmp_path):
+def test_sample_pictures_are_color():
     pictures = samples.sample_pictures()
     assert set(pictures) == {"astronaut", "cat", "coffee", "rocket"}
     for name, rgb in pictures.items():

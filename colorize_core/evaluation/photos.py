@@ -135,7 +135,7 @@ def evaluate(
     colorizer: Colorizer,
     networks: Networks,
     *,
-    on_example: Callable[[int, Example], None] = lambda index, example: None,
+    on_example: Callable[[int, Example], None] = lambda _index, _example: None,
 ) -> Evaluation:
     """Measure the generator on photos, streamed: a batch of them is in memory at a time.
 

@@ -43,7 +43,7 @@ def stop_signals(stop: StopRequest, say: Callable[[str], None]) -> Iterator[None
     Own handlers are needed also for SIGINT: a shell starts background jobs with it ignored.
     """
 
-    def handler(number: int, frame: FrameType | None) -> None:
+    def handler(number: int, _frame: FrameType | None) -> None:
         stop.request()
         name = signal.Signals(number).name
         if stop.at_once:

@@ -99,7 +99,7 @@ class PerceptualLoss(nn.Module):
         style = [(f - w).abs().mean() / _size(w) for f, w in grams]
         return torch.stack(content).mean(), torch.stack(style).mean()
 
-    def train(self, mode: bool = True) -> PerceptualLoss:
+    def train(self, mode: bool = True) -> PerceptualLoss:  # noqa: ARG002 - torch names it
         """Stay in eval whatever the module around does."""
         return super().train(False)
 

@@ -99,7 +99,11 @@ class Watch(lightning.Callback):
             )
         self._since = (time.perf_counter(), module.steps_done)
 
-    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_fit_end(
+        self,
+        trainer: lightning.Trainer,  # noqa: ARG002
+        pl_module: lightning.LightningModule,  # noqa: ARG002
+    ) -> None:
         """Close the log."""
         if self._board is not None:
             self._board.close()
@@ -119,9 +123,9 @@ class Watch(lightning.Callback):
         self,
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        outputs: Any,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
     ) -> None:
         """Log, save and show as often as the configuration says."""
         module = _ours(pl_module)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -71,7 +70,7 @@ def test_neutral_sepia_and_cyanotype_are_gray_and_photos_are_not():
         assert photo_pages.is_colored(as_photo(np.ascontiguousarray(picture)))
 
 
-def test_a_result_without_color_is_noticed(tmp_path: Path):
+def test_a_result_without_color_is_noticed():
     L = pixels_to_L(np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1)))
     working, where = to_working(L, 64)
     page = photo_pages.PreparedPage(L, working, where, np.dtype(np.uint8))

@@ -48,7 +48,7 @@ def test_dropped_chroma_is_suspicious_only_where_the_archive_has_color(picture):
     assert suspicions(gray, {}) == []
 
 
-def test_a_patch_without_a_luma_edge_is_a_blotch(picture):
+def test_a_patch_without_a_luma_edge_is_a_blotch():
     flat = torch.full((1, 1, 256, 256), 50.0)
     ab = torch.zeros(1, 2, 256, 256)
     ab[:, 0] = 50 * disk()

@@ -46,9 +46,7 @@ class Job:
     def __call__(self, source: Path | str, *more: str, runner: str = "serial") -> int:
         return colorize_archive.main(self.arguments(source, *more, runner=runner))
 
-    def start(
-        self, source: Path, *more: str, runner: str = "serial", seconds: str = ""
-    ) -> subprocess.Popen[str]:
+    def start(self, source: Path, *more: str, runner: str = "serial") -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "jobs.colorize_archive"]
         return subprocess.Popen(
             [*command, *self.arguments(source, *more, runner=runner)],

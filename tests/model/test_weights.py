@@ -49,7 +49,7 @@ def test_the_same_weights_give_the_same_file(saved, tmp_path):
     )
 
 
-def test_weights_of_another_architecture_are_refused(saved, tmp_path):
+def test_weights_of_another_architecture_are_refused(saved):
     module, path, _ = saved
     other = replace(SMALL, base_channels=8)
     save_generator(path, module, other, extra={})

@@ -59,7 +59,7 @@ class Row(NamedTuple):
     added: str = ""
 
 
-def _same_name(path: str, head: Head) -> str:
+def _same_name(path: str, _head: Head) -> str:
     return path
 
 
@@ -85,7 +85,7 @@ class ScanFilter:
     photo_suffixes: frozenset[str]
     film_suffixes: frozenset[str]
     name_photo: Callable[[str, Head], str] = _same_name
-    is_photo: Callable[[bytes], bool] = lambda head: False
+    is_photo: Callable[[bytes], bool] = lambda _head: False
     exclude: tuple[Glob, ...] = ()
     include: tuple[Glob, ...] = ()
     ignored: Counter[str] = field(default_factory=Counter)

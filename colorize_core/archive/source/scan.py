@@ -76,8 +76,8 @@ def scan(
     notes = ScanFilter(
         photo_suffixes,
         film_suffixes,
-        name_photo or (lambda path, head: path),
-        is_photo or (lambda head: False),
+        name_photo or (lambda path, _head: path),
+        is_photo or (lambda _head: False),
         tuple(map(Glob, exclude_globs)),
         tuple(map(Glob, include_globs)),
     )

@@ -84,7 +84,7 @@ def probe_film(
             f"{path.name}: its clock starts anew at {restart:.1f} s, as in recordings put together",
             remedy="remux it first: ffmpeg -fflags +genpts -i FILM -map 0 -dn -c copy FILM.mkv",
         )
-    return _assemble(path, head, packets)
+    return _assemble(head, packets)
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ def _is_shown(packet: Any, codec: str) -> bool:
     return not codec.startswith(("vp8", "libvpx-vp8")) or bool(bytes(packet)[0] & 0x10)
 
 
-def _assemble(path: Path, head: _Head, packets: _Packets) -> FilmProbe:
+def _assemble(head: _Head, packets: _Packets) -> FilmProbe:
     known = [t for t in packets.times if t is not None]
     has_times = len(known) == len(packets.times) and len(set(known)) == len(known)
     is_timed = has_times and head.is_timed

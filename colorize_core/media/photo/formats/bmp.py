@@ -38,7 +38,12 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     return Decoded((Raster(samples, alpha),), PhotoMetadata(dpi=dpi_of(image)))
 
 
-def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:
+def encode(
+    pages: Sequence[Samples],
+    photo: Photo,
+    note: ComputedColorNote,
+    quality: int,  # noqa: ARG001 - of lossy formats
+) -> bytes:
     """See `base.Encoder`."""
     metadata = written_metadata(photo, note)
     return write_bmp(pages[0], metadata.xmp or b"", metadata.dpi)

@@ -127,10 +127,10 @@ def with_metadata(data: bytes, metadata: PhotoMetadata) -> bytes:
         parts.append(_segment(_APP1, JPEG_XMP + metadata.xmp))
     if metadata.resources is not None:
         room = _LONGEST_SEGMENT - len(JPEG_RESOURCES)
-        for start in range(0, len(metadata.resources), room):
-            parts.append(
-                _segment(_APP13, JPEG_RESOURCES + metadata.resources[start : start + room])
-            )
+        parts += (
+            _segment(_APP13, JPEG_RESOURCES + metadata.resources[start : start + room])
+            for start in range(0, len(metadata.resources), room)
+        )
     return data[:position] + b"".join(parts) + b"".join(metadata.extra) + data[position:]
 
 

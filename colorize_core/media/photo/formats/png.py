@@ -62,7 +62,12 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     )
 
 
-def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, quality: int) -> bytes:
+def encode(
+    pages: Sequence[Samples],
+    photo: Photo,
+    note: ComputedColorNote,
+    quality: int,  # noqa: ARG001 - of lossy formats
+) -> bytes:
     """See `base.Encoder`."""
     encoded = bytes(imagecodecs.png_encode(pages[0], _LEVEL))
     return png_chunks.with_metadata(encoded, written_metadata(photo, note))
@@ -74,11 +79,11 @@ def _gamma_profile(chunks: dict[bytes, bytes], gray: bool) -> bytes | None:
     if gamma <= 0 or abs(gamma - 1 / 2.2) < 0.02:
         return None
     if gray:
-        profile: bytes = imagecodecs.cms_profile("gray", gamma=1 / gamma)
-        return profile
+        return bytes(imagecodecs.cms_profile("gray", gamma=1 / gamma))
     white, primaries = (0.3127, 0.329), (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
     if len(chunks.get(b"cHRM", b"")) == 32:
         values = [int.from_bytes(chunks[b"cHRM"][i : i + 4], "big") / 1e5 for i in range(0, 32, 4)]
         white, primaries = (values[0], values[1]), tuple(values[2:])  # type: ignore[assignment]
-    profile = imagecodecs.cms_profile("rgb", gamma=1 / gamma, whitepoint=white, primaries=primaries)
-    return profile
+    return bytes(
+        imagecodecs.cms_profile("rgb", gamma=1 / gamma, whitepoint=white, primaries=primaries)
+    )
