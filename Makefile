@@ -17,7 +17,7 @@ override DATA := $(value DATA)
 override ARGS := $(value ARGS)
 export SRC OUT CONFIG DATA ARGS
 
-.PHONY: help install colorize-archive train evaluate report status test test-browser lint bench clean
+.PHONY: help install colorize-archive train evaluate report status test test-slow test-browser lint bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -55,7 +55,10 @@ status: $(STAMP) ## how far a run is: OUT=
 	$(call run,jobs.archive_status $$ARGS -- "$$OUT")
 
 test: $(DEV_STAMP) ## the test suite
-	$(PY) -m pytest -q -m "not browser and not gpu"
+	$(PY) -m pytest -q -m "not browser and not gpu and not slow"
+
+test-slow: $(STAMP) ## proofs over many sizes, codecs and presets: minutes
+	$(PY) -m pytest -q -m slow
 
 test-browser: $(DEV_STAMP) ## the report page in headless Chromium (must be installed)
 	$(PY) -m pytest -q -m browser tests/browser

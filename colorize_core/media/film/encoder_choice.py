@@ -150,8 +150,9 @@ def _options(
     field = "" if field_order <= 1 else "bff" if field_order in _BOTTOM_FIRST else "tff"
     crf, preset = str(settings.crf), settings.preset
     if codec == "libx264":
-        # stitchable: headers do not depend on the content of a segment.
-        extra = "stitchable=1:open-gop=0" + (f":{field}=1" if field else "")
+        # stitchable: headers do not depend on the content of a segment. cpu-independent: with
+        # AVX-512, x264's macroblock tree gives other pixels in every run (decision 0014).
+        extra = "stitchable=1:open-gop=0:cpu-independent=1" + (f":{field}=1" if field else "")
         return {"crf": crf, "preset": preset, "forced-idr": "1", "x264-params": extra}
     if codec == "libx265":
         extra = f"open-gop=0:pools={settings.threads}:frame-threads=1:log-level=error"
