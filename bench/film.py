@@ -23,11 +23,13 @@ from colorize_core.inference.film_segments import colorize_segment
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.plan import plan_film
 from colorize_core.media.film.planes import plane
+from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
-from colorize_core.media.film.segments import probe_film
 
 CONFIG = ColorizeConfig()
+HALO = CONFIG.temporal.radius + 2
 
 
 def make_film(path: Path, frames: int, height: int) -> None:
@@ -83,7 +85,14 @@ def color(path: Path, probe: FilmProbe, start: int, stop: int, output: Path) -> 
     assert _colorizer is not None
     predict = _colorizer.predict_ab
     result = colorize_segment(
-        path, probe, start, stop, predict_ab=predict, config=CONFIG, output=output
+        path,
+        probe.window(max(0, start - HALO), min(probe.frames, stop + HALO)),
+        start,
+        stop,
+        predict_ab=predict,
+        config=CONFIG,
+        plan=plan_film(path.name, probe, CONFIG.video, is_folder=False),
+        output=output,
     )
     return time.process_time() - started, result.seconds
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.media.picture.plain import write_picture
 from colorize_core.samples import gray_sample
 
@@ -70,7 +70,7 @@ def job_seconds(source: Path, out: Path, workers: int) -> tuple[float, float]:
     arguments = ["--out", str(out), "--no-report", "--workers", str(workers), "--device", "cpu"]
     command = [sys.executable, "-m", "jobs.colorize_archive", *arguments, "--", str(source)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    summary = json.loads((state_folder(out) / "summary.json").read_text())
+    summary = json.loads(RunFolder(out).summary.read_text())
     assert summary["totals"]["done"] == len(summary["items"])
     return summary["cpu_seconds"], summary["work_seconds"]
 

@@ -25,12 +25,12 @@ from torch import Tensor
 from colorize_core.color.lab import rgb_to_lab
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import (
-    CUT_CHANGE,
     FilmSignals,
     archive_median,
     photo_signals,
     suspicions,
 )
+from colorize_core.media.motion.shots import CutFinder
 
 SIZE = 256
 CLIP_FRAMES = 120
@@ -135,11 +135,10 @@ def clip_frames(path: Path) -> Iterator[Tensor]:
 
 def clip_signals(frames: list[Tensor], jump: Callable[[], Tensor]) -> dict[str, float]:
     signals = FilmSignals()
-    last: Tensor | None = None
+    finder = CutFinder()
     for lab in frames:
-        is_cut = last is not None and float((lab[:, :1] - last).abs().mean()) > CUT_CHANGE
+        is_cut = finder.begins_shot(lab[0, 0].numpy())
         signals.add(lab[:, :1], lab[:, 1:] + jump(), cut=is_cut)
-        last = lab[:, :1]
     return signals.result()
 
 

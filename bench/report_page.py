@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.media.picture.thumbnails import write_pair
 from colorize_core.report.build import build
 
 RUNS = 5
@@ -29,15 +30,17 @@ def make_run(out: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     scenes = [rng.integers(0, 255, (19, 25, 3), np.uint8) for _ in range(16)]
     large = [np.kron(scene, np.ones((16, 16, 1), np.uint8)) for scene in scenes]
-    summary = out / ".colorize" / "summary.json"
+    summary = RunFolder(out).summary
     summary.parent.mkdir(parents=True)
     start = time.monotonic()
     with summary.open("w") as file:
         file.write('{"source": "/archive", "seconds": 3600, "items": [')
         for number in range(count):
             picture = large[number % 16]
-            pair = write_pair(picture[..., 1], picture, thumbs_folder(out), f"{number:08x}"[::-1])
-            file.write(("," if number else "") + json.dumps(item(number, pair)))
+            pair = write_pair(
+                picture[..., 1], picture, RunFolder(out).thumbs, f"{number:08x}"[::-1]
+            )
+            file.write(("," if number else "") + json.dumps(item(number, vars(pair))))
         file.write("]}")
     print(f"thumbnails: {(time.monotonic() - start) / count * 1000:.1f} ms per item")
 

@@ -13,8 +13,9 @@ from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.mux.join import JoinResult, join_segments
 from colorize_core.media.film.names import output_name
 from colorize_core.media.film.planes import with_chroma
+from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
-from colorize_core.media.film.segments import plan_segments, probe_film
+from colorize_core.media.film.segments import plan_segments
 
 CB, CR = 100, 160
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from colorize_core.archive.records.leftovers import Leftover, find_leftovers
 from colorize_core.archive.records.lock import OutputLock
-from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.cli.command import Parser, command, user_path
 from colorize_core.errors import EXIT_DONE, UsageError
 
@@ -30,10 +30,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Say what goes, and remove it."""
-    state = state_folder(args.out)
-    if not state.is_dir():
+    folder = RunFolder(args.out)
+    if not folder.state.is_dir():
         raise UsageError(f"{args.out}: no run has written here", remedy="give the OUT of a run")
-    with OutputLock(state / "lock.json"):
+    with OutputLock(folder.lock):
         leftovers = find_leftovers(args.out)
         for leftover in leftovers:
             print(_line(leftover, args.out), flush=True)

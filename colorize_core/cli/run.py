@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.records.comparisons import COMPARE_FOLDER
-from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.details import FilmDetails
+from colorize_core.archive.records.manifest import from_json
 from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
-from colorize_core.archive.records.summary import NAME as SUMMARY
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
@@ -185,9 +185,10 @@ def run(args: argparse.Namespace) -> int:
 def _say_luma(out: Path) -> None:
     from colorize_core.report.stream import read_summary
 
-    for item in read_summary(state_folder(out) / SUMMARY, {}):
-        if luma := item.get("details", {}).get("luma"):
-            say(f"{item['source']}: {luma['words']}")
+    for item in read_summary(RunFolder(out).summary, {}):
+        details = from_json(item).details
+        if isinstance(details, FilmDetails) and details.luma is not None:
+            say(f"{item['source']}: {details.luma.words()}")
 
 
 def _say_outcome(outcome: Outcome, out: Path) -> None:
@@ -203,7 +204,7 @@ def _say_outcome(outcome: Outcome, out: Path) -> None:
     if totals["suspicious"]:
         say(f"{totals['suspicious']} look suspicious: see the report")
     if totals["failed"]:
-        say(f"failures with reasons and remedies: {out / '.colorize' / 'summary.json'}")
+        say(f"failures with reasons and remedies: {RunFolder(out).summary}")
     if outcome.ending.blocked:
         say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
     elif outcome.ending.stopped:
@@ -214,7 +215,7 @@ def _say_comparisons(found: Comparisons, out: Path) -> None:
     words = ((found.made, "made"), (found.current, "there before"), (found.failed, "failed"))
     counts = ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to compare"
     ended = f"; ended early: {found.ended}" if found.ended else ""
-    say(f"side by side: {counts}{ended}: {out / COMPARE_FOLDER}")
+    say(f"side by side: {counts}{ended}: {RunFolder(out).compare}")
 
 
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from colorize_core.archive.records.lock import is_locked
-from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.cli.command import Parser, command, user_path
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.pipeline.progress import format_seconds
@@ -44,17 +45,18 @@ def status(out: Path) -> dict[str, Any]:
     Raises:
         UsageError: no run has written there.
     """
-    folder = state_folder(out)
-    manifest_path = folder / "manifest.jsonl"
-    if not folder.is_dir():
+    folder = RunFolder(out)
+    manifest_path = folder.manifest
+    if not folder.state.is_dir():
         raise UsageError(f"{out}: no run has written here", remedy="give the OUT of a run")
     counts: Counter[str] = Counter()
     if manifest_path.exists():
         for report in Manifest(manifest_path).reports():
-            counts["segments" if report.kind == "segment" else report.status] += 1
-    running = is_locked(folder / "lock.json")
+            if report.kind != "scan":
+                counts["segments" if report.kind == "segment" else report.status] += 1
+    running = is_locked(folder.lock)
     try:
-        progress = json.loads((folder / "progress.json").read_text())
+        progress = json.loads(folder.progress.read_text())
     except FileNotFoundError:
         progress = {}
     eta = progress.get("eta_seconds") if running else None

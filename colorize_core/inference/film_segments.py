@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,14 +20,17 @@ from colorize_core.atomic import publish
 from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.prefetch import Prefetcher
-from colorize_core.inference.signals import CUT_CHANGE, FilmSignals
+from colorize_core.inference.signals import FilmSignals
 from colorize_core.inference.temporal import stabilize
 from colorize_core.inference.view import View
+from colorize_core.media.film.counts import Damage
 from colorize_core.media.film.encoder import SegmentEncoder
-from colorize_core.media.film.encoder_choice import Encoding, choose_encoding
 from colorize_core.media.film.film import FilmProbe
-from colorize_core.media.film.planes import Plane, plane, resize_plane, with_chroma
-from colorize_core.media.film.reader import Damage, Frame, read_frames
+from colorize_core.media.film.plan import FilmPlan
+from colorize_core.media.film.planes import Plane, own_chroma, plane, resize_plane, with_chroma
+from colorize_core.media.film.reader import Frame, read_frames
+from colorize_core.media.film.shot import Shot
+from colorize_core.media.motion.shots import CutFinder
 
 Predict = Callable[[Tensor], Tensor]
 
@@ -62,17 +65,21 @@ def colorize_segment(
     *,
     predict_ab: Predict,
     config: ColorizeConfig,
+    plan: FilmPlan,
+    shots: Sequence[Shot] = (),
     output: Path,
 ) -> SegmentResult:
     """Color frames [start, stop) of a film and publish them as a segment file.
 
     Args:
         path: the film.
-        probe: of the film.
+        probe: of the film, or its window around the range.
         start: first frame.
         stop: after the last frame.
         predict_ab: L [B,1,h,w], 0..100, to ab [B,2,h,w]; h and w are multiples of 32.
-        config: its render, video and temporal settings are used.
+        config: its render and temporal settings are used.
+        plan: what becomes of the film.
+        shots: those of the range, where some keep the color that they have.
         output: of the segment.
 
     Raises:
@@ -80,10 +87,10 @@ def colorize_segment(
         UnsupportedError: no encoder takes the film.
         OutOfSpaceError: the disk is full.
     """
-    segment = _Segment(path, probe, start, stop, predict_ab, config)
+    segment = _Segment(path, probe, start, stop, predict_ab, config, plan, shots)
     with (
         publish(output) as temporary,
-        SegmentEncoder(temporary, probe, segment.encoding, start) as encoder,
+        SegmentEncoder(temporary, probe, plan.encoding, start) as encoder,
         Prefetcher(segment.frames(), _DEPTH, "chroma") as frames,
     ):
         for frame in frames:
@@ -126,18 +133,23 @@ class _Segment:
         stop: int,
         predict_ab: Predict,
         config: ColorizeConfig,
+        plan: FilmPlan,
+        shots: Sequence[Shot],
     ) -> None:
         self.path, self.probe, self.start, self.stop = path, probe, start, stop
         self.predict_ab = predict_ab
         self.config = config
-        self.encoding: Encoding = choose_encoding(probe, config.video)
+        self.plan = plan
+        self.own_color = frozenset(
+            number for s in shots if s.is_colored for number in range(s.start, s.stop)
+        )
         self.spec = YCbCrSpec(probe.matrix, probe.is_full_range, probe.planar.depth, probe.transfer)
         self.view = View.of(probe, config.render.size)
         self.damage = Damage()
         self.seconds: dict[str, float] = defaultdict(float)
         self.signals = FilmSignals()
         self.cuts: list[int] = []
-        self._last_L: Tensor | None = None
+        self._finder = CutFinder(config.temporal.cut_threshold)
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -154,7 +166,7 @@ class _Segment:
         with Prefetcher(self._steadied(), _DEPTH, "flow") as steadied:
             for frame, ab in steadied:
                 if frame.picture is None:
-                    self._last_L = frame.L  # a shot may begin right at the border
+                    self._finder.begins_shot(_array(frame.L))  # one may begin right at the border
                     continue
                 with self.clock("chroma"):
                     self._judge(frame, ab)
@@ -189,7 +201,8 @@ class _Segment:
             self.probe,
             max(0, self.start - halo),
             min(self.probe.frames, self.stop + halo),
-            deinterlace=self.config.video.deinterlace == "bwdif" and self.probe.is_interlaced,
+            deinterlace=self.plan.is_deinterlaced,
+            keep_source=bool(self.own_color),
         )
         last: Any = None
         L = torch.empty(0)
@@ -218,14 +231,19 @@ class _Segment:
                 yield inner, self.view.inner(ab[i : i + 1])
 
     def _judge(self, frame: _Frame, ab: Tensor) -> None:
-        last, self._last_L = self._last_L, frame.L
-        is_cut = last is not None and float((frame.L - last).abs().mean()) > CUT_CHANGE
+        is_cut = self._finder.begins_shot(_array(frame.L))
         if is_cut:
             self.cuts.append(frame.index)
-        self.signals.add(frame.L, ab, cut=is_cut)
+        if frame.index not in self.own_color:
+            self.signals.add(frame.L, ab, cut=is_cut)
 
     def _compose(self, frame: _Frame, picture: Frame, ab: Tensor) -> Any:
-        width, height = self.encoding.planar.chroma_size(self.probe.width, self.probe.height)
+        target = self.plan.encoding.planar
+        if frame.index in self.own_color:
+            matrix = self.probe.output_color.matrix
+            own = own_chroma(picture.source, self.probe.working, target, matrix)
+            return with_chroma(picture.frame, target, *own, is_shared=picture.is_held)
+        width, height = target.chroma_size(self.probe.width, self.probe.height)
         luma = resize_plane(plane(picture.frame, 0), width, height)
         codes = chroma_planes(
             codes_to_luma(_tensor(luma), self.spec),
@@ -235,7 +253,7 @@ class _Segment:
             method=self.config.render.upsample,
         )
         cb, cr = (code[0].numpy() for code in codes)
-        return with_chroma(picture.frame, self.encoding.planar, cb, cr, is_shared=picture.is_held)
+        return with_chroma(picture.frame, target, cb, cr, is_shared=picture.is_held)
 
 
 def _arrays(
@@ -243,7 +261,12 @@ def _arrays(
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     for frame, ab in colored:
         waiting.append(frame)
-        yield frame.L[0, 0].contiguous().numpy(), ab[0].contiguous().numpy()
+        yield _array(frame.L), ab[0].contiguous().numpy()
+
+
+def _array(L: Tensor) -> NDArray[np.float32]:
+    """[1,1,h,w] to [h,w]."""
+    return L[0, 0].contiguous().numpy()
 
 
 def _tensor(samples: Plane) -> Tensor:

@@ -1,4 +1,4 @@
-"""Film units: a segment in color, the joined film, a copy of a film that already has color."""
+"""Film units: a scan, a segment in color, the joined film, a copy of a film that has color."""
 
 from __future__ import annotations
 
@@ -6,30 +6,51 @@ import logging
 import shutil
 import time
 from collections import Counter
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.records.work import FilmCopy, ItemReport, Join, VideoSegment
+from colorize_core.archive.records.details import FilmDetails, ScanDetails, SegmentDetails
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.work import (
+    FilmCopy,
+    FilmScan,
+    ItemReport,
+    Join,
+    VideoSegment,
+)
 from colorize_core.archive.source.contents import stage_item
 from colorize_core.atomic import file_sha256, folder_sha256, publish, publish_folder
 from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
+from colorize_core.media.film.counts import Damage
+from colorize_core.media.film.shot import colored_frames
 
 if TYPE_CHECKING:
     from colorize_core.media.film.film import FilmProbe
-    from colorize_core.media.film.reader import Damage
+    from colorize_core.media.picture.pair import FilmThumbnails
 
 log = logging.getLogger(__name__)
 
 
-def blank_report(unit: VideoSegment | Join | FilmCopy) -> ItemReport:
-    """The report of a film unit before anything is known."""
-    if isinstance(unit, VideoSegment):
-        details = {"film": unit.film_key}
-        return ItemReport(unit.key, "segment", unit.item.path, "failed", details=details)
-    return ItemReport(unit.key, "film", unit.item.path, "failed", frames=0)
+def run_scan(unit: FilmScan, out: Path) -> ItemReport:
+    """Find out which shots of a film have color of their own."""
+    from colorize_core.media.film.scan import scan_film
+
+    started = time.monotonic()
+    with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
+        shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
+    return ItemReport(
+        key=unit.key,
+        kind="scan",
+        source=unit.item.path,
+        status="done",
+        seconds=round(time.monotonic() - started, 3),
+        frames=unit.probe.frames,
+        details=ScanDetails(unit.film_key, shots),
+    )
 
 
 def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemReport:
@@ -46,6 +67,8 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
             unit.stop,
             predict_ab=colorizer.predict_ab,
             config=unit.config,
+            plan=unit.plan,
+            shots=unit.shots,
             output=target,
         )
     notes = colorizer.take_notes()
@@ -61,102 +84,124 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
         size=target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
         frames=result.frames,
-        details={
-            "film": unit.film_key,
-            "index": unit.index,
-            "share": result.frames / max(1, unit.probe.frames),
-            "damage": asdict(result.damage),
-            "notes": notes,
-            "stages": result.seconds,
-            "signals": result.signals,
-            "cuts": list(result.cuts),
-        },
+        details=SegmentDetails(
+            film=unit.film_key,
+            index=unit.index,
+            share=result.frames / max(1, unit.probe.frames),
+            damage=result.damage,
+            notes=tuple(notes),
+            stages=result.seconds,
+            signals=result.signals,
+            cuts=result.cuts,
+        ),
     )
 
 
 def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False) -> ItemReport:
     """Make the film (or the folder of frames) of its segments, verify and publish it."""
     started = time.monotonic()
-    segments = sorted(unit.segments, key=lambda report: report.details["index"])
-    files = [out / str(report.output) for report in segments]
+    segments = sorted(
+        ((r, r.details) for r in unit.segments if isinstance(r.details, SegmentDetails)),
+        key=lambda pair: pair[1].index,
+    )
+    files = [out / str(report.output) for report, _ in segments]
+    parts = [details for _, details in segments]
     target = out / unit.output
-    if unit.config.video.frames == "png":
-        report = _export(unit, files, target)
+    whole = _sum_up(unit, parts)
+    if unit.plan.has_pictures:
+        report = _export(unit, files, target, whole)
     else:
-        report = _join(unit, files, target, note)
+        report = _join(unit, files, target, note, whole)
         if write_thumbnails:
-            report = _with_thumbnails(unit, report, out)
-    damage, stages, notes = _sum_up(segments)
-    reasons = [report.reason, *damage.reasons(), *notes]
-    reason = "; ".join(filter(None, reasons))
+            report = _with_thumbnails(unit, report, out, [c for part in parts for c in part.cuts])
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    reason = "; ".join(filter(None, [report.reason, *whole.damage.reasons(), *notes]))
+    seconds = sum(report.seconds for report, _ in segments)
     return replace(
         report,
         status="degraded" if reason else "done",
         reason=reason,
-        remedy=_remedy(report, damage),
-        seconds=round(time.monotonic() - started + sum(r.seconds for r in segments), 3),
-        details={
-            **report.details,
-            "segments": len(segments),
-            "damage": asdict(damage),
-            "stages": {name: round(seconds, 3) for name, seconds in stages.items()},
-            "signals": combine(segment.details["signals"] for segment in segments),
-            "width": unit.probe.display_size[0],
-            "height": unit.probe.display_size[1],
-        },
+        remedy=_remedy(unit, report, whole.damage),
+        seconds=round(time.monotonic() - started + seconds, 3),
     )
 
 
-def _remedy(report: ItemReport, damage: Damage) -> str:
+def _remedy(unit: Join, report: ItemReport, damage: Damage) -> str:
     """What can be done about a film that is less than its source, or a source that is damaged."""
     remedies = []
-    container = report.details["container"]
-    if report.details["lost"] and container != "mkv":
-        is_film = container != "png"
-        remedies.append("--container mkv can hold more" if is_film else "a film can hold more")
+    assert isinstance(report.details, FilmDetails)
+    if report.details.lost and unit.plan.has_pictures:
+        remedies.append("a film can hold more")
+    elif report.details.lost and report.details.container != "mkv":
+        remedies.append("--container mkv can hold more")
     if damage.reasons():
         remedies.append("look at these places, and in the source too: a better copy may help")
     return "; ".join(remedies)
 
 
-def _join(unit: Join, files: list[Path], target: Path, note: str) -> ItemReport:
-    from colorize_core.media.film.container_choice import what_container_keeps
-    from colorize_core.media.film.encoder_choice import choose_encoding
+def _sum_up(unit: Join, parts: Sequence[SegmentDetails]) -> FilmDetails:
+    """What the segments of a film say of it together."""
+    damage = Damage()
+    stages: Counter[str] = Counter()
+    for part in parts:
+        damage.add(part.damage)
+        stages.update(part.stages)
+    width, height = unit.probe.display_size
+    return FilmDetails(
+        width=width,
+        height=height,
+        segments=len(parts),
+        colored_frames=colored_frames(unit.shots),
+        damage=damage,
+        stages={name: round(seconds, 3) for name, seconds in stages.items()},
+        signals=combine(part.signals for part in parts),
+    )
+
+
+def _join(unit: Join, files: list[Path], target: Path, note: str, whole: FilmDetails) -> ItemReport:
     from colorize_core.media.film.mux.join import join_segments
 
-    video = unit.config.video
-    encoding = choose_encoding(unit.probe, video)
-    choice = what_container_keeps(unit.probe, video.container, encoding.codec)
+    plan, video = unit.plan, unit.config.video
     with stage_item(unit.item, target.parent) as source:
         result = join_segments(
             source,
             unit.probe,
             files,
             target,
-            choice=choice,
+            choice=plan.container,
             note=note,
             verify_luma=video.verify_luma,
-            deinterlace=video.deinterlace == "bwdif" and unit.probe.is_interlaced,
+            deinterlace=plan.is_deinterlaced,
         )
-    return replace(
-        blank_report(unit),
+    return ItemReport(
+        key=unit.key,
+        kind="film",
+        source=unit.item.path,
+        status="done",
         output=unit.output,
         reason="; ".join([*result.damage, *(f"lost: {what}" for what in result.lost)]),
         sha256=file_sha256(target),
         size=target.stat().st_size,
         frames=result.frames,
-        details={
-            "luma": result.luma and {**asdict(result.luma), "words": result.luma.words()},
-            "lost": list(result.lost),
-            "kept": _kept(unit.probe, choice.container),
-            "notes": [*encoding.notes, *result.notes],
-            "codec": encoding.codec,
-            "container": choice.container,
-        },
+        details=replace(
+            whole,
+            luma=result.luma,
+            lost=result.lost,
+            kept=_kept(unit.probe, plan.container.container),
+            notes=(*plan.encoding.notes, *result.notes, *_own_color(whole)),
+            codec=plan.encoding.codec,
+            container=plan.container.container,
+        ),
     )
 
 
-def _kept(probe: FilmProbe, container: str) -> list[str]:
+def _own_color(whole: FilmDetails) -> tuple[str, ...]:
+    if not whole.colored_frames:
+        return ()
+    return (f"{whole.colored_frames} frames were in color already and keep it",)
+
+
+def _kept(probe: FilmProbe, container: str) -> tuple[str, ...]:
     from colorize_core.media.film.container_choice import is_kept
 
     kinds = Counter(
@@ -166,62 +211,53 @@ def _kept(probe: FilmProbe, container: str) -> list[str]:
         and not stream.is_redundant
         and is_kept(stream, container)
     )
-    return [f"{count} {kind} stream{'s' * (count > 1)}" for kind, count in kinds.items()]
+    return tuple(f"{count} {kind} stream{'s' * (count > 1)}" for kind, count in kinds.items())
 
 
-def _with_thumbnails(unit: Join, report: ItemReport, out: Path) -> ItemReport:
+def _with_thumbnails(unit: Join, report: ItemReport, out: Path, cuts: list[int]) -> ItemReport:
     """Add a strip of the film's shots and a preview clip for the run's page."""
-    from colorize_core.media.film.preview import write_film
-    from colorize_core.media.picture.thumbnails import thumbs_folder
-
-    probe = unit.probe
-    cuts = [cut for segment in unit.segments for cut in segment.details["cuts"]]
-    shots = sorted(float(probe.pts[cut] * probe.time_base) for cut in cuts)
-    target = out / unit.output
+    assert isinstance(report.details, FilmDetails)
     try:
-        with stage_item(unit.item, target.parent) as source:
-            if source.is_dir():  # numbered pictures: there is no film to look into
-                return report
-            thumbnails = write_film(source, target, thumbs_folder(out), unit.key, shots=shots)
+        thumbnails = _write_thumbnails(unit, out, cuts)
     except Exception as error:
         if is_disk_full(error):
             raise
         # The film is whole and published: it must not fail for a picture of it.
         note = f"no pictures of it on the run's page: {type(error).__name__}: {error}"
         log.warning("%s: %s", unit.item.path, note, exc_info=error)
-        notes = [*report.details["notes"], note]
-        return replace(report, details={**report.details, "notes": notes})
-    return replace(report, details={**report.details, "thumbnails": thumbnails})
+        notes = (*report.details.notes, note)
+        return replace(report, details=replace(report.details, notes=notes))
+    return replace(report, details=replace(report.details, thumbnails=thumbnails))
 
 
-def _export(unit: Join, files: list[Path], target: Path) -> ItemReport:
+def _write_thumbnails(unit: Join, out: Path, cuts: list[int]) -> FilmThumbnails | None:
+    from colorize_core.media.film.preview import write_film
+
+    target = out / unit.output
+    shots = sorted(float(unit.probe.pts_of(cut) * unit.probe.time_base) for cut in cuts)
+    with stage_item(unit.item, target.parent) as source:
+        if source.is_dir():  # numbered pictures: there is no film to look into
+            return None
+        return write_film(source, target, RunFolder(out).thumbs, unit.key, shots=shots)
+
+
+def _export(unit: Join, files: list[Path], target: Path, whole: FilmDetails) -> ItemReport:
     from colorize_core.media.film.image_sequence import export_frames
 
     result = export_frames(unit.probe, files, target)
     lost = [f"lost: {what}" for what in result.lost]
-    return replace(
-        blank_report(unit),
+    return ItemReport(
+        key=unit.key,
+        kind="film",
+        source=unit.item.path,
+        status="done",
         output=unit.output,
         reason="; ".join([*unit.probe.notes, *lost]),
         sha256=folder_sha256(target),
         size=result.size,
         frames=result.frames,
-        details={"lost": list(result.lost), "container": "png"},
+        details=replace(whole, lost=result.lost, notes=_own_color(whole), container="png"),
     )
-
-
-def _sum_up(segments: list[ItemReport]) -> tuple[Damage, Counter[str], list[str]]:
-    """Damage, seconds by stage and fallbacks of all segments."""
-    from colorize_core.media.film.reader import Damage
-
-    damage = Damage()
-    stages: Counter[str] = Counter()
-    notes: dict[str, None] = {}
-    for report in segments:
-        damage.add(Damage(**report.details["damage"]))
-        stages.update(report.details["stages"])
-        notes.update(dict.fromkeys(report.details["notes"]))
-    return damage, stages, list(notes)
 
 
 def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
@@ -231,7 +267,6 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         ChangedError, MissingError, InputError: see `stage_item`; nothing is published.
     """
     started = time.monotonic()
-    blank = blank_report(unit)
     if unit.leave:
         return ItemReport(
             unit.key, "film", unit.item.path, "skipped", reason="already in color: left out"
@@ -250,9 +285,9 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         else:
             shutil.copyfile(source, copy)
     return ItemReport(
-        key=blank.key,
+        key=unit.key,
         kind="film",
-        source=blank.source,
+        source=unit.item.path,
         status="skipped",
         output=unit.output,
         reason="already in color: copied",

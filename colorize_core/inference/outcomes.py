@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
-from colorize_core.archive.records.work import ItemReport
+from colorize_core.archive.records.work import ItemId, ItemReport
 from colorize_core.errors import (
     ColorizeError,
     InputError,
@@ -34,14 +33,14 @@ class UnitOutcomes:
         self.items.append(report)
 
     @contextmanager
-    def item(self, blank: ItemReport) -> Iterator[None]:
-        """Settle what the block raises; `blank` is the item's report without a reason."""
+    def item(self, about: ItemId) -> Iterator[None]:
+        """Settle what the block raises."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - settle() records, retries or raises it
-            self.settle(blank, error)
+            self.settle(about, error)
 
-    def settle(self, blank: ItemReport, error: Exception) -> None:
+    def settle(self, about: ItemId, error: Exception) -> None:
         """Record a failure, mark for retry, or stop: nothing is swallowed.
 
         Raises:
@@ -52,19 +51,19 @@ class UnitOutcomes:
         elif isinstance(error, ColorizeError) and not isinstance(error, InputError):
             raise error
         elif isinstance(error, InputError):
-            self._fail(blank, error.message, error.remedy, error.kind)
+            self.items.append(ItemReport.of_error(about, error))
         elif is_out_of_memory(error):
             remedy = "use a machine with more memory, or fewer --workers"
-            self._fail(blank, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
+            self._fail(about, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
         elif is_transient(error):
-            self.retry[blank.key] = f"{type(error).__name__}: {error}"
+            self.retry[about.key] = f"{type(error).__name__}: {error}"
         else:
             # A bug of ours must not stop the archive, but it must be seen.
             reason = f"internal error: {type(error).__name__}: {error}"
             if reason not in self._logged:
                 self._logged.add(reason)
-                log.error("%s: %s", blank.source, reason, exc_info=error)
-            self._fail(blank, reason, "please report it with the file", "internal")
+                log.error("%s: %s", about.source, reason, exc_info=error)
+            self._fail(about, reason, "please report it with the file", "internal")
 
-    def _fail(self, blank: ItemReport, reason: str, remedy: str, kind: str) -> None:
-        self.items.append(replace(blank, status="failed", reason=reason, remedy=remedy, error=kind))
+    def _fail(self, about: ItemId, reason: str, remedy: str, kind: str) -> None:
+        self.items.append(ItemReport.failed(about, reason=reason, remedy=remedy, error=kind))

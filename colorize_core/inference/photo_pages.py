@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorize_core.archive.records.details import Signals
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.color.merge import Placement, crop_working, to_working
 from colorize_core.color.pixels import (
     L_to_pixels,
@@ -26,6 +28,7 @@ from colorize_core.media.photo.photo import Page, Photo
 from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture import thumbnails
 from colorize_core.media.picture.note import ComputedColorNote
+from colorize_core.media.picture.pair import ThumbnailPair
 
 # A toned print (sepia, cyanotype, aged paper) has one hue, and hardly more color than its lightness
 # explains; what is left is stains and grain. Measured on 24 real sepia scans (all toned) and 120
@@ -84,27 +87,23 @@ def encode(
     return encode_photo(pages, like=photo, jpeg_quality=config.photo.jpeg_quality, note=note)
 
 
-def describe(page: PreparedPage, ab: Tensor, pixels: Pixels) -> dict[str, Any]:
-    """Quality signals and size, as JSON values for the manifest."""
-    L_seen = crop_working(page.working, page.placement)
-    ab_seen = crop_working(ab, page.placement)
-    return {
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
-        "signals": photo_signals(L_seen, ab_seen),
-    }
+def signals_of(page: PreparedPage, ab: Tensor) -> dict[str, float]:
+    """Signals of the quality gate, computed at working size."""
+    return photo_signals(
+        crop_working(page.working, page.placement), crop_working(ab, page.placement)
+    )
 
 
-def is_gray_result(details: Mapping[str, Any], page: PreparedPage) -> bool:
+def is_gray_result(signals: Signals, page: PreparedPage) -> bool:
     """True when a picture with contrast came out without color: that must not pass silently."""
     is_blank = float(page.working.std()) < BLANK_CONTRAST
-    return not is_blank and details["signals"]["colorfulness"] < GRAY_COLORFULNESS
+    return not is_blank and signals["colorfulness"] < GRAY_COLORFULNESS
 
 
-def write_thumbnails(page: PreparedPage, pixels: Pixels, out: Path, key: str) -> dict[str, Any]:
+def write_thumbnails(page: PreparedPage, pixels: Pixels, out: Path, key: str) -> ThumbnailPair:
     """The before and after pictures of the report."""
     after = to_uint8(pixels)
-    return thumbnails.write_pair(L_to_pixels(page.L), after, thumbnails.thumbs_folder(out), key)
+    return thumbnails.write_pair(L_to_pixels(page.L), after, RunFolder(out).thumbs, key)
 
 
 def is_colored(photo: Photo) -> bool:

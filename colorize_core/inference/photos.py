@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from colorize_core.archive.records.details import PhotoDetails
 from colorize_core.archive.records.work import ItemReport, PhotoTask
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.atomic import publish_bytes
@@ -90,7 +91,7 @@ class PhotoLine:
         with Prefetcher(self._predicted(tasks), 1, "infer") as batches:
             for batch in batches:
                 for photo in batch:
-                    with self._outcomes.item(_blank(photo.opened.task)):
+                    with self._outcomes.item(photo.opened.task.about):
                         self._outcomes.add(self._publish(photo, write_thumbnails))
                 if self._outcomes.blocked:
                     break
@@ -102,7 +103,7 @@ class PhotoLine:
 
     def _opened(self, tasks: Iterable[PhotoTask]) -> Iterator[_Opened]:
         for task in tasks:
-            with self._outcomes.item(_blank(task)):
+            with self._outcomes.item(task.about):
                 yield _open(task, self._config)
 
     def _predict(self, batch: list[_Opened]) -> list[_Predicted]:
@@ -111,7 +112,7 @@ class PhotoLine:
         size = self._config.render.size
         for opened in batch:
             if not opened.is_colored:
-                with self._outcomes.item(_blank(opened.task)):
+                with self._outcomes.item(opened.task.about):
                     pages = [photo_pages.prepare_page(page, size) for page in opened.photo.pages]
                     prepared.append((opened, pages))
         return [*self._infer(prepared), *passed_on]
@@ -124,7 +125,7 @@ class PhotoLine:
             rest = self._colorizer.predict_ab(working)
         except Exception as error:  # noqa: BLE001 - settled per photo: recorded, retried or raised
             for opened, _ in prepared:
-                self._outcomes.settle(_blank(opened.task), error)
+                self._outcomes.settle(opened.task.about, error)
             return []
         results = []
         for opened, pages in prepared:
@@ -146,17 +147,20 @@ class PhotoLine:
         data = photo_pages.encode(opened.photo, pixels, self._config, self._note)
         publish_bytes(self._out / task.output, data)
         first, first_ab = predicted.pages[0]
-        details = photo_pages.describe(first, first_ab, pixels[0])
-        details["growth"] = round(len(data) / max(1, task.item.size), 3)
-        if write_thumbnails:
-            details["thumbnails"] = photo_pages.write_thumbnails(
-                first, pixels[0], self._out, task.key
-            )
+        details = PhotoDetails(
+            width=pixels[0].shape[1],
+            height=pixels[0].shape[0],
+            signals=photo_pages.signals_of(first, first_ab),
+            growth=round(len(data) / max(1, task.item.size), 3),
+            thumbnails=photo_pages.write_thumbnails(first, pixels[0], self._out, task.key)
+            if write_thumbnails
+            else None,
+        )
         notes = [*opened.photo.warnings, *predicted.notes]
         remedy = "nothing to do: only time was lost" if notes else ""
         if opened.photo.warnings:
             remedy = "compare it with the original; a better copy of that may help"
-        if photo_pages.is_gray_result(details, first):
+        if photo_pages.is_gray_result(details.signals, first):
             notes.append("the generator found hardly any color in it")
             remedy = "look at it; another render.size may find some"
         return ItemReport(
@@ -211,7 +215,3 @@ def _batches(photos: Iterable[_Opened], size: int) -> Iterator[list[_Opened]]:
             batch = []
     if batch:
         yield batch
-
-
-def _blank(task: PhotoTask) -> ItemReport:
-    return ItemReport(task.key, "photo", task.item.path, "failed")

@@ -24,7 +24,6 @@ COLORED_MEDIAN: Final = 4.0  # an archive below this has too little color to com
 BLOTCHES_LIMIT: Final = 11.5
 CAST_LIMIT: Final = 13.0
 FLICKER_LIMIT: Final = 0.8
-CUT_CHANGE: Final = 18.0  # mean |dL*| between two frames that counts as a new shot
 
 _REDUCE: Final = 4  # blotches are looked for at a quarter of the working size
 _RADIUS: Final = 2  # of the window, in reduced pixels

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from colorize_core.archive.records.work import (
+    FilmScan,
     ImageShard,
     Join,
     UnitReport,
@@ -67,7 +68,6 @@ class Worker:
         outcomes = UnitOutcomes()
         self._dispatch(unit, outcomes)
         return UnitReport(
-            unit.id,
             items=tuple(outcomes.items),
             retry=outcomes.retry,
             blocked=outcomes.blocked,
@@ -82,7 +82,7 @@ class Worker:
             line = PhotoLine(self._out, colorizer, unit.config, self._note, outcomes)
             line.run(unit.photos, write_thumbnails=self._write_thumbnails)
             return
-        with outcomes.item(films.blank_report(unit)):
+        with outcomes.item(unit.items[0]):
             if isinstance(unit, VideoSegment):
                 colorizer = self._colorizers.get(unit.config)
                 report = films.run_segment(unit, self._out, colorizer)
@@ -90,6 +90,8 @@ class Worker:
                 report = films.run_join(
                     unit, self._out, self._note.text, write_thumbnails=self._write_thumbnails
                 )
+            elif isinstance(unit, FilmScan):
+                report = films.run_scan(unit, self._out)
             else:
                 report = films.run_copy(unit, self._out)
             outcomes.add(report)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from colorize_core.archive.records.comparisons import COMPARE_FOLDER, comparison_path
-from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item, stage_item
 from colorize_core.archive.source.item import SourceItem
@@ -83,7 +83,7 @@ class _Maker:
         # Imported here: photos are compared also where av is not installed.
         from colorize_core.media.film.comparison import compare_films
 
-        with stage_item(item, state_folder(self.out) / "staging" / "films") as source:
+        with stage_item(item, RunFolder(self.out).staged_films) as source:
             return compare_films(
                 source,
                 self.out / str(report.output),

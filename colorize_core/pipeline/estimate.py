@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.details import PhotoDetails
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.source.contents import stage_item
 from colorize_core.archive.source.item import SourceItem
@@ -23,6 +25,7 @@ from colorize_core.errors import (
     InputError,
     is_transient,
 )
+from colorize_core.media.film.shot import colored_frames, is_wholly_colored
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import format_seconds
 from colorize_core.pipeline.run import Job, find_items
@@ -87,7 +90,7 @@ def dry_run(
             exclude=job.options.exclude,
             include=job.options.include,
         )
-        manifest = Manifest(state_folder(job.out) / "manifest.jsonl")
+        manifest = Manifest(RunFolder(job.out).manifest)
         planner = Planner(
             found.items,
             manifest,
@@ -142,27 +145,27 @@ def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _F
 
 def _look_at_film(item: SourceItem, local: Path, config: ColorizeConfig, films: _Films) -> None:
     # av is loaded only when there is a film.
-    from colorize_core.media.film.container_choice import what_container_keeps
-    from colorize_core.media.film.encoder_choice import choose_encoding
-    from colorize_core.media.film.image_sequence import lost_in_frames
-    from colorize_core.media.film.segments import is_film_colored, probe_film
+    from colorize_core.media.film.plan import plan_film
+    from colorize_core.media.film.probe import probe_film
+    from colorize_core.media.film.scan import scan_film
 
     video = config.video
     probe = probe_film(
         local, max_pixels=video.max_pixels, max_frames=video.max_frames, fps=video.fps
     )
-    encoding = choose_encoding(probe, video)
-    choice = what_container_keeps(probe, video.container, encoding.codec)
-    if config.colored != "recolor" and is_film_colored(local, probe):
-        films.colored += 1
-        films.copied_size += item.size if config.colored == "copy" else 0
-        return
+    plan = plan_film(item.path, probe, video, is_folder=local.is_dir())
+    kept = 0
+    if config.colored != "recolor" and plan.may_be_colored:
+        shots = scan_film(local, probe, cut_threshold=config.temporal.cut_threshold)
+        if is_wholly_colored(shots):
+            films.colored += 1
+            films.copied_size += item.size if config.colored == "copy" else 0
+            return
+        kept = colored_frames(shots)
     films.frames += probe.frames
     films.size += item.size
-    has_pictures = video.frames == "png"
-    lost = lost_in_frames(probe) if has_pictures else choice.lost
-    notes = encoding.notes if has_pictures else (*encoding.notes, *choice.notes)
-    for word, texts in (("damaged", probe.notes), ("will be lost", lost), ("note", notes)):
+    notes = (*plan.notes, *([f"{kept} frames are in color and keep it"] if kept else []))
+    for word, texts in (("damaged", probe.notes), ("will be lost", plan.lost), ("note", notes)):
         films.lines += [f"{word}: {item.path}: {text}" for text in texts]
 
 
@@ -181,7 +184,8 @@ def _rates(reports: Sequence[ItemReport], basis: str) -> Rates:
     photos = [r for r in reports if r.kind == "photo"]
     segments = [r for r in reports if r.kind == "segment"]
     frames = sum(r.frames for r in segments)
-    growths = [float(r.details["growth"]) for r in photos if "growth" in r.details]
+    details = (r.details for r in photos)
+    growths = [d.growth for d in details if isinstance(d, PhotoDetails) and d.growth]
     return Rates(
         basis,
         sum(r.seconds for r in photos) / len(photos) if photos else None,
@@ -206,7 +210,7 @@ def _calibrate(command: Sequence[str], out: Path) -> Rates | None:
         raise ColorizeError(
             f"calibration took more than {CALIBRATION_SECONDS} s", remedy="use a smaller SRC"
         ) from error
-    manifest = Manifest(state_folder(out) / "manifest.jsonl")
+    manifest = Manifest(RunFolder(out).manifest)
     if done.returncode == 1:
         raise ColorizeError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
     reports = _finished(manifest)

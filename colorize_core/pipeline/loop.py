@@ -7,7 +7,7 @@ import itertools
 import shutil
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,11 +16,10 @@ from colorize_core.archive.records.work import (
     ImageShard,
     ItemReport,
     UnitReport,
-    VideoSegment,
     WorkUnit,
 )
 from colorize_core.config import RunOptions
-from colorize_core.errors import CrashError
+from colorize_core.errors import CrashError, UnreachableError
 from colorize_core.pipeline.stop import StopRequest
 
 POLL_SECONDS = 0.25
@@ -96,9 +95,9 @@ class Loop:
     twice is split in halves until the photo that kills stands alone and is recorded as `crash`.
 
     Args:
-        units: what is pending, lazily.
+        units: what is pending, lazily; also reports of what failed before it could run.
         pool: where it runs.
-        record: persists a report; returns the units it unlocked (joins).
+        record: persists a report; returns what it unlocked (joins).
         stop: the user's wish to stop.
         out: its disk is watched.
         options: drain and wait times.
@@ -107,23 +106,23 @@ class Loop:
 
     def __init__(
         self,
-        units: Iterable[WorkUnit],
+        units: Iterable[WorkUnit | ItemReport],
         pool: Pool,
-        record: Callable[[UnitReport], list[WorkUnit]],
+        record: Callable[[UnitReport], Sequence[WorkUnit | ItemReport]],
         *,
         stop: StopRequest,
         out: Path,
         options: RunOptions,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
-        self._units: Iterator[WorkUnit] = iter(units)
+        self._units = iter(units)
         self._pool = pool
         self._record = record
         self._stop = stop
         self._out = out
         self._options = options
         self._on_tick = on_tick
-        self._ready: deque[WorkUnit] = deque()
+        self._ready: deque[WorkUnit | ItemReport] = deque()
         self._later: list[tuple[float, int, WorkUnit]] = []
         self._order = itertools.count()
         self.lost_a_worker = False
@@ -167,7 +166,10 @@ class Loop:
             if unit is None:
                 self._exhausted = True
                 return
-            self._pool.submit(unit)
+            if isinstance(unit, ItemReport):
+                self._commit(UnitReport((unit,)))
+            else:
+                self._pool.submit(unit)
 
     def _drain(self, seconds: float) -> None:
         """Let running units end; the pool's own queue is dropped by whoever closes it."""
@@ -193,15 +195,14 @@ class Loop:
         self._innocent_deaths += self._deaths.pop(unit.id, 0) + shared / 2
         again = [key for key in report.retry if self._transients[key] + 1 < MAX_TRANSIENT_TRIES]
         given_up = tuple(
-            _failure(
-                unit,
-                key,
-                report.retry[key],
-                "transient",
-                "check the storage, then run with --retry-failed",
+            ItemReport.failed(
+                about,
+                reason=report.retry[about.key],
+                remedy="check the storage, then run with --retry-failed",
+                error=UnreachableError.kind,
             )
-            for key in report.retry
-            if key not in again
+            for about in unit.items
+            if about.key in report.retry and about.key not in again
         )
         self._commit(replace(report, items=report.items + given_up))
         self._transients.update(again)
@@ -227,15 +228,13 @@ class Loop:
                 self._deaths[half.id] = SHARD_DEATHS - 1 if len(half.photos) > 1 else 0
                 self._ready.append(half)
         else:
-            key = unit.photos[0].key if isinstance(unit, ImageShard) else unit.key
-            failure = _failure(
-                unit,
-                key,
-                f"the worker died {self._deaths[unit.id]} times on it: {reason}",
-                CrashError.kind,
-                "look at the file alone; run with --retry-failed after a change",
+            failure = ItemReport.failed(
+                unit.items[0],
+                reason=f"the worker died {self._deaths[unit.id]} times on it: {reason}",
+                remedy="look at the file alone; run with --retry-failed after a change",
+                error=CrashError.kind,
             )
-            self._commit(UnitReport(unit.id, items=(failure,)))
+            self._commit(UnitReport(items=(failure,)))
 
     def _commit(self, report: UnitReport) -> None:
         self._ready.extend(self._record(report))
@@ -284,22 +283,5 @@ def _only(unit: WorkUnit, keys: set[str]) -> list[WorkUnit]:
 
 
 def _rest(unit: WorkUnit, reported: set[str]) -> list[WorkUnit]:
-    keys = {p.key for p in unit.photos} if isinstance(unit, ImageShard) else {unit.key}
+    keys = {about.key for about in unit.items}
     return _only(unit, keys - reported)
-
-
-def _failure(unit: WorkUnit, key: str, reason: str, error: str, remedy: str) -> ItemReport:
-    if isinstance(unit, ImageShard):
-        source = next(p.item.path for p in unit.photos if p.key == key)
-        return ItemReport(key, "photo", source, "failed", reason=reason, error=error, remedy=remedy)
-    film = {"film": unit.film_key} if isinstance(unit, VideoSegment) else {}
-    return ItemReport(
-        key,
-        "segment" if film else "film",
-        unit.item.path,
-        "failed",
-        reason=reason,
-        error=error,
-        remedy=remedy,
-        details=film,
-    )

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from colorize_core.archive.records.details import SegmentDetails
 from colorize_core.archive.records.work import ItemReport, UnitReport
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.atomic import publish_bytes
@@ -71,7 +72,7 @@ class Progress:
         for item in report.items:
             if item.kind == "segment":
                 self._count_segment(item)
-            else:
+            elif item.kind != "scan":
                 self._count_item(item)
         self.tick()
 
@@ -125,7 +126,7 @@ class Progress:
     def _count_segment(self, item: ItemReport) -> None:
         self._frames += item.frames
         size = self._left.get(("film", item.source), 0)
-        share = size * float(item.details.get("share", 0.0))
+        share = size * item.details.share if isinstance(item.details, SegmentDetails) else 0.0
         self._segment_bytes[item.source] = self._segment_bytes.get(item.source, 0.0) + share
         self._done_bytes += share
         self._bar.refresh()

@@ -23,6 +23,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from colorize_core.archive.records.work import (
     FilmCopy,
+    FilmScan,
     ImageShard,
     Join,
     UnitReport,
@@ -273,6 +274,8 @@ def _amount(unit: WorkUnit) -> float:
     match unit:
         case ImageShard():
             return len(unit.photos)
+        case FilmScan():
+            return unit.probe.frames
         case VideoSegment():
             return unit.stop - unit.start
         case Join():
@@ -294,7 +297,7 @@ def lease_seconds(unit: WorkUnit, *, mean: float | None, least: float) -> float:
     match unit:
         case ImageShard():
             return lease
-        case VideoSegment() | Join():
+        case FilmScan() | VideoSegment() | Join():
             return max(lease, SLOWEST_SECONDS_PER_FRAME * _amount(unit))
         case FilmCopy():
             return max(lease, SLOWEST_SECONDS_PER_BYTE * _amount(unit))

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from colorize_core import __version__
 from colorize_core.archive.records.lock import OutputLock
-from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.summary import Judge, write_summary
-from colorize_core.archive.records.work import ItemReport, UnitReport, WorkUnit
+from colorize_core.archive.records.work import ItemId, ItemReport, UnitReport
 from colorize_core.archive.source.filters import suffix_of
 from colorize_core.archive.source.globs import nearest
 from colorize_core.archive.source.image_sequences import scan_frame_folders
@@ -40,6 +41,7 @@ from colorize_core.media.picture.sniff import sniff
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
 from colorize_core.pipeline.loop import Ending, Loop, Pool
 from colorize_core.pipeline.plan import Planner
+from colorize_core.pipeline.plan_films import Planned
 from colorize_core.pipeline.progress import Progress
 from colorize_core.pipeline.serial_pool import SerialPool, Worker
 from colorize_core.pipeline.stop import StopRequest, stop_signals
@@ -179,23 +181,23 @@ def colorize_archive(
         ColorizeError: cannot run at all, with its exit code.
     """
     started = time.monotonic()
-    state = state_folder(job.out)
+    folder = RunFolder(job.out)
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        folder.state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
             f"OUT {job.out} cannot be written: {error.strerror}",
             remedy="choose another with --out",
         ) from error
     stop = StopRequest()
-    with OutputLock(state / "lock.json"), stop_signals(stop, say):
+    with OutputLock(folder.lock), stop_signals(stop, say):
         remove_stale_temporaries(job.out)
-        shutil.rmtree(state / "staging" / "films", ignore_errors=True)
+        shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
             job.source,
             job.out,
             follow_links=follow_links,
-            staging=state / "staging",
+            staging=folder.staging,
             config_for=job.config_for,
             as_film=job.config.video.as_film,
             exclude=job.options.exclude,
@@ -205,7 +207,7 @@ def colorize_archive(
             say(line)
         if job.options.compare:
             require_place(found.items)
-        manifest = Manifest(state / "manifest.jsonl")
+        manifest = Manifest(folder.manifest)
         if manifest.damaged_lines:
             say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
         planner = Planner(
@@ -264,22 +266,21 @@ def _run(
     stop: StopRequest,
     finished_before: int,
 ) -> tuple[Ending, dict[str, Any]]:
-    state = state_folder(job.out)
     progress = Progress(
         planner.pending_items,
         finished_before,
-        state / "progress.json",
+        RunFolder(job.out).progress,
         left_over=planner.left_over,
     )
 
-    def record(report: UnitReport) -> list[WorkUnit]:
+    def record(report: UnitReport) -> list[Planned]:
         manifest.append(report.items)
         progress.update(report)
-        return planner.unlock(report, record)
+        return planner.unlock(report)
 
     pool, workers = _make_pool(make_worker, job.options)
     try:
-        units = planner.units(record, workers=workers)
+        units = planner.units(workers=workers)
         loop = Loop(
             islice(units, job.options.max_units),
             pool,
@@ -317,15 +318,7 @@ def _record_problems(found: Scan, manifest: Manifest) -> list[str]:
 
 def _problem(path: str, error: InputError) -> ItemReport:
     digest = hashlib.sha256(f"{path}\n{error.message}".encode(errors="surrogatepass")).hexdigest()
-    return ItemReport(
-        key=f"problem-{digest[:24]}",
-        kind="photo",
-        source=path,
-        status="failed",
-        reason=error.message,
-        remedy=error.remedy,
-        error=error.kind,
-    )
+    return ItemReport.of_error(ItemId(f"problem-{digest[:24]}", "photo", path), error)
 
 
 def _unread(item: Unread) -> ItemReport:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.atomic import file_sha256, folder_sha256
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 
@@ -19,7 +20,7 @@ def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
     Raises:
         UsageError: no run has written to `out`.
     """
-    path = state_folder(out) / "manifest.jsonl"
+    path = RunFolder(out).manifest
     if not path.exists():
         raise UsageError(f"{out}: no run has written here", remedy="give the --out of a run")
     latest = {}

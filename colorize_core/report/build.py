@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import jinja2
 
-from colorize_core.archive.records.comparisons import COMPARE_FOLDER, comparison_path
-from colorize_core.archive.records.manifest import state_folder
+from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.atomic import publish_bytes
 from colorize_core.errors import ManifestError
 from colorize_core.report import page_data
@@ -29,7 +29,6 @@ from colorize_core.report.records import (
 )
 from colorize_core.report.stream import read_summary
 
-_SUMMARY: Final = "summary.json"
 _CHUNK: Final = 240  # records per data file: four pages of the grid
 _RANKS: Final = 6
 _GROUPS: Final = 100  # kinds of trouble listed on the page
@@ -71,12 +70,12 @@ def build(out: Path) -> Path:
     Raises:
         ManifestError: there is no readable summary.
     """
-    summary = state_folder(out) / _SUMMARY
+    summary = RunFolder(out).summary
     if not summary.is_file():
         raise ManifestError(
             f"{summary}: not found", remedy="OUT must be the output folder of a run that has ended"
         )
-    folder = out / "report"
+    folder = RunFolder(out).page
     data = page_data.new_folder(folder)
     header: dict[str, Any] = {}
     totals = _Totals()
@@ -104,7 +103,7 @@ def _write_chunks(
 ) -> list[dict[str, Any]]:
     buckets = [_Bucket() for _ in range(_RANKS)]
     foreign = _outputs_among_comparisons(out)
-    for item in read_summary(state_folder(out) / _SUMMARY, header):
+    for item in read_summary(RunFolder(out).summary, header):
         record = page_record(item)
         comparison = _comparison(out, item, foreign)
         if comparison:
@@ -124,7 +123,7 @@ def _outputs_among_comparisons(out: Path) -> set[str]:
     """Outputs of a source with its own `report/compare`: they are no comparisons."""
     if not (out / COMPARE_FOLDER).is_dir():
         return set()
-    outputs = (str(item.get("output")) for item in read_summary(state_folder(out) / _SUMMARY, {}))
+    outputs = (str(item.get("output")) for item in read_summary(RunFolder(out).summary, {}))
     return {output for output in outputs if output.startswith(f"{COMPARE_FOLDER}/")}
 
 

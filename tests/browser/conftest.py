@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.media.picture.thumbnails import write_pair
 from colorize_core.report.build import build
 
 
@@ -73,7 +74,8 @@ def make_run(tmp_path):
     out = tmp_path / "out with space"
 
     def make(count=200, extra=()):
-        pairs = [write_pair(*colored(n % 2), thumbs_folder(out), f"{n:02x}k") for n in range(8)]
+        thumbs = RunFolder(out).thumbs
+        pairs = [vars(write_pair(*colored(n % 2), thumbs, f"{n:02x}k")) for n in range(8)]
         items = [item(n, pairs[n % 8]) for n in range(count)]
         strip = [{**pairs[n], "time": n * 10.0} for n in range(4)]
         film = item(0, pairs[0], kind="film", source="reel.mkv", frames=900)

@@ -3,7 +3,8 @@ import time
 import pytest
 
 from colorize_core.archive.records.overrides import read_redo_list
-from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.media.picture.thumbnails import write_pair
 from tests.browser.conftest import colored, item
 
 pytestmark = pytest.mark.browser
@@ -269,7 +270,8 @@ def test_everything_has_a_name_for_a_screen_reader(make_run, open_page):
 
 
 def test_narrow_pictures_keep_their_labels_apart(make_run, open_page):
-    pair = write_pair(*(p[:, :9] for p in colored(0)), thumbs_folder(make_run(0)), "narrow")
+    thumbs = RunFolder(make_run(0)).thumbs
+    pair = vars(write_pair(*(p[:, :9] for p in colored(0)), thumbs, "narrow"))
     page = open_page(index_of(make_run(1, [item(7, pair, source="narrow.png")])), width=390)
     page.locator("[aria-label^='Compare narrow.png']").click()
     left, right = (page.locator(f".tag.{side}").bounding_box() for side in ("left", "right"))

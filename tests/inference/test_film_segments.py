@@ -13,8 +13,10 @@ from colorize_core.media.film.container_choice import what_container_keeps
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.mux.join import join_segments
 from colorize_core.media.film.names import output_name
+from colorize_core.media.film.plan import plan_film
 from colorize_core.media.film.planes import parse_format, plane
-from colorize_core.media.film.segments import plan_segments, probe_film
+from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.segments import plan_segments
 from tests.film_helpers import decode, make_film, make_frame, spoil_packet
 
 CONFIG = ColorizeConfig(
@@ -28,6 +30,10 @@ def warm_and_cold(L):
     """Bright becomes orange, dark becomes blue; stronger to the right."""
     ramp = torch.linspace(0.5, 1.5, L.shape[-1])
     return torch.cat([(L - 50) * 0.3 * ramp, (L - 50) * 0.6 * ramp], 1)
+
+
+def plan_of(path, probe, config=CONFIG):
+    return plan_film(path.name, probe, config.video, is_folder=False)
 
 
 def colorize(path, folder, *, length=100, predict_ab=warm_and_cold, config=CONFIG):
@@ -45,6 +51,7 @@ def colorize(path, folder, *, length=100, predict_ab=warm_and_cold, config=CONFI
                 stop,
                 predict_ab=predict_ab,
                 config=config,
+                plan=plan_of(path, probe, config),
                 output=segments[-1],
             )
         )
@@ -234,7 +241,16 @@ def test_a_failing_generator_leaves_nothing_behind(tmp_path):
     before = threading.active_count()
     output = tmp_path / "out" / "s.nut"
     with pytest.raises(RuntimeError, match="the generator broke"):
-        colorize_segment(path, probe, 0, 60, predict_ab=predict, config=CONFIG, output=output)
+        colorize_segment(
+            path,
+            probe,
+            0,
+            60,
+            predict_ab=predict,
+            config=CONFIG,
+            plan=plan_of(path, probe),
+            output=output,
+        )
     assert threading.active_count() == before
     assert list(output.parent.iterdir()) == []
 

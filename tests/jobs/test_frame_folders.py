@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from colorize_core.media.film.mux.luma_check import compare_luma
-from colorize_core.media.film.segments import probe_film
+from colorize_core.media.film.probe import probe_film
 from jobs import colorize_archive
 from tests.film_helpers import make_film, picture
 

@@ -231,7 +231,7 @@ class Killing:
             self.deaths[task.item.path] -= 1
             return [Lost(unit, "killed", suspect=True)]
         report = ItemReport(task.key, "photo", task.item.path, "done")
-        return [Finished(unit, UnitReport(unit.id, (report,)))]
+        return [Finished(unit, UnitReport((report,)))]
 
     def close(self) -> None:
         pass
@@ -287,7 +287,7 @@ def test_a_film_in_one_unit_has_time_for_its_length():
 
     film = SourceItem("a.ts", "/a.ts", 10**10, "s", "film")
     segments = [
-        VideoSegment("k", "f", film, None, 0, 0, frames, "o", ColorizeConfig())
+        VideoSegment("k", "f", film, None, 0, 0, frames, (), None, "o", ColorizeConfig())
         for frames in (100, 150_000)
     ]
     short, long = (lease_seconds(s, mean=0.05, least=300) for s in segments)
@@ -295,7 +295,7 @@ def test_a_film_in_one_unit_has_time_for_its_length():
     assert long == 300_000
     assert lease_seconds(segments[1], mean=None, least=300) == 300_000
     reports = (ItemReport("s", "segment", "a.ts", "done", frames=150_000),)
-    join = Join("k", film, None, reports, "o", ColorizeConfig())
+    join = Join("k", film, None, (), None, reports, "o", ColorizeConfig())
     assert lease_seconds(join, mean=1e-4, least=300) == 300_000
     assert lease_seconds(FilmCopy("k", film, "o", leave=False), mean=1e-9, least=300) == 10_000
     assert lease_seconds(shard("a", "b"), mean=40.0, least=300) == 1600

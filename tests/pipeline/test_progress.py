@@ -19,7 +19,7 @@ def photo(number: int) -> SourceItem:
 
 def done(*numbers: int) -> UnitReport:
     items = tuple(ItemReport(f"key-{n}", "photo", f"{n}.png", "done") for n in numbers)
-    return UnitReport("unit", items, seconds=0.5)
+    return UnitReport(items, seconds=0.5)
 
 
 def test_what_a_limit_leaves_over_is_neither_done_nor_counted_in_this_run(

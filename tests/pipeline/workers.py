@@ -47,4 +47,4 @@ class Scripted:
                 break
             else:
                 items.append(ItemReport(task.key, "photo", name, "done"))
-        return UnitReport(unit.id, tuple(items), retry, blocked, seconds=0.01)
+        return UnitReport(tuple(items), retry, blocked, seconds=0.01)

@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from colorize_core.media.picture.thumbnails import thumbs_folder, write_pair
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.media.picture.thumbnails import write_pair
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def make_run(tmp_path):
 def thumbnails(tmp_path):
     before = np.tile(np.linspace(0, 255, 60, dtype=np.uint8), (40, 1))
     after = np.stack([before, before // 2, before // 3], axis=2)
-    return write_pair(before, after, thumbs_folder(tmp_path / "out"), "abc1")
+    return vars(write_pair(before, after, RunFolder(tmp_path / "out").thumbs, "abc1"))
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from posixpath import splitext
 
+from colorize_core.archive.records.run_folder import COMPARE_FOLDER
 from colorize_core.archive.records.work import Kind
 
-# Inside the page's folder: the page links to them, and both move together.
-COMPARE_FOLDER = "report/compare"
 _JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
 _H264 = {".mp4", ".m4v", ".mov", ".qt", ".mkv"}
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from colorize_core.archive.records.comparisons import COMPARE_FOLDER, comparison_path
-from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.archive.records.work import Status
 from colorize_core.atomic import TEMP_PREFIX
-
-SEGMENTS = "segments"
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def find_leftovers(out: Path) -> list[Leftover]:
     Args:
         out: output folder, locked by the caller: a live run's temporaries look the same.
     """
-    manifest = Manifest(state_folder(out) / "manifest.jsonl")
+    manifest = Manifest(RunFolder(out).manifest)
     return [*_torn(out), *_segments(out, manifest), *_comparisons(out, manifest)]
 
 
@@ -51,7 +50,7 @@ def _torn(out: Path) -> Iterator[Leftover]:
 
 
 def _segments(out: Path, manifest: Manifest) -> Iterator[Leftover]:
-    folder = state_folder(out) / SEGMENTS
+    folder = RunFolder(out).all_segments
     if not folder.is_dir():
         return
     films, finished = _films(manifest)
@@ -67,7 +66,7 @@ def _films(manifest: Manifest) -> tuple[dict[str, _Film], dict[str, int]]:
     finished: dict[str, int] = {}
     for place, report in enumerate(manifest.reports()):
         if report.kind == "segment":
-            film = films.setdefault(str(report.details.get("film", "")), _Film())
+            film = films.setdefault(report.film_key, _Film())
             film.source, film.recorded = report.source, place
         elif report.kind == "film":
             films.setdefault(report.key, _Film(report.source)).status = report.status
@@ -89,13 +88,13 @@ def _why_unneeded(film: _Film | None, finished: dict[str, int]) -> str:
 
 
 def _comparisons(out: Path, manifest: Manifest) -> Iterator[Leftover]:
-    folder = out / COMPARE_FOLDER
+    folder = RunFolder(out).compare
     if not folder.is_dir():
         return
     outputs: dict[str, str] = {}  # by their comparisons
     results: set[str] = set()  # of a source that has such a folder itself
     for report in manifest.reports():
-        if report.output is None or report.kind == "segment":
+        if report.output is None or report.kind in ("scan", "segment"):
             continue
         if report.output.startswith(COMPARE_FOLDER):
             results.add(report.output)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import weakref
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final, get_type_hints
 
+import msgspec
+
+from colorize_core.archive.records.details import (
+    FilmDetails,
+    PhotoDetails,
+    ScanDetails,
+    SegmentDetails,
+)
 from colorize_core.archive.records.work import ItemReport, Status
 from colorize_core.atomic import append_lines
 from colorize_core.errors import ManifestError
 
 FORMAT = 1
-STATE_FOLDER = ".colorize"
 _CRC_FIELD = ',"crc":"'
-
-
-def state_folder(out: Path) -> Path:
-    """Where a run keeps its records inside OUT."""
-    return out / STATE_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +75,21 @@ class Manifest:
             raise ManifestError(
                 f"{self.path}: the line at byte {entry.offset} changed while in use"
             )
-        return ItemReport(**body)
+        return from_json(body)
 
     def reports(self) -> Iterator[ItemReport]:
         """The latest report of every key, in the order recorded."""
         for entry in sorted(self._entries.values(), key=lambda e: e.offset):
             body = self._body_at(entry.offset)
             if body is not None:
-                yield ItemReport(**body)
+                yield from_json(body)
 
     def append(self, reports: Iterable[ItemReport]) -> None:
         """Record finished items; they are on the disk when this returns."""
         reports = list(reports)
         if not reports:
             return
-        lines = [_line(report.to_json()) for report in reports]
+        lines = [_line(to_json(report)) for report in reports]
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lines.insert(0, _line({"format": FORMAT}))
@@ -122,6 +124,57 @@ class Manifest:
                 f"{self.path}: manifest format {found}, this version reads {FORMAT}",
                 remedy="use the version that wrote it, or another OUT",
             )
+
+
+def to_json(report: ItemReport) -> dict[str, Any]:
+    """A report as JSON values; what is at its default is left out."""
+    body: dict[str, Any] = _without_defaults(report)
+    return body
+
+
+def from_json(body: Mapping[str, Any]) -> ItemReport:
+    """The report of a line; names that this version does not know are passed over.
+
+    Raises:
+        msgspec.ValidationError: a value is missing or of another type.
+    """
+    details = body.get("details")
+    kind = _DETAILS[body["kind"]]
+    plain = vars(msgspec.convert(body, _LINE))
+    return ItemReport(**plain, details=msgspec.convert(details, kind) if details else None)
+
+
+_DETAILS: Final[Mapping[str, Any]] = {
+    "photo": PhotoDetails,
+    "scan": ScanDetails,
+    "segment": SegmentDetails,
+    "film": FilmDetails,
+}
+
+
+# A report without its details, whose type the kind tells: msgspec takes no union of dataclasses.
+_HINTS: Final = get_type_hints(ItemReport)
+_LINE: Final = make_dataclass(
+    "_Line",
+    [(f.name, _HINTS[f.name], field(default=f.default)) for f in fields(ItemReport)][:-1],
+    frozen=True,
+)
+
+
+def _without_defaults(value: object) -> Any:
+    if isinstance(value, tuple | list):
+        return [_without_defaults(part) for part in value]
+    if isinstance(value, Mapping):
+        return dict(value)
+    if not is_dataclass(value):
+        return value
+    found = {f.name: getattr(value, f.name) for f in fields(value)}
+    return {
+        f.name: _without_defaults(found[f.name])
+        for f in fields(value)
+        if f.default is MISSING or found[f.name] != f.default
+        if f.default_factory is MISSING or found[f.name] != f.default_factory()
+    }
 
 
 def _line(body: dict[str, Any]) -> str:

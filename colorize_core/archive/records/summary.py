@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from colorize_core.archive.records.manifest import Manifest, state_folder
+from colorize_core.archive.records.details import FilmDetails, PhotoDetails, Signals
+from colorize_core.archive.records.manifest import Manifest, to_json
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.atomic import publish
 
-NAME = "summary.json"
 Judge = Callable[[Iterable[Mapping[str, float]]], Callable[[Mapping[str, float]], list[str]]]
 
 
@@ -36,7 +37,7 @@ def write_summary(
     totals: Counter[str] = Counter(
         dict.fromkeys(("done", "degraded", "skipped", "failed", "suspicious", "left"), 0)
     )
-    with publish(state_folder(out) / NAME) as temporary, temporary.open("w") as file:
+    with publish(RunFolder(out).summary) as temporary, temporary.open("w") as file:
         file.write(json.dumps(dict(head))[:-1] + ', "items": [')
         separator = "\n"
         for key in keys:
@@ -58,14 +59,18 @@ def _signals(manifest: Manifest, keys: Iterable[str]) -> Iterable[Mapping[str, f
     for key in keys:
         report = manifest.get(key)
         if report is not None and report.status in ("done", "degraded"):
-            yield report.details.get("signals", {})
+            yield _signals_of(report)
+
+
+def _signals_of(report: ItemReport) -> Signals:
+    return report.details.signals if isinstance(report.details, PhotoDetails | FilmDetails) else {}
 
 
 def _item(
     report: ItemReport, suspicions: Callable[[Mapping[str, float]], list[str]]
 ) -> dict[str, Any]:
-    item = report.to_json()
-    signals = report.details.get("signals")
+    item = to_json(report)
+    signals = _signals_of(report)
     if signals:
         reasons = suspicions(signals)
         if reasons:

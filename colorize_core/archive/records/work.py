@@ -5,17 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from colorize_core.archive.records.details import Details, ScanDetails, SegmentDetails
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, key_tree
+from colorize_core.errors import InputError
+
+if TYPE_CHECKING:
+    from colorize_core.media.film.film import FilmProbe
+    from colorize_core.media.film.plan import FilmPlan
+    from colorize_core.media.film.shot import Shot
 
 # Bumped by hand when the same settings and weights give other pixels than before.
 CODE_VERSION = 1
 
 Status = Literal["done", "degraded", "skipped", "failed"]
-Kind = Literal["photo", "segment", "film"]
+Kind = Literal["photo", "scan", "segment", "film"]
+
+
+@dataclass(frozen=True)
+class ItemId:
+    """Whom a report is about: `film` is the key of the film that a scan or segment belongs to."""
+
+    key: str
+    kind: Kind
+    source: str
+    film: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,11 @@ class PhotoTask:
     key: str
     item: SourceItem
     output: str
+
+    @property
+    def about(self) -> ItemId:
+        """Whom its report is about."""
+        return ItemId(self.key, "photo", self.item.path)
 
 
 @dataclass(frozen=True)
@@ -39,21 +61,52 @@ class ImageShard:
         """Stable name of exactly this set of photos."""
         return "shard-" + _digest([p.key for p in self.photos])
 
+    @property
+    def items(self) -> tuple[ItemId, ...]:
+        """Whom its reports are about."""
+        return tuple(photo.about for photo in self.photos)
+
 
 @dataclass(frozen=True)
-class VideoSegment:
-    """The half-open range [start, stop) of a film's frames in presentation order.
+class FilmScan:
+    """One look at a whole film before its segments, for what they must know of it: see ScanDetails.
 
-    `probe` is media.video.FilmProbe (not imported here: archive may not know media).
+    There is one for a film that has room for color; others need none.
     """
 
     key: str
     film_key: str
     item: SourceItem
-    probe: Any = field(repr=False)
+    probe: FilmProbe = field(repr=False)
+    config: ColorizeConfig
+
+    @property
+    def id(self) -> str:
+        """Stable name of this scan."""
+        return f"scan-{self.key}"
+
+    @property
+    def items(self) -> tuple[ItemId, ...]:
+        """Whom its report is about."""
+        return (ItemId(self.key, "scan", self.item.path, self.film_key),)
+
+
+@dataclass(frozen=True)
+class VideoSegment:
+    """The half-open range [start, stop) of a film's frames in presentation order.
+
+    `probe` and `shots` are windows of the film's: see `FilmProbe.window` and `window_of`.
+    """
+
+    key: str
+    film_key: str
+    item: SourceItem
+    probe: FilmProbe = field(repr=False)
     index: int
     start: int
     stop: int
+    shots: tuple[Shot, ...]
+    plan: FilmPlan = field(repr=False)
     output: str
     config: ColorizeConfig
 
@@ -61,6 +114,11 @@ class VideoSegment:
     def id(self) -> str:
         """Stable name of this segment."""
         return f"segment-{self.key}"
+
+    @property
+    def items(self) -> tuple[ItemId, ...]:
+        """Whom its report is about."""
+        return (ItemId(self.key, "segment", self.item.path, self.film_key),)
 
 
 @dataclass(frozen=True)
@@ -77,13 +135,21 @@ class FilmCopy:
         """Stable name of this copy."""
         return f"copy-{self.key}"
 
+    @property
+    def items(self) -> tuple[ItemId, ...]:
+        """Whom its report is about."""
+        return (ItemId(self.key, "film", self.item.path),)
+
+
+_OF_FILMS: Final = {"segment": SegmentDetails, "scan": ScanDetails}
+
 
 @dataclass(frozen=True)
 class ItemReport:
-    """The lasting result of one photo, segment or film: one line of the manifest.
+    """The lasting result of one photo, scan, segment or film: one line of the manifest.
 
     `output` is relative to OUT and None when nothing was written. `sha256` and `size` are of the
-    output file. `details` holds JSON values only (quality signals, lost streams, stage seconds).
+    output file.
     """
 
     key: str
@@ -98,11 +164,34 @@ class ItemReport:
     size: int = 0
     seconds: float = 0.0
     frames: int = 1
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Details | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Fields that differ from their defaults, in order."""
-        return {k: v for k, v in asdict(self).items() if v not in ("", None, {}, 0.0)}
+    @classmethod
+    def failed(cls, about: ItemId, *, reason: str, remedy: str = "", error: str) -> ItemReport:
+        """The report of an item that could not be done; `error` is a kind of errors.py."""
+        return cls(
+            about.key,
+            about.kind,
+            about.source,
+            "failed",
+            reason=reason,
+            remedy=remedy,
+            error=error,
+            frames=0 if about.kind == "film" else 1,
+            details=_OF_FILMS[about.kind](about.film) if about.kind in _OF_FILMS else None,
+        )
+
+    @classmethod
+    def of_error(cls, about: ItemId, error: InputError) -> ItemReport:
+        """The report of an input that cannot be used."""
+        return cls.failed(about, reason=error.message, remedy=error.remedy, error=error.kind)
+
+    @property
+    def film_key(self) -> str:
+        """Key of the film that this is, or is a part of; empty for photos."""
+        if isinstance(self.details, SegmentDetails | ScanDetails):
+            return self.details.film
+        return self.key if self.kind == "film" else ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +200,9 @@ class Join:
 
     key: str
     item: SourceItem
-    probe: Any = field(repr=False)
+    probe: FilmProbe = field(repr=False)
+    shots: tuple[Shot, ...]
+    plan: FilmPlan = field(repr=False)
     segments: tuple[ItemReport, ...]
     output: str
     config: ColorizeConfig
@@ -121,8 +212,14 @@ class Join:
         """Stable name of this join."""
         return f"join-{self.key}"
 
+    @property
+    def items(self) -> tuple[ItemId, ...]:
+        """Whom its report is about."""
+        return (ItemId(self.key, "film", self.item.path),)
 
-WorkUnit = ImageShard | VideoSegment | Join | FilmCopy
+
+FilmUnit = FilmScan | VideoSegment | Join | FilmCopy
+WorkUnit = ImageShard | FilmUnit
 
 
 @dataclass(frozen=True)
@@ -134,7 +231,6 @@ class UnitReport:
     (all threads) leave out loading the generator.
     """
 
-    unit_id: str
     items: tuple[ItemReport, ...] = ()
     retry: Mapping[str, str] = field(default_factory=dict)
     blocked: str = ""
@@ -169,6 +265,11 @@ def photo_settings(config: ColorizeConfig) -> dict[str, Any]:
         "photo": photo,
         "colored": config.colored,
     }
+
+
+def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
+    """The settings that change what a scan of a film finds."""
+    return {"cut_threshold": config.temporal.cut_threshold, "fps": config.video.fps}
 
 
 def film_settings(config: ColorizeConfig) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -28,6 +28,11 @@ _TRANSFERS: dict[int, Transfer] = {
     5: "gamma28",
     13: "srgb",
 }
+
+# From how many keyframes before a range decoding is tried, see media.film.reader.
+KEYFRAMES_TRIED = 5
+# Frames on each side that deinterlacing looks at.
+DEINTERLACE_REACH = 2
 
 StreamKind = Literal["video", "audio", "subtitle", "data", "attachment", "unknown"]
 
@@ -79,7 +84,7 @@ class FilmProbe:
         hdr: HDR side data of the first frame, which encoders here do not pass on.
         field_order: FFmpeg's AVFieldOrder; above 1 is interlaced.
         time_base: unit of `pts`, in seconds.
-        pts: int64 [frames], when each frame is shown, ascending.
+        pts: int64, when each frame is shown, ascending: of all frames, or of a `window`.
         last_duration: how long the last frame is shown, in units of `time_base`.
         keyframes: int64, numbers of the frames from which decoding can start, ascending.
         is_timed: decoded frames carry the times in `pts`; otherwise they match in order only.
@@ -87,6 +92,9 @@ class FilmProbe:
         reason: why not, when it is not.
         notes: damage seen so far, in words for the report.
         captions: kinds of closed captions inside the pictures, see media.film.captions.
+        first: number of the frame that `pts` begins with; 0 but in a window.
+        total: frames of the whole film where `pts` is a window; else 0.
+        origin: `pts` of the film's first frame where `pts` is a window.
     """
 
     container: str
@@ -114,11 +122,48 @@ class FilmProbe:
     reason: str
     notes: tuple[str, ...]
     captions: frozenset[str] = frozenset()
+    first: int = 0
+    total: int = 0
+    origin: int = 0
 
     @property
     def frames(self) -> int:
-        """How many frames the film has."""
-        return len(self.pts)
+        """How many frames the film has, also where only a window of them is known."""
+        return self.total or len(self.pts)
+
+    @property
+    def start_pts(self) -> int:
+        """When the film's first frame is shown."""
+        return self.origin if self.total else int(self.pts[0])
+
+    def pts_of(self, frame: int) -> int:
+        """When a frame is shown, in units of `time_base`."""
+        return int(self.pts[frame - self.first])
+
+    def frame_at(self, pts: int) -> int | None:
+        """Number of the frame that is shown from this time on; None if none is, or not in here."""
+        place = int(np.searchsorted(self.pts, pts))
+        found = place < len(self.pts) and self.pts[place] == pts
+        return self.first + place if found else None
+
+    def window(self, start: int, stop: int) -> FilmProbe:
+        """What decoding frames [start, stop) needs, in a few kilobytes where it can be cut.
+
+        A film that cannot be decoded from its middle is needed whole.
+        """
+        if not self.is_segmentable:
+            return self
+        keyframes = self.keyframes[self.keyframes < stop]
+        near = max(0, int(np.searchsorted(keyframes, start, side="right")) - KEYFRAMES_TRIED)
+        first = min(start, int(keyframes[near])) if len(keyframes) else 0
+        return replace(
+            self,
+            pts=self.pts[first:stop].copy(),
+            keyframes=keyframes[near:].copy(),
+            first=first,
+            total=self.frames,
+            origin=self.start_pts,
+        )
 
     @property
     def planar(self) -> PlanarFormat:

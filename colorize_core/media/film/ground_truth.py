@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from colorize_core.errors import UnsupportedError
 from colorize_core.media.film.display_rgb import to_display_rgb
+from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
-from colorize_core.media.film.segments import probe_film
 
 _LEAST_SPREAD = 4.0  # mean distance of the largest and the smallest of R, G, B; noise is below
 

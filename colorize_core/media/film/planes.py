@@ -194,6 +194,28 @@ def with_chroma(
     return composed
 
 
+def own_chroma(
+    source: Any, working: WorkingFormat, target: PlanarFormat, matrix: int
+) -> tuple[Plane, Plane]:
+    """The chroma that a frame came with, as `with_chroma` takes it.
+
+    Bit for bit where the layout is the target's; else resampled, of RGB computed.
+
+    Args:
+        source: the frame as decoded.
+        working: of the film; the depth of the result.
+        target: format of the encoder; the layout of the result.
+        matrix: of Y'CbCr, for RGB; as in H.273.
+    """
+    depth = "" if working.planar.depth == 8 else f"{working.planar.depth}le"
+    name = f"yuv{target.subsampling}p{depth}"
+    current = parse_format(source.format.name)
+    if current is None or current.name != name:
+        computed = {"dst_color_range": _FULL_RANGE, "dst_colorspace": matrix}
+        source = source.reformat(format=name, **(computed if working.is_computed else {}))
+    return plane(source, 1), plane(source, 2)
+
+
 def _deepened(samples: Plane, target: PlanarFormat, shift: int) -> Plane:
     if not shift:
         return samples

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from colorize_core.atomic import publish
 from colorize_core.media.film.demux import decode_packet
 from colorize_core.media.film.display_matrix import display_matrix, upright
+from colorize_core.media.picture.pair import FilmThumbnails, PreviewClip, StripPair
 from colorize_core.media.picture.resize import fit, shrink
 from colorize_core.media.picture.thumbnails import LONG_SIDE, write_pair
 
@@ -29,7 +30,7 @@ _TICKS: Final = 90_000
 
 def write_film(
     source: Path, output: Path, folder: Path, key: str, *, shots: Sequence[float]
-) -> dict[str, Any]:
+) -> FilmThumbnails | None:
     """Write thumbnails of a film's shots and a silent clip, before on the left, after on the right.
 
     Decodes at most one group of pictures per shown frame. Where a film is damaged, the next frame
@@ -43,9 +44,7 @@ def write_film(
         shots: seconds at which shots begin, rising. Thinned to `STRIP_FRAMES`; empty = one shot.
 
     Returns:
-        JSON values: "strip", a list of `write_pair` answers with "time" in seconds; those of its
-        first frame again at the top; "preview" with "file" (relative to `folder`) and "seconds".
-        Empty when no point decodes.
+        Names relative to `folder`; the poster is a frame of the strip. None when no point decodes.
 
     Raises:
         av.error.FFmpegError: one of the films does not open.
@@ -58,14 +57,16 @@ def write_film(
         after = next(_frames(output, before[0]), None) if before else None
         if before and after:
             pair = write_pair(before[1], after[1], folder, f"{key}-{number}")
-            strip.append({**pair, "time": round(before[0], 3)})
+            strip.append(StripPair(**vars(pair), time=round(before[0], 3)))
     if not strip:
-        return {}
+        return None
     # The opening is often titles: the poster is from the middle of the strip.
     middle = strip[len(strip) // 2]
-    poster = {name: value for name, value in middle.items() if name != "time"}
-    start = max(0.0, middle["time"] - 1.0)
-    return {**poster, "strip": strip, "preview": _write_clip(source, output, folder, key, start)}
+    start = max(0.0, middle.time - 1.0)
+    clip = _write_clip(source, output, folder, key, start)
+    return FilmThumbnails(
+        middle.before, middle.after, middle.width, middle.height, tuple(strip), clip
+    )
 
 
 def _middles(shots: Sequence[float], duration: float) -> list[float]:
@@ -155,7 +156,7 @@ def _picture(frame: av.VideoFrame, aspect: Fraction | None) -> NDArray[np.uint8]
     return upright(picture.astype(np.uint8, copy=False), display_matrix(frame))
 
 
-def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float) -> dict[str, Any]:
+def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float) -> PreviewClip:
     name = f"{key[:2]}/{key}-preview.mp4"
     seconds = -1.0
     with (
@@ -178,7 +179,7 @@ def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float
             seconds = time - start
         if stream is not None:
             container.mux(stream.encode())
-    return {"file": name, "seconds": round(max(0.0, seconds), 2)}
+    return PreviewClip(name, round(max(0.0, seconds), 2))
 
 
 def _clip_stream(container: Any, width: int, height: int) -> Any:

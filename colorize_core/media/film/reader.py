@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,18 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.film.demux import decode_packet, main_video, open_film
-from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.film import DEINTERLACE_REACH, KEYFRAMES_TRIED, FilmProbe
 from colorize_core.media.film.planes import to_working
 
 _STEP_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0, 64.0)
-_MOST_KEYFRAMES = 4
 _SEARCH_FRAMES = 1000
 _LEAST_SHARE = 0.75
-_FILTER_REACH = 2  # frames that bwdif sees on each side
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class Frame:
         is_held: it did not decode and shares the frame of its neighbor.
         is_corrupt: the decoder marked it as damaged.
         is_converted: its size or pixel format differed from the film's.
+        source: the frame as it was decoded, with its own chroma, where that was asked for.
     """
 
     index: int
@@ -38,40 +37,17 @@ class Frame:
     is_held: bool = False
     is_corrupt: bool = False
     is_converted: bool = False
-
-
-@dataclass
-class Damage:
-    """What went wrong in a range of frames, counted."""
-
-    held: int = 0
-    corrupt: int = 0
-    converted: int = 0
-
-    def count(self, picture: Frame) -> None:
-        """Add one frame."""
-        self.held += picture.is_held
-        self.corrupt += picture.is_corrupt
-        self.converted += picture.is_converted
-
-    def add(self, other: Damage) -> None:
-        """Add another range."""
-        self.held += other.held
-        self.corrupt += other.corrupt
-        self.converted += other.converted
-
-    def reasons(self) -> tuple[str, ...]:
-        """In words, for the report."""
-        texts = (
-            (self.held, "not decoded, shown as a neighbor instead"),
-            (self.corrupt, "damaged"),
-            (self.converted, "of another size or pixel format, converted"),
-        )
-        return tuple(f"{n} frame{'s' * (n > 1)} {text}" for n, text in texts if n)
+    source: Any = None
 
 
 def read_frames(
-    path: Path, probe: FilmProbe, start: int, stop: int, *, deinterlace: bool = False
+    path: Path,
+    probe: FilmProbe,
+    start: int,
+    stop: int,
+    *,
+    deinterlace: bool = False,
+    keep_source: bool = False,
 ) -> Iterator[Frame]:
     """Decode frames [start, stop): exactly one Frame per frame number, in order.
 
@@ -85,9 +61,11 @@ def read_frames(
     if not 0 <= start < stop <= probe.frames:
         raise ValueError(f"range {start}..{stop} is outside of 0..{probe.frames}")
     if not deinterlace:
-        yield from _fill(path, probe, start, stop)
+        for frame in _fill(path, probe, start, stop):
+            yield frame if keep_source else replace(frame, source=None)
         return
-    before, after = max(0, start - _FILTER_REACH), min(probe.frames, stop + _FILTER_REACH)
+    reach = DEINTERLACE_REACH
+    before, after = max(0, start - reach), min(probe.frames, stop + reach)
     for picture in _deinterlace(_fill(path, probe, before, after), probe):
         if start <= picture.index < stop:
             yield picture
@@ -95,30 +73,47 @@ def read_frames(
 
 def _fill(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Frame]:
     """Put every frame of the range in its place; hold where one is missing."""
-    last: Any | None = None
+    last: Frame | None = None
     expected = start
     for picture in _decode(path, probe, start, stop):
-        held = last if last is not None else picture.frame
+        held = last or _held(picture)
         for hole in range(expected, picture.index):
-            yield Frame(hole, held, is_held=True)
+            yield replace(held, index=hole)
         yield picture
-        last, expected = picture.frame, picture.index + 1
+        last, expected = _held(picture), picture.index + 1
     if expected < stop and last is None:
-        last = _nearest(path, probe, start, stop)
+        last = _held(_nearest(path, probe, start, stop))
     for hole in range(expected, stop):
-        yield Frame(hole, last, is_held=True)
+        assert last is not None
+        yield replace(last, index=hole)
 
 
-def _nearest(path: Path, probe: FilmProbe, start: int, stop: int) -> Any:
-    """A frame close to a range of which nothing decodes: the last before, or the first after."""
+def _held(frame: Frame) -> Frame:
+    """The frame as it stands in for a neighbor that is missing."""
+    return Frame(frame.index, frame.frame, is_held=True, source=frame.source)
+
+
+def _nearest(path: Path, probe: FilmProbe, start: int, stop: int) -> Frame:
+    """A frame close to a range of which nothing decodes: the last before, or the first after.
+
+    It is found by its time: a window of a probe does not number what is far from it.
+    """
     if probe.is_segmentable:
+        begin = probe.pts_of(start)
+        span = int(_SEARCH_FRAMES / probe.frame_rate / probe.time_base)
         found = None
-        for picture in _decode(path, probe, max(0, start - _SEARCH_FRAMES), start):
-            found = picture.frame
+        with open_film(path, probe.frame_rate) as container:
+            stream = main_video(container, path)
+            with contextlib.suppress(av.FFmpegError):
+                container.seek(max(probe.start_pts, begin - span), stream=stream, backward=True)
+            for frame in _frames(iter(container.demux(stream))):
+                is_before = frame.pts is not None and frame.pts < begin
+                if found is None or is_before:
+                    found = frame
+                if not is_before:
+                    break
         if found is not None:
-            return found
-        for picture in _decode(path, probe, stop, probe.frames):
-            return picture.frame
+            return _normal(start, found, probe)
     raise UndecodableError(
         f"{path.name}: frames {start} to {stop} do not decode",
         remedy="try to play it there; a repaired copy may work",
@@ -159,7 +154,7 @@ def _keyframes_before(probe: FilmProbe, start: int) -> list[int]:
     if not probe.is_segmentable:
         return [0]
     before = probe.keyframes[probe.keyframes <= start].tolist()
-    return before[: -_MOST_KEYFRAMES - 1 : -1] or [0]
+    return before[: -KEYFRAMES_TRIED - 1 : -1] or [0]
 
 
 def _frames(packets: Iterator[Any]) -> Iterator[Any]:
@@ -178,9 +173,9 @@ def _frames(packets: Iterator[Any]) -> Iterator[Any]:
 
 def _by_time(frames: Iterator[Any], probe: FilmProbe) -> Iterator[tuple[int, Any]]:
     for frame in frames:
-        index = int(np.searchsorted(probe.pts, frame.pts))
         # A frame at a time that no packet announced has no place; the one it stands for is held.
-        if index < probe.frames and probe.pts[index] == frame.pts:
+        index = None if frame.pts is None else probe.frame_at(frame.pts)
+        if index is not None:
             yield index, frame
 
 
@@ -200,9 +195,9 @@ def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> 
     """Packets from a keyframe at or before frame `start`."""
     if start == 0 or not probe.is_segmentable:
         return iter(container.demux(stream))
-    target = int(probe.pts[start])
+    target = probe.pts_of(start)
     for seconds in _STEP_BACK_SECONDS:
-        offset = max(int(probe.pts[0]), target - int(seconds / probe.time_base))
+        offset = max(probe.start_pts, target - int(seconds / probe.time_base))
         try:
             container.seek(offset, stream=stream, backward=True)
             packets = iter(container.demux(stream))
@@ -211,7 +206,7 @@ def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> 
             continue
         if first.pts is not None and first.pts <= target and first.is_keyframe:
             return itertools.chain([first], packets)
-    container.seek(int(probe.pts[0]), stream=stream, backward=True)
+    container.seek(probe.start_pts, stream=stream, backward=True)
     return iter(container.demux(stream))
 
 
@@ -222,11 +217,12 @@ def _normal(index: int, frame: Any, probe: FilmProbe) -> Frame:
         frame = frame.reformat(
             width=probe.width, height=probe.height, format=probe.planar.name, interpolation="AREA"
         )
-        return Frame(index, frame, is_corrupt=corrupt, is_converted=True)
+        return Frame(index, frame, is_corrupt=corrupt, is_converted=True, source=frame)
     if frame.format.name != probe.pix_fmt:
         frame = frame.reformat(format=probe.planar.name)
-        return Frame(index, frame, is_corrupt=corrupt, is_converted=True)
-    return Frame(index, to_working(frame, probe.working), is_corrupt=corrupt)
+        return Frame(index, frame, is_corrupt=corrupt, is_converted=True, source=frame)
+    working = to_working(frame, probe.working)
+    return Frame(index, working, is_corrupt=corrupt, source=frame)
 
 
 def _deinterlace(pictures: Iterator[Frame], probe: FilmProbe) -> Iterator[Frame]:
@@ -251,7 +247,7 @@ def _deinterlace(pictures: Iterator[Frame], probe: FilmProbe) -> Iterator[Frame]
             waiting.append(picture)
             frame = picture.frame
             # Held pictures repeat a frame, but the filter needs ascending times.
-            frame.pts = int(probe.pts[picture.index])
+            frame.pts = probe.pts_of(picture.index)
             frame.time_base = probe.time_base
             graph.push(frame)
         while waiting:
@@ -260,4 +256,4 @@ def _deinterlace(pictures: Iterator[Frame], probe: FilmProbe) -> Iterator[Frame]
             except (av.BlockingIOError, av.EOFError):
                 break
             done = waiting.pop(0)
-            yield replace(done, frame=filtered)
+            yield replace(done, frame=filtered, source=filtered)

@@ -6,7 +6,17 @@ from typing import Final
 
 import numpy as np
 
-from colorize_core.media.motion.flow import Flow, Picture, blur, box_mean, resize, warp
+from colorize_core.media.motion.flow import (
+    Codes,
+    Flow,
+    FlowEstimator,
+    Picture,
+    blur,
+    box_mean,
+    flow_codes,
+    resize,
+    warp,
+)
 
 CUT: Final = 0.55  # shared structure below which two frames are of different shots
 
@@ -15,6 +25,28 @@ _LUMA_BLUR: Final = 0.8  # pixels, against grain
 _BLOCK: Final = 9
 _NOISE: Final = 1.0  # variance in L*^2 that says nothing
 _FLAT_STEP: Final = 10.0  # L* between flat pictures at which they stop being alike
+
+
+class CutFinder:
+    """Tells frame by frame where a new shot begins; holds one small picture.
+
+    Args:
+        threshold: shared structure below which two frames are a cut.
+    """
+
+    def __init__(self, threshold: float = CUT) -> None:
+        self._threshold = threshold
+        self._flow = FlowEstimator("fast")
+        self._last: tuple[Picture, Codes] | None = None
+
+    def begins_shot(self, L: Picture) -> bool:
+        """Take the next frame, L [h,w] 0..100 of any size; False for the first one."""
+        luma = small_luma(L)
+        last, self._last = self._last, (luma, flow_codes(luma))
+        if last is None:
+            return False
+        flow = self._flow(last[1], self._last[1])
+        return shared_structure(last[0], luma, flow) < self._threshold
 
 
 def small_luma(L: Picture) -> Picture:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.media.picture.pair import ThumbnailPair
 from colorize_core.media.picture.plain import encode_picture
 from colorize_core.media.picture.resize import fit, shrink
 
@@ -17,14 +18,9 @@ LONG_SIDE: Final = 400
 _JPEG_QUALITY: Final = 80
 
 
-def thumbs_folder(out: Path) -> Path:
-    """Where the thumbnails of a run live: inside the page's folder, so that it can be moved."""
-    return out / "report" / "thumbs"
-
-
 def write_pair(
     before: NDArray[np.uint8], after: NDArray[np.uint8], folder: Path, key: str
-) -> dict[str, Any]:
+) -> ThumbnailPair:
     """Write two JPEGs of the same size, at most `LONG_SIDE` pixels long, never enlarged.
 
     They are not fsynced: four flushes per photo cost more than a thumbnail that a power cut takes.
@@ -33,12 +29,11 @@ def write_pair(
     Args:
         before: [H, W, 3] RGB or [H, W] gray, 0..255.
         after: [H, W, 3] RGB, 0..255; may have another size than `before`, of the same aspect.
-        folder: see `thumbs_folder`; files go into 256 subfolders by the start of `key`.
+        folder: of the run's thumbnails; files go into 256 subfolders by the start of `key`.
         key: unique name of the item; letters, digits, '-' and '_' only.
 
     Returns:
-        JSON values: "before" and "after" are paths relative to `folder`, "width" and "height" the
-        size of both.
+        Their paths relative to `folder`, and the size of both.
 
     Raises:
         ValueError: `key` could leave `folder`, or a picture is empty or not uint8.
@@ -46,12 +41,11 @@ def write_pair(
     if not key.replace("-", "").replace("_", "").isalnum() or not key.isascii():
         raise ValueError(f"thumbnail key {key!r}: letters, digits, '-' and '_' only")
     width, height = fit(after.shape[1], after.shape[0], LONG_SIDE)
-    details: dict[str, Any] = {}
+    names = {role: f"{key[:2]}/{key}-{role}.jpg" for role in ("before", "after")}
     for role, picture in (("before", before), ("after", after)):
-        name = f"{key[:2]}/{key}-{role}.jpg"
-        _write(folder / name, encode_picture(".jpg", shrink(picture, width, height), _JPEG_QUALITY))
-        details[role] = name
-    return {**details, "width": width, "height": height}
+        small = shrink(picture, width, height)
+        _write(folder / names[role], encode_picture(".jpg", small, _JPEG_QUALITY))
+    return ThumbnailPair(**names, width=width, height=height)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.details import (
+    FilmDetails,
+    PhotoDetails,
+    ScanDetails,
+    SegmentDetails,
+)
+from colorize_core.archive.records.manifest import Manifest, from_json, to_json
 from colorize_core.archive.records.work import ItemReport, item_key, photo_settings
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, PhotoSettings, RenderSettings
 from colorize_core.errors import ManifestError
+from colorize_core.media.film.counts import Damage, LumaCheck
+from colorize_core.media.film.shot import Shot
+from colorize_core.media.picture.pair import FilmThumbnails, PreviewClip, StripPair, ThumbnailPair
 
 
 def report(key: str, status: str = "done", **more: object) -> ItemReport:
@@ -23,13 +32,68 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_reports_come_back_as_they_were(path: Path):
-    written = report("a", output="ü/a\n.png", sha256="ff", size=3, details={"signals": {"x": 1.5}})
+    details = PhotoDetails(20, 10, {"x": 1.5}, 2.0, ThumbnailPair("b.jpg", "a.jpg", 2, 1))
+    written = report("a", output="ü/a\n.png", sha256="ff", size=3, details=details)
     Manifest(path).append([written, report("b", "failed", reason="torn")])
     manifest = Manifest(path)
     assert manifest.get("a") == written
     assert manifest.status("b") == "failed"
     assert manifest.status("c") is None
     assert [r.key for r in manifest.reports()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("scan", ScanDetails("f", (Shot(0, 5, True), Shot(5, 9, False)))),
+        (
+            "segment",
+            SegmentDetails("f", 1, 0.5, Damage(2), ("n",), {"infer": 1.5}, {"a": 1.0}, (7,)),
+        ),
+        ("segment", SegmentDetails("f")),
+        (
+            "film",
+            FilmDetails(
+                4,
+                3,
+                luma=LumaCheck(9, 0, 0.0, 0.0, is_lossless=True),
+                thumbnails=FilmThumbnails(
+                    "b", "a", 2, 1, (StripPair("c", "d", 2, 1, 0.5),), PreviewClip("p", 6.0)
+                ),
+            ),
+        ),
+    ],
+)
+def test_details_of_films_come_back_as_they_were(kind: str, details: object):
+    written = replace(report("a"), kind=kind, details=details, frames=0)
+    assert from_json(json.loads(json.dumps(to_json(written)))) == written
+
+
+def test_lines_of_0_1_0_are_read():
+    line = {
+        "key": "k",
+        "kind": "segment",
+        "source": "a.mp4",
+        "status": "done",
+        "frames": 30,
+        "details": {
+            "film": "f",
+            "index": 2,
+            "share": 0.25,
+            "damage": {"held": 1, "corrupt": 0, "converted": 0},
+            "notes": [],
+            "stages": {"decode": 0.5},
+            "signals": {"colorfulness": 9.5, "frames": 30.0},
+            "cuts": [40],
+            "unknown": 1,
+        },
+        "future": True,
+    }
+    found = from_json(line)
+    assert found.film_key == "f"
+    assert found.details == SegmentDetails(
+        "f", 2, 0.25, Damage(1), (), {"decode": 0.5}, {"colorfulness": 9.5, "frames": 30.0}, (40,)
+    )
 
 
 def test_every_line_is_json(path: Path):

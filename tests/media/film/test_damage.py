@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from colorize_core.errors import UnsupportedError
-from colorize_core.media.film.reader import Damage, read_frames
-from colorize_core.media.film.segments import probe_film
+from colorize_core.media.film.counts import Damage
+from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.reader import read_frames
 from tests.film_helpers import decode, make_film
 from tests.segment_helpers import color_film
 

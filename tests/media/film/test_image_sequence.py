@@ -10,13 +10,20 @@ from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.image_sequence import TIMES_NAME, export_frames, frame_pattern
 from colorize_core.media.film.planes import plane
+from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
-from colorize_core.media.film.segments import is_film_colored, plan_segments, probe_film
+from colorize_core.media.film.scan import scan_film
+from colorize_core.media.film.segments import plan_segments
+from colorize_core.media.film.shot import is_wholly_colored
 from tests.film_helpers import make_film
 from tests.film_helpers import picture as drawn_picture
 from tests.segment_helpers import color_film, write_segment
 
 SETTINGS = VideoSettings(frames="png")
+
+
+def is_colored(path, probe):
+    return is_wholly_colored(scan_film(path, probe, cut_threshold=0.55))
 
 
 def _write_pictures(folder, names, dtype=np.uint8, size=(48, 64)):
@@ -42,7 +49,7 @@ def test_a_folder_of_pictures_is_a_film(tmp_path):
     probe = probe_film(folder, fps=16)
     assert (probe.frames, probe.frame_rate, probe.width) == (6, 16, 64)
     assert probe.is_segmentable
-    assert not is_film_colored(folder, probe)
+    assert not is_colored(folder, probe)
     for picture in read_frames(folder, probe, 2, 6):
         name = sorted(folder.glob("*.png"))[picture.index]
         assert np.array_equal(plane(picture.frame, 0), cv2.imread(str(name), -1))

@@ -9,12 +9,13 @@ import pytest
 from colorize_core.config import VideoSettings
 from colorize_core.errors import OutOfSpaceError, UnsupportedError, VerifyError
 from colorize_core.media.film.container_choice import what_container_keeps
+from colorize_core.media.film.counts import LumaCheck
 from colorize_core.media.film.encoder import is_encoder_available
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.mux.join import join_segments
-from colorize_core.media.film.mux.luma_check import LumaCheck, compare_luma
+from colorize_core.media.film.mux.luma_check import compare_luma
 from colorize_core.media.film.planes import parse_format, plane
-from colorize_core.media.film.segments import probe_film
+from colorize_core.media.film.probe import probe_film
 from tests.film_helpers import decode, make_film, make_frame, packets
 from tests.segment_helpers import CB, CR, color_film, write_segment
 

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from colorize_core.errors import UndecodableError, UnsupportedError
+from colorize_core.media.film.counts import Damage
 from colorize_core.media.film.planes import plane
-from colorize_core.media.film.reader import Damage, read_frames
-from colorize_core.media.film.segments import plan_segments, probe_film
+from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.reader import read_frames
+from colorize_core.media.film.segments import plan_segments
 from tests.film_helpers import decode, make_film, make_frame, spoil_packet
 
 

@@ -16,8 +16,15 @@ from colorize_core.errors import (
     UnsupportedError,
 )
 from colorize_core.media.film.planes import plane
-from colorize_core.media.film.segments import is_film_colored, plan_segments, probe_film
+from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.scan import scan_film
+from colorize_core.media.film.segments import plan_segments
+from colorize_core.media.film.shot import is_wholly_colored
 from tests.film_helpers import HEIGHT, WIDTH, make_film, make_frame
+
+
+def is_colored(path, probe):
+    return is_wholly_colored(scan_film(path, probe, cut_threshold=0.55))
 
 
 def test_probe_of_a_plain_film(tmp_path):
@@ -230,9 +237,9 @@ def test_a_toned_film_counts_as_gray(tmp_path):
     make_film(gray, frames=20)
     make_film(colored, frames=20, colored=True)
     make_film(sepia, frames=20, draw=_sepia)
-    assert not is_film_colored(gray, probe_film(gray))
-    assert is_film_colored(colored, probe_film(colored))
-    assert not is_film_colored(sepia, probe_film(sepia))
+    assert not is_colored(gray, probe_film(gray))
+    assert is_colored(colored, probe_film(colored))
+    assert not is_colored(sepia, probe_film(sepia))
 
 
 def test_a_doubled_time_leaves_the_others_as_they_are(tmp_path):
@@ -289,7 +296,7 @@ def test_a_film_almost_without_times_has_a_constant_rate_and_says_so(tmp_path):
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from colorize_core.media.film.segments import probe_film
+from colorize_core.media.film.probe import probe_film
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 probe_film(Path(sys.argv[1]))

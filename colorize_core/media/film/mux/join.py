@@ -16,12 +16,13 @@ import av
 from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
 from colorize_core.media.film.container_choice import MUXERS, ContainerChoice
+from colorize_core.media.film.counts import LumaCheck
 from colorize_core.media.film.demux import open_film
 from colorize_core.media.film.encoder import frame_number, writing
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.mux import matroska
 from colorize_core.media.film.mux.captions import PictureCaptions
-from colorize_core.media.film.mux.luma_check import LumaCheck, compare_luma
+from colorize_core.media.film.mux.luma_check import compare_luma
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import add_streams, file_tags
 from colorize_core.media.film.mux.verify import Muxed, PacketTally, stream_kind, verify_film

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from colorize_core.media.film.counts import LumaCheck
 from colorize_core.media.film.encoder_choice import LOSSLESS
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.planes import plane
 from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
-
-
-@dataclass(frozen=True)
-class LumaCheck:
-    """Outcome of a comparison. `largest` and `mean` are differences in steps of the source's Y'."""
-
-    frames: int
-    differing: int
-    largest: float
-    mean: float
-    is_lossless: bool
-
-    def words(self) -> str:
-        """One line for the user."""
-        if not self.differing:
-            return f"luma of all {self.frames} frames equals the source's bit for bit"
-        return (
-            f"luma of {self.differing} of {self.frames} frames differs from the source's, "
-            f"by {self.mean:.2g} steps on average, {self.largest:.4g} at most: the codec is lossy"
-        )
 
 
 def compare_luma(

@@ -1,0 +1,83 @@
+"""Where everything stands inside OUT: every path that a run makes beside its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from colorize_core.atomic import STATE_FOLDER
+
+PAGE_FOLDER: Final = "report"
+COMPARE_FOLDER: Final = f"{PAGE_FOLDER}/compare"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run below `out`; nothing is made or opened by asking for one."""
+
+    out: Path
+
+    @property
+    def state(self) -> Path:
+        """The run's own records."""
+        return self.out / STATE_FOLDER
+
+    @property
+    def manifest(self) -> Path:
+        """What is finished, a line each."""
+        return self.state / "manifest.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Who writes here now."""
+        return self.state / "lock.json"
+
+    @property
+    def progress(self) -> Path:
+        """How far the run is, for `status`."""
+        return self.state / "progress.json"
+
+    @property
+    def summary(self) -> Path:
+        """What the last run did."""
+        return self.state / "summary.json"
+
+    @property
+    def staging(self) -> Path:
+        """Copies of what cannot be read where it lies: unpacked archives."""
+        return self.state / "staging"
+
+    @property
+    def staged_films(self) -> Path:
+        """Copies of films out of archives and URLs, one at a time."""
+        return self.staging / "films"
+
+    @property
+    def all_segments(self) -> Path:
+        """A folder per film that is not joined yet."""
+        return self.state / "segments"
+
+    def segments(self, film_key: str) -> Path:
+        """Finished segments of a film that is not joined yet."""
+        return self.all_segments / film_key
+
+    @property
+    def page(self) -> Path:
+        """The run's page with all it needs, so that it can be moved."""
+        return self.out / PAGE_FOLDER
+
+    @property
+    def thumbs(self) -> Path:
+        """Small pictures of the page."""
+        return self.page / "thumbs"
+
+    @property
+    def compare(self) -> Path:
+        """Before and after side by side."""
+        return self.out / COMPARE_FOLDER
+
+
+def segment_folder(film_key: str) -> str:
+    """Where a film's segments stand, relative to OUT."""
+    return f"{STATE_FOLDER}/segments/{film_key}"

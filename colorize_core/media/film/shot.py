@@ -1,0 +1,37 @@
+"""A shot of a film: frames between two cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Frames [start, stop) between two cuts.
+
+    Attributes:
+        start: number of its first frame.
+        stop: after its last frame.
+        is_colored: it has color of its own, which is kept.
+    """
+
+    start: int
+    stop: int
+    is_colored: bool
+
+
+def window_of(shots: Iterable[Shot], start: int, stop: int) -> tuple[Shot, ...]:
+    """The parts of shots that lie in frames [start, stop), cut to it."""
+    cut = (replace(s, start=max(s.start, start), stop=min(s.stop, stop)) for s in shots)
+    return tuple(shot for shot in cut if shot.start < shot.stop)
+
+
+def is_wholly_colored(shots: Sequence[Shot]) -> bool:
+    """Nothing of the film is to be colored."""
+    return bool(shots) and all(shot.is_colored for shot in shots)
+
+
+def colored_frames(shots: Iterable[Shot]) -> int:
+    """How many frames keep the color that they have."""
+    return sum(shot.stop - shot.start for shot in shots if shot.is_colored)

@@ -1,0 +1,262 @@
+"""From a film to its units: a scan where one is needed, segments, and the join they unlock."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from colorize_core.archive.records.details import ScanDetails
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder, segment_folder
+from colorize_core.archive.records.work import (
+    FilmCopy,
+    FilmScan,
+    ItemId,
+    ItemReport,
+    Join,
+    VideoSegment,
+    WorkUnit,
+    film_settings,
+    item_key,
+    scan_settings,
+)
+from colorize_core.archive.source.contents import stage_item
+from colorize_core.archive.source.filters import check_length
+from colorize_core.archive.source.item import SourceItem
+from colorize_core.config import ColorizeConfig
+from colorize_core.errors import InputError, UnreachableError, is_transient
+from colorize_core.media.film.shot import Shot, is_wholly_colored, window_of
+from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
+
+if TYPE_CHECKING:
+    from colorize_core.media.film.film import FilmProbe
+    from colorize_core.media.film.plan import FilmPlan
+
+Planned = WorkUnit | ItemReport
+
+
+@dataclass
+class _Film:
+    """A film that is being worked on; `left` are keys of segments that are not there yet."""
+
+    key: str
+    item: SourceItem  # as in the source
+    here: SourceItem  # as workers read it
+    config: ColorizeConfig
+    probe: FilmProbe
+    plan: FilmPlan
+    staged: ExitStack = field(repr=False)
+    shots: tuple[Shot, ...] = ()
+    segments: tuple[str, ...] = ()
+    left: set[str] = field(default_factory=set)
+
+
+class FilmPlanner:
+    """Plans films one by one, and follows up on what is finished.
+
+    Args:
+        manifest: what is finished.
+        out: OUT.
+        weights_sha256: of the generator.
+        is_pending: whether a key has to be computed; also those that failed before.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        out: Path,
+        weights_sha256: str,
+        is_pending: Callable[[str], bool],
+    ) -> None:
+        self._manifest = manifest
+        self._folder = RunFolder(out)
+        self._weights_sha256 = weights_sha256
+        self._is_pending = is_pending
+        self._films: dict[str, _Film] = {}
+        self._staged: deque[tuple[str, SourceItem, ColorizeConfig]] = deque()
+
+    def plan(self, films: Iterable[tuple[str, SourceItem, ColorizeConfig]]) -> Iterator[Planned]:
+        """Units of films, given as key, item and settings; a film that fails here is a report."""
+        local: list[tuple[str, SourceItem, ColorizeConfig]] = []
+        for film in films:
+            (self._staged if is_remote(film[1]) else local).append(film)
+        # A staged film takes its size in disk, so the next one is planned when this one is done.
+        yield from self._next_staged()
+        for film in local:
+            yield from self._begin(*film)
+
+    def follow(self, report: ItemReport) -> list[Planned]:
+        """What a finished scan, segment or film unlocks."""
+        film = self._films.get(report.film_key)
+        if film is None:
+            return []
+        if report.kind == "film":
+            return self._close(film, report)
+        if report.status == "failed":
+            return [_failure(film, report)]
+        if isinstance(report.details, ScanDetails):
+            return self._after_scan(film, report.details.shots)
+        film.left.discard(report.key)
+        return [] if film.left else [self._join(film)]
+
+    def close(self) -> None:
+        """Remove what is staged."""
+        for film in self._films.values():
+            film.staged.close()
+        self._films.clear()
+
+    def _next_staged(self) -> list[Planned]:
+        return self._begin(*self._staged.popleft()) if self._staged else []
+
+    def _begin(self, key: str, item: SourceItem, config: ColorizeConfig) -> list[Planned]:
+        staged = ExitStack()
+        try:
+            film = self._look(key, item, config, staged)
+        except Exception as error:  # noqa: BLE001 - what is not about the film is raised
+            staged.close()
+            failed = ItemReport.of_error(ItemId(key, "film", item.path), _input_error(error))
+            return [failed, *(self._next_staged() if is_remote(item) else [])]
+        self._films[key] = film
+        if config.colored == "recolor" or not film.plan.may_be_colored:
+            return self._after_scan(film, ())
+        scan = FilmScan(self._scan_key(film), key, film.here, film.probe, config)
+        known = self._manifest.get(scan.key)
+        if known and known.status == "done" and isinstance(known.details, ScanDetails):
+            return self._after_scan(film, known.details.shots)
+        return [scan]
+
+    def _look(self, key: str, item: SourceItem, config: ColorizeConfig, staged: ExitStack) -> _Film:
+        # Loaded only when there is a film.
+        from colorize_core.media.film.plan import plan_film
+        from colorize_core.media.film.probe import probe_film
+
+        local = self._stage(item, staged)
+        probe = probe_film(
+            local,
+            max_pixels=config.video.max_pixels,
+            max_frames=config.video.max_frames,
+            fps=config.video.fps,
+        )
+        plan = plan_film(item.path, probe, config.video, is_folder=local.is_dir())
+        for output in (plan.output, plan.copy):
+            check_length(item.path, output)
+        here = _as_local(item, local) if is_remote(item) else item
+        if not is_remote(item):
+            staged.close()
+        return _Film(key, item, here, config, probe, plan, staged)
+
+    def _stage(self, item: SourceItem, staged: ExitStack) -> Path:
+        for tries in range(1, MAX_TRANSIENT_TRIES):
+            try:
+                return staged.enter_context(stage_item(item, self._folder.staged_films))
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                time.sleep(RETRY_SECONDS * 2.0**tries)
+        return staged.enter_context(stage_item(item, self._folder.staged_films))
+
+    def _scan_key(self, film: _Film) -> str:
+        settings = scan_settings(film.config)
+        return item_key(film.item, settings=settings, weights_sha256="", what="scan")
+
+    def _after_scan(self, film: _Film, shots: tuple[Shot, ...]) -> list[Planned]:
+        if is_wholly_colored(shots):
+            leave = film.config.colored == "leave"
+            return [FilmCopy(film.key, film.here, film.plan.copy, leave=leave)]
+        film.shots = shots if any(shot.is_colored for shot in shots) else ()
+        segments = list(self._segments(film))
+        film.segments = tuple(segment.key for segment in segments)
+        # A pending film needs all its segments, also one that failed before.
+        pending = [segment for segment in segments if self._is_pending(segment.key)]
+        film.left = {segment.key for segment in pending}
+        return list(pending) or [self._join(film)]
+
+    def _segments(self, film: _Film) -> Iterator[VideoSegment]:
+        from colorize_core.media.film.film import DEINTERLACE_REACH
+        from colorize_core.media.film.segments import plan_segments
+
+        settings = film_settings(film.config)
+        halo = film.config.temporal.radius + DEINTERLACE_REACH
+        ranges = plan_segments(film.probe, film.config.video.segment_frames)
+        for index, (start, stop) in enumerate(ranges):
+            yield VideoSegment(
+                key=item_key(
+                    film.item,
+                    settings=settings,
+                    weights_sha256=self._weights_sha256,
+                    what=f"segment {start} {stop}",
+                ),
+                film_key=film.key,
+                item=film.here,
+                probe=film.probe.window(max(0, start - halo), min(film.probe.frames, stop + halo)),
+                index=index,
+                start=start,
+                stop=stop,
+                shots=window_of(film.shots, start, stop),
+                plan=film.plan,
+                output=f"{segment_folder(film.key)}/{index:05d}.nut",
+                config=film.config,
+            )
+
+    def _join(self, film: _Film) -> Join:
+        reports = (self._manifest.get(key) for key in film.segments)
+        return Join(
+            film.key,
+            film.here,
+            film.probe,
+            film.shots,
+            film.plan,
+            tuple(report for report in reports if report is not None),
+            film.plan.output,
+            film.config,
+        )
+
+    def _close(self, film: _Film, report: ItemReport) -> list[Planned]:
+        del self._films[film.key]
+        film.staged.close()
+        if report.status != "failed":
+            # Only now, after the film's own line is on the disk.
+            shutil.rmtree(self._folder.segments(film.key), ignore_errors=True)
+        return self._next_staged() if is_remote(film.item) else []
+
+
+def is_remote(item: SourceItem) -> bool:
+    """True for members of archives and URLs: a film there is copied before it can be read."""
+    return "://" in item.location
+
+
+def _as_local(item: SourceItem, copy: Path) -> SourceItem:
+    """The item as its staged copy, which workers check for changes like any local file."""
+    status = copy.stat()
+    return replace(
+        item, location=str(copy), size=status.st_size, stamp=f"mtime_ns:{status.st_mtime_ns}"
+    )
+
+
+def _input_error(error: Exception) -> InputError:
+    """What an error says of the film; what is not about it is raised."""
+    if isinstance(error, InputError):
+        return error
+    if is_transient(error):
+        return UnreachableError(
+            f"{type(error).__name__}: {error}",
+            remedy="check the storage, then run with --retry-failed",
+        )
+    raise error
+
+
+def _failure(film: _Film, part: ItemReport) -> ItemReport:
+    what = "the look at it" if part.kind == "scan" else "a segment"
+    return ItemReport.failed(
+        ItemId(film.key, "film", film.item.path),
+        reason=f"{what} failed: {part.reason}",
+        remedy=part.remedy,
+        error=part.error,
+    )

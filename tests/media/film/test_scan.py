@@ -1,0 +1,169 @@
+"""Which parts of a film have color of their own, and what of a probe travels with a segment."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from colorize_core.config import ColorizeConfig
+from colorize_core.media.film.film import DEINTERLACE_REACH, FilmProbe
+from colorize_core.media.film.plan import plan_film
+from colorize_core.media.film.planes import plane
+from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.reader import read_frames
+from colorize_core.media.film.scan import scan_film
+from colorize_core.media.film.segments import plan_segments
+from colorize_core.media.film.shot import Shot, colored_frames, is_wholly_colored, window_of
+from tests.film_helpers import HEIGHT, WIDTH, make_film, make_frame
+
+SETTINGS = ColorizeConfig()
+
+
+def scan(path, probe=None):
+    threshold = SETTINGS.temporal.cut_threshold
+    return scan_film(path, probe or probe_film(path), cut_threshold=threshold)
+
+
+def shots_of(*lengths):
+    """Draw shots that look like nothing before them; those of odd number are in color."""
+    ends = np.cumsum(lengths).tolist()
+
+    def draw(index):
+        number = int(np.searchsorted(ends, index, side="right"))
+        frame = make_frame(index, colored=number % 2 == 1)
+        y, x = np.mgrid[:HEIGHT, :WIDTH]
+        angle = 0.7 * number
+        waves = np.sin((x * np.cos(angle) + y * np.sin(angle) + index) / (3 + 4 * (number % 3)))
+        plane(frame, 0)[:] = 120 + 90 * waves
+        return frame
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("codec", "keyint"), [("libx264", "12"), ("libx264", "250"), ("ffv1", "1")]
+)
+def test_shots_in_color_are_found_to_the_frame(tmp_path, codec, keyint):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=90, codec=codec, options={"g": keyint}, draw=shots_of(30, 25, 35))
+    shots = scan(path)
+    assert [(s.start, s.stop) for s in shots if s.is_colored] == [(30, 55)]
+    assert colored_frames(shots) == 25
+    assert shots[0].start == 0
+    assert shots[-1].stop == 90
+    assert all(a.stop == b.start for a, b in itertools.pairwise(shots))
+
+
+def test_color_that_comes_without_a_cut_is_found_to_the_frame(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=90, codec="ffv1", draw=lambda i: make_frame(i, colored=40 <= i < 70))
+    assert [(s.start, s.stop) for s in scan(path) if s.is_colored] == [(40, 70)]
+
+
+def test_a_few_odd_frames_make_no_shot(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=60, codec="ffv1", draw=lambda i: make_frame(i, colored=30 <= i < 33))
+    assert colored_frames(scan(path)) == 0
+
+
+def test_a_film_all_alike_is_one_shot(tmp_path):
+    gray, colored = tmp_path / "g.mp4", tmp_path / "c.mp4"
+    make_film(gray, frames=40)
+    make_film(colored, frames=40, colored=True)
+    assert scan(gray) == (Shot(0, 40, is_colored=False),)
+    assert scan(colored) == (Shot(0, 40, is_colored=True),)
+
+
+def test_black_frames_in_a_film_in_color_are_no_gray_shots(tmp_path):
+    def draw(index):
+        if index not in range(20, 30):
+            return make_frame(index, colored=True)
+        frame = make_frame(index)
+        plane(frame, 0)[:] = 16
+        return frame
+
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=50, codec="ffv1", draw=draw)
+    assert is_wholly_colored(scan(path))
+
+
+def test_a_window_of_shots():
+    shots = (Shot(0, 10, False), Shot(10, 20, True), Shot(20, 30, False))
+    assert window_of(shots, 5, 15) == (Shot(5, 10, False), Shot(10, 15, True))
+    assert window_of(shots, 20, 25) == (Shot(20, 25, False),)
+
+
+def test_gray_formats_need_no_scan(tmp_path):
+    for name, pix_fmt, expected in (("g", "gray", False), ("y", "yuv420p", True)):
+        path = tmp_path / f"{name}.mkv"
+        make_film(path, frames=3, codec="ffv1", pix_fmt=pix_fmt)
+        plan = plan_film(path.name, probe_film(path), SETTINGS.video, is_folder=False)
+        assert plan.may_be_colored is expected
+
+
+def decoded(path, probe, start, stop):
+    return [np.array(plane(f.frame, 0)) for f in read_frames(path, probe, start, stop)]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "ffv1", "mpeg4"])
+def test_a_window_of_the_probe_decodes_the_same_frames(tmp_path, codec):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=100, codec=codec, options={"g": "9"})
+    probe = probe_film(path)
+    for start, stop in plan_segments(probe, 20):
+        window = probe.window(start, stop)
+        assert window.frames == 100
+        assert window.pts_of(start) == probe.pts_of(start)
+        for got, wanted in zip(
+            decoded(path, window, start, stop), decoded(path, probe, start, stop), strict=True
+        ):
+            assert np.array_equal(got, wanted)
+
+
+def two_hours() -> FilmProbe:
+    """A made probe of 172,800 frames, with a keyframe every 250."""
+    from colorize_core.media.film.film import ColorTags
+    from colorize_core.media.film.planes import working_format
+
+    frames = 172_800
+    return FilmProbe(
+        container="mov,mp4,m4a,3gp,3g2,mj2",
+        brand="isom",
+        streams=(),
+        video_index=0,
+        codec="h264",
+        pix_fmt="yuv420p",
+        working=working_format("yuv420p"),
+        width=1920,
+        height=1080,
+        sample_aspect=Fraction(1),
+        display_matrix=(1, 0, 0, 0, 1, 0, 0, 0, 1),
+        color=ColorTags(1, 1, 1, 1),
+        hdr=(),
+        field_order=0,
+        time_base=Fraction(1, 90_000),
+        frame_rate=Fraction(24),
+        pts=np.arange(frames, dtype=np.int64) * 3750,
+        last_duration=3750,
+        keyframes=np.arange(0, frames, 250, dtype=np.int64),
+        duration_seconds=7200.0,
+        is_timed=True,
+        is_segmentable=True,
+        reason="",
+        notes=(),
+    )
+
+
+def test_a_segment_of_a_two_hour_film_is_small():
+    probe = two_hours()
+    halo = SETTINGS.temporal.radius + DEINTERLACE_REACH
+    sizes = [
+        len(pickle.dumps(probe.window(max(0, start - halo), min(probe.frames, stop + halo))))
+        for start, stop in plan_segments(probe, SETTINGS.video.segment_frames)
+    ]
+    assert len(sizes) > 500
+    assert max(sizes) < 19_000
