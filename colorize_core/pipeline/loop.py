@@ -16,6 +16,7 @@ from colorize_core.archive.records.work import (
     ImageShard,
     ItemReport,
     UnitReport,
+    VideoSegment,
     WorkUnit,
 )
 from colorize_core.config import RunOptions
@@ -100,7 +101,7 @@ class Loop:
         record: persists a report; returns what it unlocked (joins).
         stop: the user's wish to stop.
         out: its disk is watched.
-        options: drain and wait times.
+        options: drain and wait times, and the limit of units.
         on_tick: called every POLL_SECONDS or so, for progress.
     """
 
@@ -131,6 +132,7 @@ class Loop:
         self._innocent_deaths = 0.0
         self._transients: Counter[str] = Counter()
         self._exhausted = False
+        self._colored = 0
         self._blocked = ""
         self._wanted_free = 0.0
         self._disk_checked = 0.0
@@ -168,8 +170,15 @@ class Loop:
                 return
             if isinstance(unit, ItemReport):
                 self._commit(UnitReport((unit,)))
-            else:
+            elif self._is_within_limit(unit):
                 self._pool.submit(unit)
+
+    def _is_within_limit(self, unit: WorkUnit) -> bool:
+        """Count what is colored; joins and scans of it are free."""
+        if self._options.max_units is None or not isinstance(unit, ImageShard | VideoSegment):
+            return True
+        self._colored += 1
+        return self._colored <= self._options.max_units
 
     def _drain(self, seconds: float) -> None:
         """Let running units end; the pool's own queue is dropped by whoever closes it."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -282,7 +281,7 @@ def _run(
     try:
         units = planner.units(workers=workers)
         loop = Loop(
-            islice(units, job.options.max_units),
+            units,
             pool,
             record,
             stop=stop,
