@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.processes import children, end_session
+
 # Before torch is imported: one thread, as a CPU worker has.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def no_process_stays() -> Iterator[None]:
+    """End what a test that failed or timed out has left running."""
+    before = children()
+    yield
+    for pid in children() - before:
+        if os.getsid(pid) == pid:  # a command of its own, no helper of this process
+            end_session(pid)
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
 from colorize_core.config import TrainConfig, load_config
@@ -53,10 +58,36 @@ def parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Train, or go on; print the path of the generator."""
     try:
-        return _train(args)
-    except KeyboardInterrupt:
+        with _stopped_by_signals():
+            return _train(args)
+    except (KeyboardInterrupt, SystemExit):  # Ray ends a stopped training by the latter
         say("stopped; the same command goes on from the last checkpoint")
         return EXIT_RESUME
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the training wherever it is; the second one stops it at once.
+
+    Own handlers are needed also for SIGINT: a shell starts background jobs with it ignored.
+    """
+    seen: list[int] = []
+
+    def handler(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+        say(f"{signal.Signals(number).name}: stopping")
+        if len(seen) > 1:
+            os._exit(EXIT_RESUME)
+        raise KeyboardInterrupt
+
+    previous: dict[int, Any] = {
+        number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
 
 
 def _train(args: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ from colorize_core.cli.status import status
 from colorize_core.pipeline import plan
 from jobs import colorize_archive
 from tests.jobs.processes import worker_pids
+from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
 # More of both for a long look: COLORIZE_TEST_KILLS=20 COLORIZE_TEST_PHOTOS=300.
@@ -48,12 +49,11 @@ class Job:
 
     def start(self, source: Path, *more: str, runner: str = "serial") -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "jobs.colorize_archive"]
-        return subprocess.Popen(
+        return Started(
             [*command, *self.arguments(source, *more, runner=runner)],
             cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
         )
 
     @property

@@ -22,6 +22,7 @@ from colorize_core.media.film.planes import plane
 from jobs import colorize_archive
 from tests.film_helpers import decode, make_film, packets, spoil_packet
 from tests.jobs.processes import worker_pids
+from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
 # More for a long look: COLORIZE_TEST_KILLS=20 COLORIZE_TEST_WORKERS=1,2,3.
@@ -216,12 +217,11 @@ def test_damaged_films_say_what_is_missing(job: Job, tmp_path: Path):
 def start(job: Job, source: Path, *more: str, runner: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "jobs.colorize_archive"]
     with job.said.open("ab") as said:
-        return subprocess.Popen(
+        return Started(
             [*command, *job.arguments(source, *more, runner=runner)],
             cwd=ROOT,
             stdout=said,
             stderr=said,
-            start_new_session=True,
         )
 
 

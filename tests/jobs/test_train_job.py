@@ -13,6 +13,7 @@ from PIL import Image
 from colorize_core.cli.train import main, parser
 from colorize_core.config import TrainConfig, load_config
 from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_RESUME
+from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs" / "train").glob("*.yaml"))
@@ -67,7 +68,9 @@ def test_a_stopped_training_says_so_and_is_not_done(number, tmp_path):
     command += ["--config", "configs/train/tiny.yaml", "--out", str(tmp_path / "runs")]
     command += ["--device", "cpu", "--set", "stages.0.samples=800000"]
     command += ["--set", "saving.every_steps=5"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as job:
+    # As a shell starts what runs in the background.
+    command = ["env", "--ignore-signal=INT", *command]
+    with Started(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as job:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob("runs/*/checkpoints/step-*.pt")):
             assert job.poll() is None

@@ -23,6 +23,7 @@ from colorize_core.training.watch import alive_share
 from jobs.train import main
 from tests.copying import replace
 from tests.mobilenet_helpers import averaged
+from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "configs" / "train" / "tiny.yaml"
@@ -48,15 +49,14 @@ def arguments(spec: RunSpec) -> list[str]:
 
 def test_killed_runs_go_on_and_end_as_if_nothing_had_happened(spec, tmp_path, capsys, caplog):
     command = [sys.executable, "-m", "jobs.train", *arguments(spec)]
-    job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     checkpoints = spec.folder / "checkpoints"
     deadline = time.monotonic() + 200
-    while not list_states(checkpoints):
-        assert job.poll() is None, job.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(job.pid, signal.SIGKILL)
-    job.communicate()
+    with Started(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as job:
+        while not list_states(checkpoints):
+            assert job.poll() is None, job.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(job.pid, signal.SIGKILL)
     assert job.returncode == -signal.SIGKILL
     killed_at = int(list_states(checkpoints)[-1].stem.split("-")[1])
     assert not spec.exported.exists()

@@ -14,6 +14,7 @@ import pytest
 from colorize_core.archive.records import lock
 from colorize_core.archive.records.lock import OutputLock, is_locked
 from colorize_core.errors import OutputLockedError
+from tests.processes import Started
 
 HOLD = (
     "import sys, time; from pathlib import Path\n"
@@ -36,9 +37,7 @@ def test_it_is_given_back(path: Path):
 
 
 def test_a_live_driver_keeps_it_and_a_killed_one_does_not(path: Path):
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
-    )
+    holder = Started([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
