@@ -17,10 +17,10 @@ override DATA := $(value DATA)
 override ARGS := $(value ARGS)
 export SRC OUT CONFIG DATA ARGS
 
-.PHONY: help install colorize-archive train evaluate report status test test-slow test-browser lint bench clean
+.PHONY: help install colorize-archive train evaluate report status test test-slow test-faults test-s3 test-gpu test-browser lint bench clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
 
 install: $(STAMP) ## create .venv with the pinned dependencies
 
@@ -54,14 +54,23 @@ report: $(STAMP) ## make the page of a finished run again: OUT=
 status: $(STAMP) ## how far a run is: OUT=
 	$(call run,jobs.archive_status $$ARGS -- "$$OUT")
 
-test: $(DEV_STAMP) ## the test suite
-	$(PY) -m pytest -q -m "not browser and not gpu and not slow"
+test: $(DEV_STAMP) ## the test suite, without what has a target of its own
+	$(PY) -m pytest -q -m "not slow and not faults and not s3 and not browser and not gpu"
 
-test-slow: $(STAMP) ## proofs over many sizes, codecs and presets: minutes
-	$(PY) -m pytest -q -m slow
+test-slow: $(DEV_STAMP) ## tests that take long: proofs over many sizes, codecs and presets
+	$(PY) -m pytest -q -m "slow and not faults and not s3 and not browser and not gpu"
 
-test-browser: $(DEV_STAMP) ## the report page in headless Chromium (must be installed)
-	$(PY) -m pytest -q -m browser tests/browser
+test-faults: $(DEV_STAMP) ## many kills, full disks, lost machines
+	$(PY) -m pytest -q -m faults
+
+test-s3: $(DEV_STAMP) ## object storage, on a server that the tests start
+	$(PY) -m pytest -q -m "s3 and not faults"
+
+test-gpu: $(DEV_STAMP) ## what needs a CUDA device
+	$(PY) -m pytest -q -m gpu
+
+test-browser: $(DEV_STAMP) ## pages in headless Chromium (must be installed)
+	$(PY) -m pytest -q -m browser
 
 lint: $(DEV_STAMP) ## ruff and mypy
 	$(PY) -m ruff check .

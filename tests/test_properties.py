@@ -27,7 +27,7 @@ from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from tests.film_helpers import make_film
 
 # The same examples on every run: a failure can be repeated, and no run is red by chance.
-REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=200)
+REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=100)
 
 
 @pytest.fixture(scope="module")
