@@ -22,7 +22,8 @@ from colorize_core.config.reference import Setting, settings_in
 from colorize_core.config.settings import literals, meta_of
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.names import FILM_SUFFIXES, film_outputs
-from colorize_core.media.film.segments import plan_segments, probe_film
+from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.segments import plan_segments
 from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from tests.film_helpers import make_film
 
