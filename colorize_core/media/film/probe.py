@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from colorize_core.media.film.demux import (
     short_error,
 )
 from colorize_core.media.film.display_matrix import display_matrix
+from colorize_core.media.film.ffmpeg_log import container_damage, listening
 from colorize_core.media.film.film import ColorTags, FilmProbe, StreamInfo
 from colorize_core.media.film.latm import is_plain
 from colorize_core.media.film.planes import working_format
@@ -72,7 +73,8 @@ def probe_film(
     """
     rate = _plain_rate(Fraction(fps or 25))
     head = _read_head(path, rate, max_pixels)
-    packets = _read_packets(path, rate)
+    with listening() as messages:
+        packets = _read_packets(path, rate)
     if max_frames is not None and len(packets.times) > max_frames:
         raise TooLargeError(
             f"{path.name}: {len(packets.times)} frames are above {max_frames}",
@@ -84,7 +86,8 @@ def probe_film(
             f"{path.name}: its clock starts anew at {restart:.1f} s, as in recordings put together",
             remedy="remux it first: ffmpeg -fflags +genpts -i FILM -map 0 -dn -c copy FILM.mkv",
         )
-    return _assemble(head, packets)
+    probe = _assemble(head, packets)
+    return replace(probe, notes=probe.notes + container_damage(messages, head.container))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.film.demux import decode_packet, main_video, open_film
+from colorize_core.media.film.ffmpeg_log import listening, tells_damage
 from colorize_core.media.film.film import DEINTERLACE_REACH, KEYFRAMES_TRIED, FilmProbe
 from colorize_core.media.film.planes import to_working
 
@@ -27,7 +28,7 @@ class Frame:
 
     Attributes:
         is_held: it did not decode and shares the frame of its neighbor.
-        is_corrupt: the decoder marked it as damaged.
+        is_corrupt: its packet or the decoder said that it is damaged.
         is_converted: its size or pixel format differed from the film's.
         source: the frame as it was decoded, with its own chroma, where that was asked for.
     """
@@ -106,10 +107,10 @@ def _nearest(path: Path, probe: FilmProbe, start: int, stop: int) -> Frame:
             stream = main_video(container, path)
             with contextlib.suppress(av.FFmpegError):
                 container.seek(max(probe.start_pts, begin - span), stream=stream, backward=True)
-            for frame in _frames(iter(container.demux(stream))):
-                is_before = frame.pts is not None and frame.pts < begin
+            for decoded in _frames(iter(container.demux(stream)), is_timed=probe.is_timed):
+                is_before = decoded.frame.pts is not None and decoded.frame.pts < begin
                 if found is None or is_before:
-                    found = frame
+                    found = decoded
                 if not is_before:
                     break
         if found is not None:
@@ -128,18 +129,19 @@ def _decode(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Fra
     for keyframe in keyframes:
         with open_film(path, probe.frame_rate) as container:
             stream = main_video(container, path)
-            frames = _frames(_packets_from(container, stream, probe, keyframe))
+            packets = _packets_from(container, stream, probe, keyframe)
+            frames = _frames(packets, is_timed=probe.is_timed)
             numbered = _by_time(frames, probe) if probe.is_timed else _by_order(frames, probe, path)
             first = next(numbered, None)
             is_late = first is None or first[0] > keyframes[0]
             if is_late and keyframe != keyframes[-1]:
                 continue
             last = start - 1
-            for index, frame in itertools.chain([first] if first else [], numbered):
+            for index, decoded in itertools.chain([first] if first else [], numbered):
                 # Frames before the range are the run-up from the keyframe.
                 if last < index < stop:
                     last = index
-                    yield _normal(index, frame, probe)
+                    yield _normal(index, decoded, probe)
                 if index >= stop - 1:
                     return
             return
@@ -157,7 +159,17 @@ def _keyframes_before(probe: FilmProbe, start: int) -> list[int]:
     return before[: -KEYFRAMES_TRIED - 1 : -1] or [0]
 
 
-def _frames(packets: Iterator[Any]) -> Iterator[Any]:
+class _Decoded(NamedTuple):
+    """A frame, and whether it is known to be damaged."""
+
+    frame: Any
+    is_corrupt: bool
+
+
+def _frames(packets: Iterator[Any], *, is_timed: bool) -> Iterator[_Decoded]:
+    """What decodes. Damage that a packet tells is its frame's: that of its time, else the next."""
+    suspects: set[int] = set()
+    is_next = False
     while True:
         try:
             packet = next(packets)
@@ -168,21 +180,32 @@ def _frames(packets: Iterator[Any]) -> Iterator[Any]:
         except av.FFmpegError:
             # The rest cannot be read; the caller holds what is missing and the probe noted it.
             return
-        yield from decode_packet(packet)[0]
+        with listening() as messages:
+            frames, _ = decode_packet(packet)
+        if packet.is_corrupt or tells_damage(messages):
+            is_next = not is_timed
+            suspects.add(packet.pts)
+        for frame in frames:
+            is_corrupt = is_next or (is_timed and frame.pts in suspects)
+            yield _Decoded(frame, is_corrupt or bool(frame.is_corrupt))
+            is_next = False
 
 
-def _by_time(frames: Iterator[Any], probe: FilmProbe) -> Iterator[tuple[int, Any]]:
-    for frame in frames:
+def _by_time(frames: Iterator[_Decoded], probe: FilmProbe) -> Iterator[tuple[int, _Decoded]]:
+    for decoded in frames:
+        pts = decoded.frame.pts
         # A frame at a time that no packet announced has no place; the one it stands for is held.
-        index = None if frame.pts is None else probe.frame_at(frame.pts)
+        index = None if pts is None else probe.frame_at(pts)
         if index is not None:
-            yield index, frame
+            yield index, decoded
 
 
-def _by_order(frames: Iterator[Any], probe: FilmProbe, path: Path) -> Iterator[tuple[int, Any]]:
+def _by_order(
+    frames: Iterator[_Decoded], probe: FilmProbe, path: Path
+) -> Iterator[tuple[int, _Decoded]]:
     count = 0
-    for frame in itertools.islice(frames, probe.frames):
-        yield count, frame
+    for decoded in itertools.islice(frames, probe.frames):
+        yield count, decoded
         count += 1
     if count < _LEAST_SHARE * probe.frames:
         raise UnsupportedError(
@@ -210,9 +233,9 @@ def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> 
     return iter(container.demux(stream))
 
 
-def _normal(index: int, frame: Any, probe: FilmProbe) -> Frame:
+def _normal(index: int, decoded: _Decoded, probe: FilmProbe) -> Frame:
     """Bring a frame to the size and working format of the film."""
-    corrupt = bool(frame.is_corrupt)
+    frame, corrupt = decoded
     if (frame.width, frame.height) != (probe.width, probe.height):
         frame = frame.reformat(
             width=probe.width, height=probe.height, format=probe.planar.name, interpolation="AREA"

@@ -2,9 +2,11 @@
 
 import re
 import struct
+import subprocess
 from fractions import Fraction
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -203,3 +205,73 @@ def test_one_damaged_time_is_no_restart(tmp_path):
     data[starts[30] + 9] |= 0x02
     path.write_bytes(data)
     assert probe_film(path).frames == 60
+
+
+def _reference_complaints(path):
+    """What the ffmpeg program says when it decodes a film, errors only."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path), "-f", "null", "-"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+
+def test_a_flipped_bit_in_ffv1_is_counted(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=40, codec="ffv1", options={"level": "3", "slicecrc": "1"})
+    assert _reference_complaints(path) == ""
+    assert _damage(path, probe_film(path)).reasons() == ()
+    data = bytearray(path.read_bytes())
+    for place in (0.4, 0.6, 0.8):
+        data[round(len(data) * place)] ^= 4
+    path.write_bytes(data)
+    assert _reference_complaints(path).count("CRC mismatch") == 3
+    probe = probe_film(path)
+    assert _damage(path, probe).corrupt == 3
+    # In segments each is counted once, although they are read again and again on the way.
+    parts = [Damage() for _ in range(4)]
+    for index, part in enumerate(parts):
+        for picture in read_frames(path, probe, index * 10, index * 10 + 10):
+            part.count(picture)
+    assert sum(part.corrupt for part in parts) == 3
+
+
+def test_concealed_macroblocks_are_counted(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=60, size=(160, 96), codec="mpeg2video", time_base=Fraction(1, 25))
+    assert _damage(path, probe_film(path)).reasons() == ()
+    data = bytearray(path.read_bytes())
+    place = len(data) // 2
+    data[place : place + 40] = bytes(range(40))
+    path.write_bytes(data)
+    assert _reference_complaints(path)
+    assert _damage(path, probe_film(path)).corrupt >= 1
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_packets_that_a_transport_stream_lost(tmp_path, kind):
+    path = tmp_path / "a.ts"
+    make_film(path, frames=60, size=(192, 108), time_base=Fraction(1, 90000), audio=["aac"])
+    assert probe_film(path).notes == ()
+    with av.open(str(path)) as container:
+        stream = container.streams.get({kind: 0})[0]
+        number, index = stream.id, stream.index
+    data = path.read_bytes()
+    packets = [data[i : i + 188] for i in range(0, len(data), 188)]
+    own = [i for i, p in enumerate(packets) if (p[1] & 0x1F) << 8 | p[2] == number]
+    # One that continues a picture or sound frame: those that begin one have bit 6.
+    lost = next(i for i in own[len(own) // 2 :] if not packets[i][1] & 0x40)
+    path.write_bytes(b"".join(packets[:lost] + packets[lost + 1 :]))
+    notes = probe_film(path).notes
+    assert [n for n in notes if f"of stream {index} arrived damaged" in n] == list(notes)
+    assert notes
+
+
+def test_broken_structure_of_matroska(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=200, audio=["aac"])
+    assert probe_film(path).notes == ()
+    data = bytearray(path.read_bytes())
+    clusters = [found.start() for found in re.finditer(b"\x1f\x43\xb6\x75", data)]
+    place = clusters[len(clusters) // 2]
+    data[place : place + 60] = b"\x00" * 60
+    path.write_bytes(data)
+    notes = probe_film(path).notes
+    assert any("structure of its container" in note or "missing" in note for note in notes)
