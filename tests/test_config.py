@@ -9,8 +9,8 @@ import msgspec
 import pytest
 import yaml
 
+from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.overrides import load_overrides
-from colorize_core.archive.records.work import film_settings, item_key, photo_settings
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import (
     ColorizeConfig,
@@ -168,7 +168,7 @@ def test_keys_are_those_of_0_1_0(config: ColorizeConfig, photo: str, film: str, 
     reel = SourceItem("reel.mkv", "/x/reel.mkv", 987654321, "crc:0badcafe", "film")
 
     def key(item: SourceItem, settings: dict, what: str) -> str:
-        return item_key(item, settings=settings, weights_sha256="ab" * 32, what=what)
+        return item_key(item, Maker("ab" * 32, 1, 1), settings=settings, what=what)
 
     assert key(scan, photo_settings(config), "photo") == photo
     assert key(reel, film_settings(config), "film") == film

@@ -69,6 +69,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--limit", type=_positive, metavar="N", help="at most N pending items")
     p.add_argument("--units", type=_positive, metavar="N", help=argparse.SUPPRESS)
     p.add_argument("--retry-failed", action="store_true", help="try failed items again")
+    p.add_argument(
+        "--keep-finished",
+        action="store_true",
+        help="keep results that other weights or an older version made",
+    )
     p.add_argument("--follow-links", action="store_true", help="follow links that lead out of SRC")
     for name, text in (
         ("exclude", "leave these files and folders out; repeatable"),
@@ -137,6 +142,7 @@ def run(args: argparse.Namespace) -> int:
         drain_seconds=args.drain_seconds,
         blocked_wait_seconds=args.wait_for_space,
         retry_failed=args.retry_failed,
+        keep_finished=args.keep_finished,
         limit=args.limit,
         compare=args.compare,
         exclude=tuple(args.exclude),

@@ -145,6 +145,7 @@ class RunOptions:
     workers: int | None = None  # None: min(cores or GPUs, memory / 1.5 GB)
     drain_seconds: float = 45.0  # for running units after the first SIGINT or SIGTERM
     retry_failed: bool = False
+    keep_finished: bool = False  # results of other weights or older versions stay
     limit: int | None = None  # at most so many pending items
     compare: bool = False  # before and after side by side, when all is done
     exclude: tuple[str, ...] = ()  # globs of what is left out

@@ -26,7 +26,7 @@ from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 from colorize_core.media.film.counts import Damage
-from colorize_core.media.film.shot import colored_frames
+from colorize_core.media.film.shot import Shot, colored_frames
 
 if TYPE_CHECKING:
     from colorize_core.media.film.film import FilmProbe
@@ -36,12 +36,21 @@ log = logging.getLogger(__name__)
 
 
 def run_scan(unit: FilmScan, out: Path) -> ItemReport:
-    """Find out which shots of a film have color of their own."""
+    """Find out which shots of a film have color of their own.
+
+    Returns:
+        The report of the scan; where the content of the film is that of a finished result, the
+        report of that.
+    """
     from colorize_core.media.film.scan import scan_film
 
     started = time.monotonic()
+    shots: tuple[Shot, ...] = ()
     with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
-        shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
+        if unit.finished is not None and unit.finished.source_sha256 == _sha256(source):
+            return replace(unit.finished, stamp=unit.stamp)
+        if unit.wants_shots:
+            shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
     return ItemReport(
         key=unit.key,
         kind="scan",
@@ -51,6 +60,10 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
         frames=unit.probe.frames,
         details=ScanDetails(unit.film_key, shots),
     )
+
+
+def _sha256(path: Path) -> str:
+    return folder_sha256(path) if path.is_dir() else file_sha256(path)
 
 
 def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemReport:
@@ -114,6 +127,8 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         report = _join(unit, files, target, note, whole)
         if write_thumbnails:
             report = _with_thumbnails(unit, report, out, [c for part in parts for c in part.cuts])
+    with stage_item(unit.item, target.parent) as source:
+        source_sha256 = _sha256(source)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     reason = "; ".join(filter(None, [report.reason, *whole.damage.reasons(), *notes]))
     seconds = sum(report.seconds for report, _ in segments)
@@ -123,6 +138,8 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         reason=reason,
         remedy=_remedy(unit, report, whole.damage),
         seconds=round(time.monotonic() - started + seconds, 3),
+        source_sha256=source_sha256,
+        stamp=unit.stamp,
     )
 
 
@@ -268,8 +285,9 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
     """
     started = time.monotonic()
     if unit.leave:
+        reason = "already in color: left out"
         return ItemReport(
-            unit.key, "film", unit.item.path, "skipped", reason="already in color: left out"
+            unit.key, "film", unit.item.path, "skipped", reason=reason, stamp=unit.stamp
         )
     target = out / unit.output
     is_folder = Path(unit.item.location).is_dir()
@@ -284,6 +302,7 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
                 shutil.copyfile(file, copy / file.name)
         else:
             shutil.copyfile(source, copy)
+    sha256 = _sha256(target)
     return ItemReport(
         key=unit.key,
         kind="film",
@@ -291,7 +310,9 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         status="skipped",
         output=unit.output,
         reason="already in color: copied",
-        sha256=folder_sha256(target) if is_folder else file_sha256(target),
+        sha256=sha256,
         size=unit.item.size if is_folder else target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
+        source_sha256=sha256,
+        stamp=unit.stamp,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -35,12 +35,13 @@ BATCH_PIXELS = 64_000_000
 
 @dataclass(frozen=True)
 class _Opened:
-    """A decoded photo. `data` is kept only of pictures that are copied."""
+    """A decoded photo; `sha256` is that of its file. `data` is kept only of what is copied."""
 
     task: PhotoTask
     photo: Photo = field(repr=False)
     is_colored: bool
     data: bytes = field(repr=False)
+    sha256: str
     seconds: float
 
     @property
@@ -104,7 +105,13 @@ class PhotoLine:
     def _opened(self, tasks: Iterable[PhotoTask]) -> Iterator[_Opened]:
         for task in tasks:
             with self._outcomes.item(task.about):
-                yield _open(task, self._config)
+                started = time.monotonic()
+                data = read_item(task.item, max_bytes=MAX_FILE_BYTES)
+                sha256 = hashlib.sha256(data).hexdigest()
+                if task.finished is not None and task.finished.source_sha256 == sha256:
+                    self._outcomes.add(replace(task.finished, stamp=task.item.stamp))
+                else:
+                    yield _decoded(task, data, sha256, started, self._config)
 
     def _predict(self, batch: list[_Opened]) -> list[_Predicted]:
         passed_on = [_Predicted(opened, [], []) for opened in batch if opened.is_colored]
@@ -174,6 +181,8 @@ class PhotoLine:
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
             seconds=round(opened.seconds + time.monotonic() - started, 4),
+            source_sha256=opened.sha256,
+            stamp=task.item.stamp,
             details=details,
         )
 
@@ -190,18 +199,21 @@ class PhotoLine:
             status="skipped",
             output=None if leave else task.item.path,
             reason="already in color: left out" if leave else "already in color: copied",
-            sha256="" if leave else hashlib.sha256(opened.data).hexdigest(),
+            sha256="" if leave else opened.sha256,
             size=0 if leave else len(opened.data),
             seconds=round(opened.seconds, 4),
+            source_sha256=opened.sha256,
+            stamp=task.item.stamp,
         )
 
 
-def _open(task: PhotoTask, config: ColorizeConfig) -> _Opened:
-    started = time.monotonic()
-    data = read_item(task.item, max_bytes=MAX_FILE_BYTES)
+def _decoded(
+    task: PhotoTask, data: bytes, sha256: str, started: float, config: ColorizeConfig
+) -> _Opened:
     photo = decode_photo(data, name=task.item.path, max_pixels=config.photo.max_pixels)
     colored = config.colored != "recolor" and photo_pages.is_colored(photo)
-    return _Opened(task, photo, colored, data if colored else b"", time.monotonic() - started)
+    kept = data if colored else b""
+    return _Opened(task, photo, colored, kept, sha256, time.monotonic() - started)
 
 
 def _batches(photos: Iterable[_Opened], size: int) -> Iterator[list[_Opened]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from colorize_core.archive.records.details import PhotoDetails
+from colorize_core.archive.records.keys import Maker, read_makers
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport
@@ -96,7 +97,8 @@ def dry_run(
             manifest,
             out=job.out,
             config_for=job.config_for,
-            weights_sha256=job.weights_sha256,
+            maker=Maker(job.weights_sha256),
+            earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
             options=job.options,
             redo=job.redo,
         )

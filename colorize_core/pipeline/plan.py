@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
-from colorize_core.archive.records.work import (
-    ImageShard,
-    PhotoTask,
-    UnitReport,
-    film_settings,
-    item_key,
-    photo_settings,
-)
+from colorize_core.archive.records.work import ImageShard, ItemReport, PhotoTask, UnitReport
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
@@ -29,12 +23,14 @@ class Planner:
         manifest: what is finished.
         out: where outputs go; a finished output that is gone or has another size is pending again.
         config_for: settings of one item (overrides included), by its path.
-        weights_sha256: of the generator.
-        options: limit and retry_failed are used.
+        maker: what makes results now.
+        earlier: what has made results here before.
+        options: limit, retry_failed and keep_finished are used.
         redo: paths that are pending although they are finished.
 
     Attributes:
         left_over: how many pending items the limit leaves to a later run.
+        outdated: how many items are finished by an earlier maker only.
     """
 
     def __init__(
@@ -44,7 +40,8 @@ class Planner:
         *,
         out: Path,
         config_for: Callable[[str], ColorizeConfig],
-        weights_sha256: str,
+        maker: Maker,
+        earlier: Sequence[Maker] = (),
         options: RunOptions,
         redo: frozenset[str] = frozenset(),
     ) -> None:
@@ -52,14 +49,19 @@ class Planner:
         self._manifest = manifest
         self._out = out
         self._config_for = config_for
-        self._weights_sha256 = weights_sha256
+        self._maker = maker
+        self._earlier = [m for m in reversed(earlier) if m != maker]
         self._options = options
         self._redo = redo
+        self._kept: dict[str, str] = {}  # by path, the key of a result that an earlier maker made
+        self._to_compare: dict[str, ItemReport] = {}  # by key, see PhotoTask.finished
+        self.outdated = 0
         self._films = FilmPlanner(
             manifest,
             out=out,
-            weights_sha256=weights_sha256,
+            maker=maker,
             is_pending=lambda key: self._is_pending(key, retry_failed=True),
+            finished=self._to_compare,
         )
         self._chosen, self.left_over = self._choose()
 
@@ -70,11 +72,12 @@ class Planner:
 
     def key(self, item: SourceItem) -> str:
         """The manifest key of a photo or film."""
+        return self._kept.get(item.path) or self._key(item, self._maker)
+
+    def _key(self, item: SourceItem, maker: Maker) -> str:
         config = self._config_for(item.path)
         settings = photo_settings(config) if item.kind == "photo" else film_settings(config)
-        return item_key(
-            item, settings=settings, weights_sha256=self._weights_sha256, what=item.kind
-        )
+        return item_key(item, maker, settings=settings, what=item.kind)
 
     def units(self, *, workers: int) -> Iterator[Planned]:
         """Films first, because they are the long ones, then shards of photos.
@@ -102,14 +105,39 @@ class Planner:
         chosen: list[SourceItem] = []
         left_over = 0
         for item in self._items:
-            pending = self._is_pending(self.key(item), retry_failed=self._options.retry_failed)
-            if not pending and item.path not in self._redo:
+            if item.path not in self._redo and not self._has_work(item):
                 continue
             if limit is None or len(chosen) < limit:
                 chosen.append(item)
             else:
                 left_over += 1
         return chosen, left_over
+
+    def _has_work(self, item: SourceItem) -> bool:
+        key = self._key(item, self._maker)
+        if self._is_pending(key, retry_failed=self._options.retry_failed):
+            return not self._is_kept(item)
+        report = self._manifest.get(key)
+        if report is None or report.stamp in ("", item.stamp):
+            return False
+        if report.status == "failed":
+            return True
+        # Another date: whoever reads the file compares its content.
+        self._to_compare[key] = report
+        return True
+
+    def _is_kept(self, item: SourceItem) -> bool:
+        """Whether the result of an earlier maker stays; counts what there is of these."""
+        for maker in self._earlier:
+            key = self._key(item, maker)
+            if self._manifest.status(key) not in (None, "failed") and not self._is_pending(
+                key, retry_failed=False
+            ):
+                self.outdated += 1
+                if self._options.keep_finished:
+                    self._kept[item.path] = key
+                return self._options.keep_finished
+        return False
 
     def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
         status = self._manifest.status(key)
@@ -129,7 +157,8 @@ class Planner:
         for item in photos:
             config = self._config_for(item.path)
             group = packed.setdefault(config, [])
-            group.append(PhotoTask(self.key(item), item, item.output))
+            key = self.key(item)
+            group.append(PhotoTask(key, item, item.output, self._to_compare.get(key)))
             if len(group) >= _shard_size(config, len(photos), workers):
                 yield ImageShard(tuple(group), config)
                 group.clear()

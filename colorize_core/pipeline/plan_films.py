@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import ScanDetails
+from colorize_core.archive.records.keys import Maker, film_settings, item_key, scan_settings
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder, segment_folder
 from colorize_core.archive.records.work import (
@@ -22,9 +23,6 @@ from colorize_core.archive.records.work import (
     Join,
     VideoSegment,
     WorkUnit,
-    film_settings,
-    item_key,
-    scan_settings,
 )
 from colorize_core.archive.source.contents import stage_item
 from colorize_core.archive.source.filters import check_length
@@ -52,6 +50,7 @@ class _Film:
     probe: FilmProbe
     plan: FilmPlan
     staged: ExitStack = field(repr=False)
+    finished: ItemReport | None  # see PhotoTask
     shots: tuple[Shot, ...] = ()
     segments: tuple[str, ...] = ()
     left: set[str] = field(default_factory=set)
@@ -63,8 +62,9 @@ class FilmPlanner:
     Args:
         manifest: what is finished.
         out: OUT.
-        weights_sha256: of the generator.
+        maker: what makes results now.
         is_pending: whether a key has to be computed; also those that failed before.
+        finished: by key, what stays if the content of a film is still the same.
     """
 
     def __init__(
@@ -72,13 +72,15 @@ class FilmPlanner:
         manifest: Manifest,
         *,
         out: Path,
-        weights_sha256: str,
+        maker: Maker,
         is_pending: Callable[[str], bool],
+        finished: Mapping[str, ItemReport],
     ) -> None:
         self._manifest = manifest
         self._folder = RunFolder(out)
-        self._weights_sha256 = weights_sha256
+        self._maker = maker
         self._is_pending = is_pending
+        self._finished = finished
         self._films: dict[str, _Film] = {}
         self._staged: deque[tuple[str, SourceItem, ColorizeConfig]] = deque()
 
@@ -121,16 +123,31 @@ class FilmPlanner:
             film = self._look(key, item, config, staged)
         except Exception as error:  # noqa: BLE001 - what is not about the film is raised
             staged.close()
-            failed = ItemReport.of_error(ItemId(key, "film", item.path), _input_error(error))
+            failed = ItemReport.of_error(
+                ItemId(key, "film", item.path, stamp=item.stamp), _input_error(error)
+            )
             return [failed, *(self._next_staged() if is_remote(item) else [])]
         self._films[key] = film
-        if config.colored == "recolor" or not film.plan.may_be_colored:
-            return self._after_scan(film, ())
-        scan = FilmScan(self._scan_key(film), key, film.here, film.probe, config)
-        known = self._manifest.get(scan.key)
-        if known and known.status == "done" and isinstance(known.details, ScanDetails):
-            return self._after_scan(film, known.details.shots)
-        return [scan]
+        wants_shots = config.colored != "recolor" and film.plan.may_be_colored
+        scan_key = self._scan_key(film)
+        if film.finished is None:
+            if not wants_shots:
+                return self._after_scan(film, ())
+            known = self._manifest.get(scan_key)
+            if known and known.status == "done" and isinstance(known.details, ScanDetails):
+                return self._after_scan(film, known.details.shots)
+        return [
+            FilmScan(
+                scan_key,
+                key,
+                film.here,
+                item.stamp,
+                film.probe,
+                config,
+                wants_shots,
+                film.finished,
+            )
+        ]
 
     def _look(self, key: str, item: SourceItem, config: ColorizeConfig, staged: ExitStack) -> _Film:
         # Loaded only when there is a film.
@@ -150,7 +167,7 @@ class FilmPlanner:
         here = _as_local(item, local) if is_remote(item) else item
         if not is_remote(item):
             staged.close()
-        return _Film(key, item, here, config, probe, plan, staged)
+        return _Film(key, item, here, config, probe, plan, staged, self._finished.get(key))
 
     def _stage(self, item: SourceItem, staged: ExitStack) -> Path:
         for tries in range(1, MAX_TRANSIENT_TRIES):
@@ -164,12 +181,14 @@ class FilmPlanner:
 
     def _scan_key(self, film: _Film) -> str:
         settings = scan_settings(film.config)
-        return item_key(film.item, settings=settings, weights_sha256="", what="scan")
+        # The generator has no part in it.
+        maker = replace(self._maker, weights_sha256="")
+        return item_key(film.item, maker, settings=settings, what="scan")
 
     def _after_scan(self, film: _Film, shots: tuple[Shot, ...]) -> list[Planned]:
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
-            return [FilmCopy(film.key, film.here, film.plan.copy, leave=leave)]
+            return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
         film.shots = shots if any(shot.is_colored for shot in shots) else ()
         segments = list(self._segments(film))
         film.segments = tuple(segment.key for segment in segments)
@@ -188,10 +207,7 @@ class FilmPlanner:
         for index, (start, stop) in enumerate(ranges):
             yield VideoSegment(
                 key=item_key(
-                    film.item,
-                    settings=settings,
-                    weights_sha256=self._weights_sha256,
-                    what=f"segment {start} {stop}",
+                    film.item, self._maker, settings=settings, what=f"segment {start} {stop}"
                 ),
                 film_key=film.key,
                 item=film.here,
@@ -210,6 +226,7 @@ class FilmPlanner:
         return Join(
             film.key,
             film.here,
+            film.item.stamp,
             film.probe,
             film.shots,
             film.plan,
@@ -255,7 +272,7 @@ def _input_error(error: Exception) -> InputError:
 def _failure(film: _Film, part: ItemReport) -> ItemReport:
     what = "the look at it" if part.kind == "scan" else "a segment"
     return ItemReport.failed(
-        ItemId(film.key, "film", film.item.path),
+        ItemId(film.key, "film", film.item.path, stamp=film.item.stamp),
         reason=f"{what} failed: {part.reason}",
         remedy=part.remedy,
         error=part.error,

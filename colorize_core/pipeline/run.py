@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from colorize_core import __version__
+from colorize_core.archive.records.keys import Maker, add_maker, read_makers
 from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
@@ -209,15 +210,20 @@ def colorize_archive(
         manifest = Manifest(folder.manifest)
         if manifest.damaged_lines:
             say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
+        maker, makers = Maker(job.weights_sha256), read_makers(folder.makers, folder.summary)
         planner = Planner(
             found.items,
             manifest,
             out=job.out,
             config_for=job.config_for,
-            weights_sha256=job.weights_sha256,
+            maker=maker,
+            earlier=makers,
             options=job.options,
             redo=job.redo,
         )
+        if planner.outdated:
+            say(_outdated(planner.outdated, job.options))
+        add_maker(folder.makers, makers, maker)
         problems = _record_problems(found, manifest)
         total, pending = len(found.items), planner.pending_items
         before = total - len(pending) - planner.left_over
@@ -331,6 +337,13 @@ def _unread(item: Unread) -> ItemReport:
         remedy=item.remedy,
         error=UnsupportedError.kind,
     )
+
+
+def _outdated(count: int, options: RunOptions) -> str:
+    what = f"{count} items were made by other weights or an older version"
+    if options.keep_finished:
+        return f"{what}: kept"
+    return f"{what} and are made anew; --keep-finished keeps them"
 
 
 def _said_of(found: Scan) -> Iterator[str]:

@@ -21,7 +21,9 @@ def test_only_the_scanned_film_is_copied(tmp_path: Path, is_folder: bool):
         content = source
         content.write_bytes(b"in color")
         size, stamp = 8, f"mtime_ns:{source.stat().st_mtime_ns}"
-    unit = FilmCopy("k", SourceItem("film", str(source), size, stamp, "film"), "film", leave=False)
+    unit = FilmCopy(
+        "k", SourceItem("film", str(source), size, stamp, "film"), stamp, "film", leave=False
+    )
     assert run_copy(unit, out).sha256
     (out / "film").rename(tmp_path / "first")
     content.write_bytes(b"half of another")

@@ -295,9 +295,9 @@ def test_a_film_in_one_unit_has_time_for_its_length():
     assert long == 300_000
     assert lease_seconds(segments[1], mean=None, least=300) == 300_000
     reports = (ItemReport("s", "segment", "a.ts", "done", frames=150_000),)
-    join = Join("k", film, None, (), None, reports, "o", ColorizeConfig())
+    join = Join("k", film, "s", None, (), None, reports, "o", ColorizeConfig())
     assert lease_seconds(join, mean=1e-4, least=300) == 300_000
-    assert lease_seconds(FilmCopy("k", film, "o", leave=False), mean=1e-9, least=300) == 10_000
+    assert lease_seconds(FilmCopy("k", film, "s", "o", leave=False), mean=1e-9, least=300) == 10_000
     assert lease_seconds(shard("a", "b"), mean=40.0, least=300) == 1600
     assert lease_seconds(shard("a"), mean=None, least=300) == 3000
 

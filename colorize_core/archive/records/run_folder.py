@@ -39,6 +39,11 @@ class RunFolder:
         return self.state / "progress.json"
 
     @property
+    def makers(self) -> Path:
+        """Which weights and versions of the code have made results here."""
+        return self.state / "makers.json"
+
+    @property
     def summary(self) -> Path:
         """What the last run did."""
         return self.state / "summary.json"

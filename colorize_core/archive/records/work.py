@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from colorize_core.archive.records.details import Details, ScanDetails, SegmentDetails
+from colorize_core.archive.records.keys import digest
 from colorize_core.archive.source.item import SourceItem
-from colorize_core.config import ColorizeConfig, key_tree
+from colorize_core.config import ColorizeConfig
 from colorize_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,35 +17,50 @@ if TYPE_CHECKING:
     from colorize_core.media.film.plan import FilmPlan
     from colorize_core.media.film.shot import Shot
 
-# Bumped by hand when the same settings and weights give other pixels than before.
-CODE_VERSION = 1
-
 Status = Literal["done", "degraded", "skipped", "failed"]
 Kind = Literal["photo", "scan", "segment", "film"]
 
 
 @dataclass(frozen=True)
 class ItemId:
-    """Whom a report is about: `film` is the key of the film that a scan or segment belongs to."""
+    """Whom a report is about.
+
+    Attributes:
+        key: of the result.
+        kind: of the item, or the part of a film that it is.
+        source: path of the item in its source.
+        film: key of the film that a scan or segment belongs to.
+        stamp: of the item in its source.
+    """
 
     key: str
     kind: Kind
     source: str
     film: str = ""
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
 class PhotoTask:
-    """One photo: where it comes from and where it goes (`output` is relative to OUT)."""
+    """One photo: where it comes from and where it goes.
+
+    Attributes:
+        key: of its result.
+        item: in the source.
+        output: relative to OUT.
+        finished: what an earlier run made of it. It stays if the content is still the same, though
+            the date of the file is not.
+    """
 
     key: str
     item: SourceItem
     output: str
+    finished: ItemReport | None = None
 
     @property
     def about(self) -> ItemId:
         """Whom its report is about."""
-        return ItemId(self.key, "photo", self.item.path)
+        return ItemId(self.key, "photo", self.item.path, stamp=self.item.stamp)
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class ImageShard:
     @property
     def id(self) -> str:
         """Stable name of exactly this set of photos."""
-        return "shard-" + _digest([p.key for p in self.photos])
+        return "shard-" + digest([p.key for p in self.photos])
 
     @property
     def items(self) -> tuple[ItemId, ...]:
@@ -72,13 +86,26 @@ class FilmScan:
     """One look at a whole film before its segments, for what they must know of it: see ScanDetails.
 
     There is one for a film that has room for color; others need none.
+
+    Attributes:
+        key: of the scan.
+        film_key: of the film.
+        item: as the worker reads it.
+        stamp: of the item in its source.
+        probe: of the whole film.
+        config: of the film.
+        wants_shots: False where only the content is compared with that of `finished`.
+        finished: see PhotoTask; the answer is its report where the content is the same.
     """
 
     key: str
     film_key: str
     item: SourceItem
+    stamp: str
     probe: FilmProbe = field(repr=False)
     config: ColorizeConfig
+    wants_shots: bool
+    finished: ItemReport | None
 
     @property
     def id(self) -> str:
@@ -123,10 +150,14 @@ class VideoSegment:
 
 @dataclass(frozen=True)
 class FilmCopy:
-    """A film that already has color: copied byte for byte, or left out with `leave`."""
+    """A film that already has color: copied byte for byte, or left out with `leave`.
+
+    `stamp` is that of the item in its source.
+    """
 
     key: str
     item: SourceItem
+    stamp: str
     output: str
     leave: bool
 
@@ -138,7 +169,7 @@ class FilmCopy:
     @property
     def items(self) -> tuple[ItemId, ...]:
         """Whom its report is about."""
-        return (ItemId(self.key, "film", self.item.path),)
+        return (ItemId(self.key, "film", self.item.path, stamp=self.stamp),)
 
 
 _OF_FILMS: Final = {"segment": SegmentDetails, "scan": ScanDetails}
@@ -149,7 +180,7 @@ class ItemReport:
     """The lasting result of one photo, scan, segment or film: one line of the manifest.
 
     `output` is relative to OUT and None when nothing was written. `sha256` and `size` are of the
-    output file.
+    output file, `source_sha256` and `stamp` (see SourceItem) of the source.
     """
 
     key: str
@@ -164,6 +195,8 @@ class ItemReport:
     size: int = 0
     seconds: float = 0.0
     frames: int = 1
+    source_sha256: str = ""
+    stamp: str = ""
     details: Details | None = None
 
     @classmethod
@@ -178,6 +211,7 @@ class ItemReport:
             remedy=remedy,
             error=error,
             frames=0 if about.kind == "film" else 1,
+            stamp=about.stamp,
             details=_OF_FILMS[about.kind](about.film) if about.kind in _OF_FILMS else None,
         )
 
@@ -196,10 +230,14 @@ class ItemReport:
 
 @dataclass(frozen=True)
 class Join:
-    """Makes one film of its finished segments; `segments` are their reports in order."""
+    """Makes one film of its finished segments; `segments` are their reports in order.
+
+    `stamp` is that of the item in its source.
+    """
 
     key: str
     item: SourceItem
+    stamp: str
     probe: FilmProbe = field(repr=False)
     shots: tuple[Shot, ...]
     plan: FilmPlan = field(repr=False)
@@ -215,7 +253,7 @@ class Join:
     @property
     def items(self) -> tuple[ItemId, ...]:
         """Whom its report is about."""
-        return (ItemId(self.key, "film", self.item.path),)
+        return (ItemId(self.key, "film", self.item.path, stamp=self.stamp),)
 
 
 FilmUnit = FilmScan | VideoSegment | Join | FilmCopy
@@ -237,52 +275,3 @@ class UnitReport:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
-
-
-def item_key(
-    item: SourceItem, *, settings: Mapping[str, Any], weights_sha256: str, what: str
-) -> str:
-    """Identity of a result: everything that can change its pixels, and nothing else.
-
-    Args:
-        item: path in the source, size and stamp are used; the location is not, so that an archive
-            can move.
-        settings: the part of ColorizeConfig that applies to this kind of item.
-        weights_sha256: of the generator file.
-        what: "photo", "film", or a segment's range.
-    """
-    parts = [item.path, item.size, item.stamp, settings, weights_sha256, what, CODE_VERSION]
-    return _digest(parts)
-
-
-def photo_settings(config: ColorizeConfig) -> dict[str, Any]:
-    """The settings that change a photo; others must not redo it."""
-    # Shard size packs work; it does not change a pixel.
-    photo = {k: v for k, v in key_tree(config.photo).items() if k != "shard_photos"}
-    return {
-        "precision": config.model.precision,
-        "render": key_tree(config.render),
-        "photo": photo,
-        "colored": config.colored,
-    }
-
-
-def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
-    """The settings that change what a scan of a film finds."""
-    return {"cut_threshold": config.temporal.cut_threshold, "fps": config.video.fps}
-
-
-def film_settings(config: ColorizeConfig) -> dict[str, Any]:
-    """The settings that change a film; others must not redo it."""
-    return {
-        "precision": config.model.precision,
-        "render": key_tree(config.render),
-        "video": key_tree(config.video),
-        "temporal": key_tree(config.temporal),
-        "colored": config.colored,
-    }
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
