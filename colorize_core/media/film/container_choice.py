@@ -106,12 +106,19 @@ def _holds(stream: Any, container: str) -> bool:
             trial.start_encoding()
     except (av.FFmpegError, ValueError):
         return False
-    return True
+    return not (container == "mp4" and _is_pcm_without_places(stream))
+
+
+def _is_pcm_without_places(stream: Any) -> bool:
+    """MP4 says where channels of PCM sound; its muxer fails at the end where nobody knows."""
+    codec = stream.codec_context
+    is_pcm = stream.type == "audio" and codec.codec.canonical_name.startswith("pcm_")
+    return is_pcm and codec.layout.name.endswith("channels")
 
 
 def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
     rounded = container in ("mkv", "webm") and not _in_milliseconds(probe)
-    notes = ["frame times are rounded to milliseconds"] if rounded else []
+    notes = [*probe.remarks, *["frame times are rounded to milliseconds"] * rounded]
     notes += [
         f"video stream {stream.index} is copied as it is"
         for stream in probe.streams

@@ -91,6 +91,8 @@ class FilmProbe:
         is_segmentable: any range of frames can be decoded by itself.
         reason: why not, when it is not.
         notes: damage seen so far, in words for the report.
+        remarks: what is unusual about it and no damage, in words for the report.
+        earliest: seconds at which its sound or pictures begin, at most 0.
         captions: kinds of closed captions inside the pictures, see media.film.captions.
         first: number of the frame that `pts` begins with; 0 but in a window.
         total: frames of the whole film where `pts` is a window; else 0.
@@ -121,6 +123,8 @@ class FilmProbe:
     is_segmentable: bool
     reason: str
     notes: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    earliest: Fraction = Fraction(0)
     captions: frozenset[str] = frozenset()
     first: int = 0
     total: int = 0

@@ -394,10 +394,10 @@ def test_verify_luma_finds_a_wrong_frame(tmp_path):
 
 
 def test_damage_of_the_source_is_in_the_result(tmp_path):
-    path = tmp_path / "a.mkv"
+    path = tmp_path / "a.ts"
     make_film(path, pts=[512 * i for i in range(60) if not 30 <= i < 40])
     _, result = color_film(path, tmp_path / "out")
-    assert result.damage == ("10 frames are missing in 1 gaps, first at 1.16 s",)
+    assert result.damage == ("10 frames are missing in 1 gaps, first at 1.24 s",)
 
 
 def test_a_full_disk_is_named(tmp_path):

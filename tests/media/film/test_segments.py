@@ -215,11 +215,11 @@ def test_a_film_cut_short_says_so(tmp_path):
 
 
 def test_a_hole_shows_as_a_gap(tmp_path):
-    path = tmp_path / "a.mkv"
+    path = tmp_path / "a.ts"
     times = [512 * i for i in range(100) if not 40 <= i < 50]
     make_film(path, pts=times)
     (note,) = probe_film(path).notes
-    assert "10 frames are missing in 1 gaps, first at 1.56 s" in note
+    assert "10 frames are missing in 1 gaps" in note
 
 
 def _sepia(index):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
 from colorize_core.media.film.container_choice import MUXERS, ContainerChoice
 from colorize_core.media.film.counts import LumaCheck
-from colorize_core.media.film.demux import open_film
+from colorize_core.media.film.demux import open_film, short_error
 from colorize_core.media.film.encoder import frame_number, writing
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.mux import matroska
@@ -29,6 +29,7 @@ from colorize_core.media.film.mux.verify import Muxed, PacketTally, stream_kind,
 
 # Their streams say nothing about the shape of pixels; Matroska has to.
 _WITHOUT_ASPECT = {"ffv1", "av1", "prores"}
+_PRIMING = Fraction(1, 10)  # seconds, at most
 _PROGRESSIVE = 1  # AVFieldOrder
 _REDO = "delete the film's segments and run again"
 
@@ -80,8 +81,8 @@ def join_segments(
     """
     depth = _check_segments(segments, probe)
     with publish(output) as temporary:
-        with writing(output):
-            shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
+        shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
+        with writing(output), _named(choice.container):
             muxed = _mux(path, shown, segments, temporary, depth, choice, note)
         found = verify_film(temporary, probe, muxed)
         luma = None
@@ -91,7 +92,7 @@ def join_segments(
                 raise VerifyError(f"Y' differs from the source's in {luma.differing} frames")
     notes = list(choice.notes)
     if found.moved:
-        notes.append(f"all streams start {found.moved} ms later, to keep early sound")
+        notes.append(f"all streams start {found.moved} ms later, to keep what is early")
     return JoinResult(
         frames=probe.frames,
         seconds=found.seconds,
@@ -100,6 +101,20 @@ def join_segments(
         notes=tuple(notes),
         luma=luma,
     )
+
+
+@contextmanager
+def _named(container: str) -> Iterator[None]:
+    """Put what a muxer refuses into words."""
+    try:
+        yield
+    except (MemoryError, OSError):
+        raise
+    except av.FFmpegError as error:
+        raise VerifyError(
+            f"{container} refuses the film: {short_error(error)}",
+            remedy="use --container mkv; if it is that already, report it",
+        ) from error
 
 
 def _check_segments(segments: Sequence[Path], probe: FilmProbe) -> int:
@@ -154,7 +169,8 @@ def _mux(
         captions = (
             PictureCaptions(path, probe.codec, choice.captions, result) if choice.captions else None
         )
-        result.set_chapters(source.chapters())
+        shift = _shift(probe, choice.container)
+        result.set_chapters([_later(chapter, shift) for chapter in source.chapters()])
         color = targets.pop(probe.video_index).stream
         if patch_aspect:
             color.set_display_rotation(matroska.PLACEHOLDER_ROTATION)
@@ -166,6 +182,7 @@ def _mux(
         others = [captions.packets()] if captions else []
         for packet in heapq.merge(own, copies.packets(), *others, key=_decode_time):
             tally.count(packet)
+            _move(packet, shift)
             # A damaged packet of sound must not cost the film. Which one it was does not matter
             # (muxers hold packets back): the result is counted when it is verified.
             with suppress(av.InvalidDataError, av.ArgumentError):
@@ -197,6 +214,29 @@ def _muxer_options(source: Any, probe: FilmProbe, container: str) -> dict[str, s
         # Reverse-domain keys (Apple, Android) need this kind of tag.
         options["movflags"] = "use_metadata_tags"
     return options
+
+
+def _shift(probe: FilmProbe, container: str) -> Fraction:
+    """Seconds by which all streams have to start later.
+
+    Players of MP4 hide what comes before time 0. Coded sound may: decoders leave its start out.
+    """
+    if container not in ("mp4", "mov"):
+        return Fraction(0)
+    early = min(int(probe.pts[0]) * probe.time_base, probe.earliest + _PRIMING, Fraction(0))
+    return -early // probe.time_base * probe.time_base
+
+
+def _move(packet: Any, shift: Fraction) -> None:
+    ticks = round(shift / packet.time_base)
+    packet.dts += ticks
+    if packet.pts is not None:
+        packet.pts += ticks
+
+
+def _later(chapter: Any, shift: Fraction) -> Any:
+    ticks = round(shift / chapter["time_base"])
+    return {**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks}
 
 
 def _color_packets(

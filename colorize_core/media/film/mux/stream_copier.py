@@ -35,6 +35,7 @@ class StreamCopier:
         }
         self._is_strict = container in ("mp4", "mov")
         self._last: dict[int, int] = {}
+        self._said: dict[int, int] = {}
         self._moved: Counter[int] = Counter()
         self._error = ""
 
@@ -54,6 +55,9 @@ class StreamCopier:
                 packet.pts = self._last.get(index, 0)  # a cover has no time
             copied = _rewritten(packet, self._targets[index].rewritten_as)
             if copied is not None:
+                if self._is_strict and packet.stream.type == "audio":
+                    # Packets in one tick of a coarse clock are moved by a sample, not by a tick.
+                    copied.rescale_ts(av.AVRational(1, packet.stream.codec_context.sample_rate))
                 copied.stream = self._targets[index].stream
                 self._keep_order(copied, index)
                 yield copied
@@ -63,6 +67,7 @@ class StreamCopier:
         notes = [
             f"{count} packets of stream {index} had times out of order"
             for index, count in self._moved.items()
+            if count
         ]
         notes += [
             f"{rewriter.damaged} packets of stream {index} are damaged and left out"
@@ -89,14 +94,14 @@ class StreamCopier:
     def _keep_order(self, packet: Any, index: int) -> None:
         if packet.dts is None:
             packet.dts = packet.pts
-        last = self._last.get(index)
-        if last is not None and (packet.dts < last or (self._is_strict and packet.dts == last)):
+        said, last = packet.dts, self._last.get(index)
+        if last is not None and (said < last or (self._is_strict and said <= last)):
             # Short packets share a tick of a coarse clock: that is no damage.
-            self._moved[index] += packet.dts < last
+            self._moved[index] += said < self._said[index]
             packet.dts = last + self._is_strict
             if packet.pts is not None:
                 packet.pts = max(packet.pts, packet.dts)
-        self._last[index] = packet.dts
+        self._last[index], self._said[index] = packet.dts, said
 
 
 def _is_decoded(stream: Any) -> bool:

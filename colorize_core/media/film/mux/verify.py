@@ -86,7 +86,7 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
             if packet.size == 0:
                 continue
             tally.count(packet)
-            if packet.stream_index == color.index:
+            if packet.stream_index == color.index and not packet.is_discard:
                 shown.append(packet.pts)
                 end = max(end, packet.pts + (packet.duration or 0))
         seconds = float(container.duration or 0) / av.time_base
@@ -97,6 +97,8 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
         raise VerifyError(f"the joined film lacks streams: {dict(missing)}")
     damage = _left_out(types, muxed, tally)
     is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
+    if len(shown) != probe.frames:
+        raise VerifyError(f"a player shows {len(shown)} of {probe.frames} frames")
     lost = [] if is_near else [f"the pixels' shape {probe.sample_aspect}"]
     if not _is_shown_alike(result, muxed.color_index, probe.display_matrix):
         lost.append("how the picture is turned, mirrored or scaled")
