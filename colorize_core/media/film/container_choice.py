@@ -112,8 +112,8 @@ def _holds(stream: Any, container: str) -> bool:
 def _is_pcm_without_places(stream: Any) -> bool:
     """MP4 says where channels of PCM sound; its muxer fails at the end where nobody knows."""
     codec = stream.codec_context
-    is_pcm = stream.type == "audio" and codec.codec.canonical_name.startswith("pcm_")
-    return is_pcm and codec.layout.name.endswith("channels")
+    is_pcm: bool = stream.type == "audio" and codec.codec.canonical_name.startswith("pcm_")
+    return is_pcm and str(codec.layout.name).endswith("channels")
 
 
 def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:

@@ -3,6 +3,7 @@ from fractions import Fraction
 import av
 import pytest
 
+from tests.ffmpeg_helpers import described
 from tests.film_helpers import make_film, make_frame, packets
 from tests.segment_helpers import color_film
 
@@ -195,12 +196,25 @@ def test_reverse_domain_tags_survive(tmp_path):
         assert "color is computed" in opened.metadata["comment"]
 
 
-def test_a_time_code_survives(tmp_path):
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [
+        ("libx264", "mov"),
+        ("prores_ks", "mov"),
+        ("libsvtav1", "mp4"),
+        ("ffv1", "mp4"),
+        ("ffv1", "mkv"),
+        ("prores_ks", "mkv"),
+    ],
+)
+def test_a_time_code_survives(tmp_path, codec, container):
     path = tmp_path / "a.mov"
     make_film(path, frames=10, metadata={"timecode": "01:02:03:04"}, rate=Fraction(25))
-    with av.open(str(path)) as opened:
-        assert [s.type for s in opened.streams] == ["video", "data"]
-    output, result = color_film(path, tmp_path / "out")
-    assert result.lost == ()
-    with av.open(str(output)) as opened:
-        assert opened.streams.video[0].metadata["timecode"] == "01:02:03:04"
+    assert "(tmcd / " in described(path)
+    output, result = color_film(path, tmp_path / "out", codec=codec, container=container)
+    assert "time code" not in " ".join(result.lost)
+    said = [line.split(": ")[-1] for line in described(output).splitlines() if "imecode" in line]
+    said = said or [x.split(": ")[-1] for x in described(output).splitlines() if "TIMECODE" in x]
+    assert set(said) == {"01:02:03:04"}
+    # QuickTime and MP4 keep it in a track of its own.
+    assert ("(tmcd / " in described(output)) == (container != "mkv")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
+from av.rational import AVRational
 
 from colorize_core.media.film.latm import LatmUnwrapper
 from colorize_core.media.film.mux.captions import CaptionConverter
@@ -57,7 +58,7 @@ class StreamCopier:
             if copied is not None:
                 if self._is_strict and packet.stream.type == "audio":
                     # Packets in one tick of a coarse clock are moved by a sample, not by a tick.
-                    copied.rescale_ts(av.AVRational(1, packet.stream.codec_context.sample_rate))
+                    copied.rescale_ts(AVRational(1, packet.stream.codec_context.sample_rate))
                 copied.stream = self._targets[index].stream
                 self._keep_order(copied, index)
                 yield copied

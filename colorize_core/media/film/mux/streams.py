@@ -106,6 +106,7 @@ def _add_color(template: Any, result: Any, probe: FilmProbe) -> Any:
         color_primaries=color.primaries,
         color_trc=color.transfer,
         field_order=probe.field_order,
+        framerate=probe.frame_rate,
     )
     new.time_base = probe.time_base
     if probe.display_matrix:
