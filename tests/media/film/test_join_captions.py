@@ -5,6 +5,8 @@ from fractions import Fraction
 import av
 import pytest
 
+from colorize_core.media.film.container_choice import what_container_keeps
+from colorize_core.media.film.probe import probe_film
 from tests.ffmpeg_helpers import PICTURES, described, ffmpeg, shown
 from tests.film_helpers import make_film
 from tests.segment_helpers import color_film
@@ -104,8 +106,8 @@ def test_captions_in_mp4_are_plain_text(tmp_path):
 def test_captions_without_a_place_are_listed(tmp_path):
     path = tmp_path / "a.ts"
     _with_captions(path, "mpeg2video")
-    _, result = color_film(path, tmp_path / "out", codec="libsvtav1", container="webm")
-    assert result.lost == ("closed captions (line 21)",)
+    choice = what_container_keeps(probe_film(path), "webm", "libsvtav1")
+    assert choice.lost == ("closed captions (line 21)",)
 
 
 def test_padding_is_no_caption(tmp_path):
