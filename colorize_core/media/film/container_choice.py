@@ -13,6 +13,7 @@ from colorize_core.errors import UnsupportedError
 from colorize_core.media.film.captions import LINE_21
 from colorize_core.media.film.conversions import captions_stream, conversion
 from colorize_core.media.film.film import FilmProbe, StreamInfo
+from colorize_core.media.film.hdr import WRITERS_OF_LIGHT
 
 MUXERS = {"mkv": "matroska", "mp4": "mp4", "mov": "mov", "webm": "webm"}
 _ENCODERS = {
@@ -21,6 +22,7 @@ _ENCODERS = {
     "mov": {"libx264", "libx265", "prores_ks", "h264_nvenc", "hevc_nvenc"},
     "webm": {"libsvtav1"},
 }
+APERTURE = "the clean aperture (which part of the picture is meant to be seen)"
 # Possible, but hardly any player opens it and its color tags are lost: on request only.
 _UNUSUAL = {("mp4", "ffv1")}
 
@@ -125,6 +127,7 @@ def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
         if stream.kind == "video"
         and stream.index != probe.video_index
         and not stream.is_attached_picture
+        and not stream.is_redundant
         and container in stream.muxable_in
     ]
     notes += _converted_sound(probe, container)
@@ -165,10 +168,22 @@ def _lost(probe: FilmProbe, container: str, codec: str) -> tuple[str, ...]:
     ]
     if probe.working.drops_alpha:
         lost.append("transparency")
-    lost += [f"{name} of the picture" for name in probe.hdr]
+    written = _written_light(probe, codec)
+    lost += [f"{name} of the picture" for name in probe.hdr if name not in written]
+    lost += probe.unkept
+    if probe.aperture and container not in ("mov", "mp4"):
+        lost.append(APERTURE)
     if (container, codec) in _UNUSUAL:
         lost.append("color tags")
     return tuple(lost)
+
+
+def _written_light(probe: FilmProbe, codec: str) -> set[str]:
+    if codec not in WRITERS_OF_LIGHT:
+        return set()
+    known = {"mastering display": probe.light.has_screen}
+    known["content light level"] = bool(probe.light.content)
+    return {name for name, is_known in known.items() if is_known}
 
 
 def is_kept(stream: StreamInfo, container: str) -> bool:

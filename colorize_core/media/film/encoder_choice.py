@@ -9,6 +9,7 @@ import av
 
 from colorize_core.errors import UnsupportedError
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.hdr import WRITERS_OF_LIGHT, light_options
 from colorize_core.media.film.planes import PlanarFormat, parse_format
 
 LOSSLESS = {"ffv1"}
@@ -112,6 +113,7 @@ def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
         # Its option for interlacing takes single fields as pictures and marks frames as such.
         notes.append("libx265 does not mark frames as interlaced: only the container says it")
     options = _options(codec, settings, planar, field_order=probe.field_order if interlaced else 0)
+    _add_light(options, codec, probe)
     return Encoding(codec, planar, options, settings.threads, tuple(notes))
 
 
@@ -142,6 +144,14 @@ def _deeper(probe: FilmProbe) -> tuple[str, PlanarFormat]:
         if planar is not None:
             return codec, planar
     raise UnsupportedError(f"no encoder takes {probe.pix_fmt} of {probe.width} x {probe.height}")
+
+
+def _add_light(options: dict[str, str], codec: str, probe: FilmProbe) -> None:
+    """Have the encoder write what an HDR film says about its light."""
+    if codec not in WRITERS_OF_LIGHT:
+        return
+    name = {"libsvtav1": "svtav1-params"}.get(codec, f"{codec.removeprefix('lib')}-params")
+    options[name] = ":".join([options[name], *light_options(codec, probe.light)])
 
 
 def _options(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.media.film import display_matrix
+from colorize_core.media.film.hdr import HdrLight
 from colorize_core.media.film.planes import PlanarFormat, WorkingFormat
 
 # Values of ISO/IEC 23091-2 (H.273).
@@ -44,7 +45,7 @@ class StreamInfo:
     Attributes:
         muxable_in: containers that take it as it is.
         is_redundant: it repeats what the container says elsewhere (chapters, time code), so the
-            muxer writes it anew.
+            muxer writes it anew; or it holds nothing.
         sample_format: FFmpeg's name for how sound is decoded, "" without a decoder.
         is_plain_latm: AAC in LATM that can go over as plain AAC.
     """
@@ -93,6 +94,9 @@ class FilmProbe:
         notes: damage seen so far, in words for the report.
         remarks: what is unusual about it and no damage, in words for the report.
         earliest: seconds at which its sound or pictures begin, at most 0.
+        unkept: qualities of its pictures that no result has, in words for the report.
+        aperture: content of QuickTime's clap box: which part of the pictures is clean.
+        light: of an HDR film, which some encoders write.
         captions: kinds of closed captions inside the pictures, see media.film.captions.
         first: number of the frame that `pts` begins with; 0 but in a window.
         total: frames of the whole film where `pts` is a window; else 0.
@@ -125,6 +129,9 @@ class FilmProbe:
     notes: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     earliest: Fraction = Fraction(0)
+    unkept: tuple[str, ...] = ()
+    aperture: bytes = b""
+    light: HdrLight = field(default_factory=HdrLight)
     captions: frozenset[str] = frozenset()
     first: int = 0
     total: int = 0

@@ -13,6 +13,12 @@ from colorize_core.media.film.packet_scan import IN_ONE_PIECE, PacketScan
 _GAP_FACTOR = 3.0
 _STEADY_SHARE = 0.95
 _SILENT_SHARE = 0.25
+# Recordings of these can be put behind each other byte by byte, each with its own clock.
+_JOINABLE = {"mpegts", "mpeg"}
+_RESTART_SECONDS = 1.0
+# Clocks of 33 bits at 90 kHz: FFmpeg takes a restart for an overflow when it can.
+_OVERFLOW_SECONDS = 2**32 / 90_000
+_NEIGHBORS = 9
 
 
 def frame_times(
@@ -141,3 +147,18 @@ def _is_pause(
     start, end = float(before * time_base), float(after * time_base)
     heard = np.array([start, *(s for s in scan.sound if start < s < end), end])
     return len(heard) > 2 and bool(np.diff(heard).max() < _SILENT_SHARE * (end - start))
+
+
+def find_restart(clock: Sequence[int], time_base: Fraction, container: str) -> float | None:
+    """Find where decode times fall back for good: seconds on the clock before that, or None."""
+    if container not in _JOINABLE:
+        return None
+    seconds = np.asarray(clock, np.float64) * float(time_base)
+    step = np.diff(seconds)
+    for i in np.flatnonzero((step < -_RESTART_SECONDS) | (step > _OVERFLOW_SECONDS)) + 1:
+        # One damaged time strays alone: its neighbors go on as before.
+        before = np.median(seconds[max(0, i - _NEIGHBORS) : i])
+        jump = np.median(seconds[i : i + _NEIGHBORS]) - before
+        if jump < -_RESTART_SECONDS or jump > _OVERFLOW_SECONDS:
+            return float(before)
+    return None

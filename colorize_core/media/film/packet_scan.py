@@ -10,12 +10,14 @@ from typing import Any
 import av
 
 from colorize_core.media.film.captions import caption_kinds
+from colorize_core.media.film.changes import CodecWatch, ShapeWatch
 from colorize_core.media.film.demux import main_video, open_film, short_error
 
 # Containers that store packets whole, one behind the other. Between two lie headers of a few bytes,
 # or a table; more was skipped as damaged.
 IN_ONE_PIECE = {"matroska,webm", "flv", "nut"}
 _SKIPPED_BYTES = 1024
+_CHANGEABLE = {"mpegts", "mpeg"}
 
 
 @dataclass
@@ -36,6 +38,9 @@ class PacketScan:
             as damaged.
         sound: seconds at which packets of sound begin.
         earliest: seconds at which sound or pictures begin.
+        filled: indices of streams that have packets.
+        shapes: see ShapeWatch.
+        foreign: where packets begin to be another codec's, in seconds by index of the stream.
     """
 
     times: list[int | None] = field(default_factory=list)
@@ -50,6 +55,9 @@ class PacketScan:
     skipped: list[int] = field(default_factory=list)
     sound: list[float] = field(default_factory=list)
     earliest: Fraction = Fraction(0)
+    filled: set[int] = field(default_factory=set)
+    shapes: list[tuple[int, Fraction]] = field(default_factory=list)
+    foreign: dict[int, float] = field(default_factory=dict)
 
     def add_picture(self, packet: Any, codec: str) -> None:
         """Count one packet of the film's pictures."""
@@ -76,6 +84,7 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
         last_seconds = 0.0
         position = 0
         is_skipped = False
+        watch = _Watch(container, stream.index, scan)
         is_in_one_piece = container.format.name in IN_ONE_PIECE
         try:
             for packet in container.demux():
@@ -85,6 +94,8 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
                     is_skipped |= position > 0 and packet.pos - position > _SKIPPED_BYTES
                     position = packet.pos + packet.size
                 is_skipped |= packet.is_corrupt
+                scan.filled.add(packet.stream_index)
+                watch.look(packet)
                 if packet.pts is not None:
                     end = packet.pts + (packet.duration or 0)
                     last_seconds = max(last_seconds, float(end * packet.time_base))
@@ -106,6 +117,35 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
     scan.is_cut_short = lost > max(0.5, 0.01 * declared)
     scan.seconds = max(declared, last_seconds)
     return scan
+
+
+class _Watch:
+    """Looks for changes of codec in transport streams, and of shape in the pictures."""
+
+    def __init__(self, container: Any, pictures: int, scan: PacketScan) -> None:
+        self._scan = scan
+        self._pictures = pictures
+        self._is_transport = container.format.name in _CHANGEABLE
+        self._codecs: dict[int, CodecWatch] = {}
+        self._shapes = ShapeWatch(scan.shapes)
+
+    def look(self, packet: Any) -> None:
+        """Look at one packet."""
+        stream = packet.stream
+        if stream.codec_context is None or stream.type not in ("video", "audio"):
+            return
+        codec = stream.codec_context.codec.canonical_name
+        is_key = stream.index == self._pictures and packet.is_keyframe
+        if not (is_key or self._is_transport):
+            return
+        data = bytes(packet)
+        if is_key:
+            self._shapes.look(data, codec, packet.pts)
+        if self._is_transport and packet.stream_index not in self._scan.foreign:
+            watch = self._codecs.setdefault(packet.stream_index, CodecWatch())
+            watch.look(data, codec, packet.pts)
+            if watch.since is not None:
+                self._scan.foreign[packet.stream_index] = float(watch.since * packet.time_base)
 
 
 def _note_start(packet: Any, scan: PacketScan) -> None:

@@ -15,7 +15,8 @@ import av
 
 from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
-from colorize_core.media.film.container_choice import MUXERS, ContainerChoice
+from colorize_core.media.film.boxes import add_picture_box
+from colorize_core.media.film.container_choice import APERTURE, MUXERS, ContainerChoice
 from colorize_core.media.film.counts import LumaCheck
 from colorize_core.media.film.demux import open_film, short_error
 from colorize_core.media.film.encoder import frame_number, writing
@@ -84,6 +85,7 @@ def join_segments(
         shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
         with writing(output), _named(choice.container):
             muxed = _mux(path, shown, segments, temporary, depth, choice, note)
+        lost = _write_aperture(temporary, probe, choice.container)
         found = verify_film(temporary, probe, muxed)
         luma = None
         if verify_luma:
@@ -96,7 +98,7 @@ def join_segments(
     return JoinResult(
         frames=probe.frames,
         seconds=found.seconds,
-        lost=choice.lost + found.lost,
+        lost=choice.lost + lost + found.lost,
         damage=probe.notes + muxed.damage + found.damage,
         notes=tuple(notes),
         luma=luma,
@@ -191,6 +193,12 @@ def _mux(
     if patch_aspect:
         matroska.write_sample_aspect(temporary, probe.width, probe.height, probe.sample_aspect)
     return muxed
+
+
+def _write_aperture(path: Path, probe: FilmProbe, container: str) -> tuple[str, ...]:
+    if not probe.aperture or container not in ("mov", "mp4"):
+        return ()
+    return () if add_picture_box(path, "clap", probe.aperture) else (APERTURE,)
 
 
 def _must_patch_aspect(probe: FilmProbe, container: str, codec: str) -> bool:

@@ -1,0 +1,174 @@
+"""The start of a film: its streams, its first frame, and how its frames carry their times."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from colorize_core.errors import TooLargeError, UndecodableError
+from colorize_core.media.film.container_choice import muxable_in
+from colorize_core.media.film.demux import (
+    decode_packet,
+    is_attached_picture,
+    main_video,
+    open_film,
+)
+from colorize_core.media.film.film import ColorTags, StreamInfo
+from colorize_core.media.film.latm import is_plain
+from colorize_core.media.film.unkept import aperture_box, unkept_qualities
+
+_HDR = {
+    "MASTERING_DISPLAY_METADATA": "mastering display",
+    "CONTENT_LIGHT_LEVEL": "content light level",
+    "DYNAMIC_HDR_PLUS": "HDR10+ data",
+    "DOVI_METADATA": "Dolby Vision data",
+}
+_SAMPLED_PACKETS = 60
+
+
+@dataclass(frozen=True)
+class Head:
+    """The start of a film, decoded.
+
+    `is_timed`: its frames carry the times of its packets. `delay`: how many packets, less one, the
+    decoder takes before the first frame.
+    """
+
+    container: str
+    brand: str
+    streams: tuple[StreamInfo, ...]
+    stream_index: int
+    codec: str
+    frame: Any
+    sample_aspect: Fraction
+    color: ColorTags
+    field_order: int
+    time_base: Fraction
+    guessed_rate: Fraction | None
+    is_timed: bool
+    delay: int
+    unkept: tuple[str, ...]
+    aperture: bytes
+
+
+def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
+    """Decode the first frames of a film.
+
+    Raises:
+        UndecodableError, UnsupportedError, TooLargeError: see `probe_film`.
+    """
+    with open_film(path, rate) as container:
+        stream = main_video(container, path)
+        times: set[int] = set()
+        # Only the first frame is kept: some tens of them fill the memory at 4K.
+        first: Any = None
+        shown: list[int] = []
+        is_interlaced = False
+        delay = 0
+        with contextlib.suppress(av.FFmpegError):
+            for count, packet in enumerate(container.demux(stream)):
+                if packet.pts is not None:
+                    times.add(packet.pts)
+                for frame in decode_packet(packet)[0]:
+                    if first is None:
+                        _check_size(path, frame, max_pixels)
+                        first, delay = frame, count
+                    shown.append(frame.pts)
+                    is_interlaced |= frame.interlaced_frame
+                if count >= _SAMPLED_PACKETS and first is not None:
+                    break
+        if first is None:
+            raise UndecodableError(
+                f"{path.name}: no frame of its {stream.codec_context.name} stream can be decoded",
+                remedy="try to play it; if no player can, the pictures are lost",
+            )
+        return Head(
+            container=container.format.name,
+            brand=container.metadata.get("major_brand", "").strip(),
+            streams=tuple(_stream_info(s, container) for s in container.streams),
+            stream_index=stream.index,
+            codec=stream.codec_context.codec.canonical_name,
+            frame=first,
+            sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+            color=_color_tags(first, stream.codec_context),
+            field_order=_field_order(stream.codec_context, is_interlaced=is_interlaced),
+            time_base=stream.time_base,
+            guessed_rate=stream.guessed_rate,
+            is_timed=times.issuperset(shown) and shown == sorted(set(shown)),
+            delay=delay,
+            unkept=unkept_qualities(path, container.format.name, stream, first),
+            aperture=aperture_box(path, container.format.name, first),
+        )
+
+
+def _check_size(path: Path, frame: Any, max_pixels: int | None) -> None:
+    if max_pixels is not None and frame.width * frame.height > max_pixels:
+        raise TooLargeError(
+            f"{path.name}: {frame.width} x {frame.height} is above {max_pixels} pixels",
+            remedy="raise video.max_pixels",
+        )
+
+
+def _stream_info(stream: Any, container: Any) -> StreamInfo:
+    codec = stream.codec_context.codec.canonical_name if stream.codec_context else ""
+    tags = stream.metadata
+    in_mov = container.format.name.startswith("mov,")
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=codec,
+        name=tags.get("handler_name", "") or tags.get("filename", ""),
+        language=tags.get("language", ""),
+        muxable_in=muxable_in(stream),
+        is_attached_picture=stream.type == "video" and is_attached_picture(stream),
+        # QuickTime keeps chapters and the time code in tracks of their own.
+        is_redundant=stream.type == "data"
+        and in_mov
+        and (bool(container.chapters()) or "timecode" in tags),
+        sample_format=_sample_format(stream),
+        is_plain_latm=codec == "aac_latm" and is_plain(stream),
+    )
+
+
+def _sample_format(stream: Any) -> str:
+    context = stream.codec_context
+    if stream.type != "audio" or context is None or context.format is None:
+        return ""
+    return str(context.format.name) if context.sample_rate and context.channels else ""
+
+
+def _color_tags(frame: Any, context: Any) -> ColorTags:
+    def pick(name: str, unknown: int) -> int:
+        value = int(getattr(frame, name))
+        return value if value != unknown else int(getattr(context, name))
+
+    return ColorTags(
+        range=pick("color_range", 0),
+        matrix=pick("colorspace", 2),
+        primaries=pick("color_primaries", 2),
+        transfer=pick("color_trc", 2),
+    )
+
+
+def hdr_names(frame: Any) -> tuple[str, ...]:
+    """Kinds of HDR side data of a frame, in words."""
+    names: set[str] = set()
+    # PyAV fails on kinds of side data that it does not know, such as EXIF.
+    with contextlib.suppress(ValueError):
+        names = {data.type.name for data in frame.side_data} & _HDR.keys()
+    return tuple(_HDR[name] for name in sorted(names))
+
+
+def _field_order(context: Any, *, is_interlaced: bool) -> int:
+    declared = int(context.field_order)
+    if declared > 1:
+        return declared
+    if not is_interlaced:
+        return declared
+    # Flagged frames without a declared order: DV has the bottom field first, others rarely do.
+    return 3 if context.codec.canonical_name == "dvvideo" else 2

@@ -1,0 +1,84 @@
+"""Qualities of a film's pictures that no result has: found in the source, to be listed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import av.logging
+
+from colorize_core.media.film.boxes import clean_aperture, picture_boxes
+
+_DOLBY_VISION: Final = ("dvcC", "dvvC", "dvwC")
+_MATROSKA_HEADER: Final = 1 << 16
+_CLUSTER: Final = bytes.fromhex("1f43b675")
+# What players take 4:2:0 for when nothing is said.
+_USUAL_LOCATIONS = {"unspecified", "unknown", "left"}
+
+
+def unkept_qualities(path: Path, container: str, stream: Any, frame: Any) -> tuple[str, ...]:
+    """List in words what of the pictures goes nowhere.
+
+    Args:
+        path: of the film.
+        container: FFmpeg's name of its demuxer.
+        stream: of its pictures.
+        frame: the first one, decoded.
+    """
+    found = []
+    if container.startswith("mov,"):
+        found += _says_dolby_vision_in(picture_boxes(path))
+    if container == "matroska,webm" and _says_dolby_vision(path):
+        found.append("the record of Dolby Vision")
+    if stream.metadata.get("alpha_mode") == "1":
+        found.append("transparency (a second layer of VP8 or VP9)")
+    location = chroma_location(frame)
+    if location not in _USUAL_LOCATIONS:
+        found.append(f"where chroma samples lie ({location})")
+    return tuple(found)
+
+
+def aperture_box(path: Path, container: str, frame: Any) -> bytes:
+    """Content of the box that says which part of the pictures is clean; b"" if it is all."""
+    box = picture_boxes(path).get("clap", b"") if container.startswith("mov,") else b""
+    size = clean_aperture(box)
+    return b"" if size in (None, (frame.width, frame.height)) else box
+
+
+def _says_dolby_vision_in(boxes: dict[str, bytes]) -> list[str]:
+    return ["the record of Dolby Vision"] * any(name in boxes for name in _DOLBY_VISION)
+
+
+def _says_dolby_vision(path: Path) -> bool:
+    with path.open("rb") as file:
+        header = file.read(_MATROSKA_HEADER).split(_CLUSTER)[0]
+    return any(name.encode() in header for name in _DOLBY_VISION)
+
+
+def chroma_location(frame: Any) -> str:
+    """Where the chroma samples of a 4:2:0 frame lie, in FFmpeg's word; "unspecified" if unsaid.
+
+    PyAV does not tell; FFmpeg's filter showinfo prints it.
+    """
+    if "420" not in frame.format.name:
+        return "unspecified"
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    printer, sink = graph.add("showinfo", "checksum=0"), graph.add("buffersink")
+    source.link_to(printer)
+    printer.link_to(sink)
+    graph.configure()
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as lines:
+            graph.push(frame)
+            graph.pull()
+    finally:
+        av.logging.set_level(level)
+    said = re.search(r"\bcl:(\w+)", "".join(text for _, _, text in lines))
+    return said[1] if said else "unspecified"
