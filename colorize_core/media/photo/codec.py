@@ -20,14 +20,31 @@ from PIL import Image
 from colorize_core.errors import InputError, TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.photo import xmp
 from colorize_core.media.photo.exif import clean_resources, normalized_exif
-from colorize_core.media.photo.formats import bmp, gif, jpeg, png, pnm, tiff, webp
+from colorize_core.media.photo.formats import (
+    avif,
+    bmp,
+    dpx,
+    gif,
+    heif,
+    jp2,
+    jpeg,
+    jxl,
+    pcx,
+    pdf,
+    png,
+    pnm,
+    psd,
+    tga,
+    tiff,
+    webp,
+)
 from colorize_core.media.photo.formats.base import Decoded, Decoder, Encoder
 from colorize_core.media.photo.icc import to_srgb
 from colorize_core.media.photo.photo import Page, Photo, PhotoMetadata
 from colorize_core.media.photo.raster import Samples, swaps_sides, upright
 from colorize_core.media.picture.names import written_format
 from colorize_core.media.picture.note import ComputedColorNote
-from colorize_core.media.picture.sniff import HEAD_BYTES, Format, sniff, unread_format
+from colorize_core.media.picture.sniff import HEAD_BYTES, Format, kind_of, unread_format
 
 DECODERS: Final[dict[Format, Decoder]] = {
     "jpeg": jpeg,
@@ -37,6 +54,15 @@ DECODERS: Final[dict[Format, Decoder]] = {
     "bmp": bmp,
     "gif": gif,
     "pnm": pnm,
+    "jp2": jp2,
+    "jxl": jxl,
+    "avif": avif,
+    "heif": heif,
+    "psd": psd,
+    "tga": tga,
+    "pcx": pcx,
+    "dpx": dpx,
+    "pdf": pdf,
 }
 ENCODERS: Final[dict[Format, Encoder]] = {
     "jpeg": jpeg,
@@ -44,6 +70,7 @@ ENCODERS: Final[dict[Format, Encoder]] = {
     "tiff": tiff,
     "webp": webp,
     "bmp": bmp,
+    "jp2": jp2,
 }
 _LONGEST_JPEG_XMP = 65_000  # a segment's, less what the note's values take
 # What Pillow, tifffile and the codecs raise on damaged data; Pillow uses SyntaxError for headers.
@@ -68,7 +95,8 @@ def decode_photo(data: bytes, *, name: str, max_pixels: int) -> Photo:
         UnsupportedError: a format or variant we do not read.
         TooLargeError: more pixels than `max_pixels`.
     """
-    kind = sniff(data[:HEAD_BYTES])
+    head = data[:HEAD_BYTES]
+    kind = kind_of(name, head)
     try:
         if kind is None:
             raise _not_a_photo(data)
@@ -83,7 +111,7 @@ def decode_photo(data: bytes, *, name: str, max_pixels: int) -> Photo:
             ) from error
     except InputError as error:
         raise type(error)(f"{name}: {error.message}", remedy=error.remedy) from error
-    return _finish(kind, decoded, name)
+    return _finish(kind, written_format(name, kind, head), decoded)
 
 
 def _one_line(error: BaseException) -> str:
@@ -97,11 +125,13 @@ def _not_a_photo(data: bytes) -> InputError:
     if other:
         return UnsupportedError(f"{other} is not read", remedy="convert it to TIFF or PNG")
     return UndecodableError(
-        "not a picture", remedy="JPEG, PNG, TIFF, WebP, BMP, PNM and GIF are read"
+        "not a picture",
+        remedy="JPEG, PNG, TIFF, WebP, JPEG 2000, JPEG XL, AVIF, HEIC, PSD, PDF of scans, BMP, "
+        "GIF, PNM, TGA, PCX and DPX are read",
     )
 
 
-def _finish(kind: Format, decoded: Decoded, name: str) -> Photo:
+def _finish(kind: Format, target: Format, decoded: Decoded) -> Photo:
     pages = []
     warnings = [*decoded.damage, *decoded.warnings]
     for raster in decoded.rasters:
@@ -109,11 +139,10 @@ def _finish(kind: Format, decoded: Decoded, name: str) -> Photo:
         warnings += more
         alpha = None if raster.alpha is None else upright(raster.alpha, raster.orientation)
         pages.append(Page(upright(pixels, raster.orientation), alpha))
-    target = written_format(name, kind)
     orientation = decoded.rasters[0].orientation
-    metadata = _metadata(kind, decoded, orientation, warnings)
+    metadata = _metadata(target, decoded, orientation, warnings)
     if target != kind:
-        metadata = _for_png(kind, metadata)
+        metadata = _for_other(kind, target, metadata)
     return Photo(
         format=kind,
         encoded_format=target,
@@ -126,11 +155,12 @@ def _finish(kind: Format, decoded: Decoded, name: str) -> Photo:
         is_damaged=bool(decoded.damage),
         turned=orientation != 1,
         tiff=decoded.tiff,
+        animation=decoded.animation,
     )
 
 
 def _metadata(
-    kind: Format, decoded: Decoded, orientation: int, warnings: list[str]
+    target: Format, decoded: Decoded, orientation: int, warnings: list[str]
 ) -> PhotoMetadata:
     metadata = decoded.metadata
     swapped = swaps_sides(orientation)
@@ -145,7 +175,7 @@ def _metadata(
     if packet is not None:
         try:
             merged_bytes = xmp.check_packet(packet)
-            if kind == "jpeg" and merged_bytes > _LONGEST_JPEG_XMP:
+            if target == "jpeg" and merged_bytes > _LONGEST_JPEG_XMP:
                 raise ValueError("too long for a JPEG segment with the note added")
         except ValueError as error:
             packet = None
@@ -163,10 +193,13 @@ def _metadata(
     return replace(metadata, exif=exif, xmp=packet, resources=resources, dpi=dpi)
 
 
-def _for_png(kind: Format, metadata: PhotoMetadata) -> PhotoMetadata:
-    """JPEG segments mean nothing in a PNG; comments of GIF and PNM are chunks already."""
-    extra = metadata.extra if kind in ("gif", "pnm") else ()
-    return replace(metadata, extra=extra, resources=None)
+def _for_other(kind: Format, target: Format, metadata: PhotoMetadata) -> PhotoMetadata:
+    """Segments of JPEG mean nothing elsewhere; comments of GIF and PNM are PNG chunks already."""
+    is_text = target == "png" and kind in ("gif", "pnm")
+    resources = metadata.resources if target in ("jpeg", "jp2") else None
+    return replace(
+        metadata, extra=metadata.extra if is_text else (), resources=resources, trailer=b""
+    )
 
 
 def encode_photo(

@@ -23,6 +23,7 @@ class PhotoMetadata:
         icc: color profile.
         dpi: horizontal, vertical.
         extra: whole JPEG segments or PNG chunks that are copied as they are.
+        trailer: what follows the picture in a JPEG: the film of a Motion Photo, further pictures.
     """
 
     exif: bytes | None = None
@@ -31,6 +32,19 @@ class PhotoMetadata:
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     extra: tuple[bytes, ...] = ()
+    trailer: bytes = b""
+
+
+@dataclass(frozen=True)
+class Animation:
+    """How long each page of an animation is shown, in milliseconds, and how often (0: for ever).
+
+    `starts_later`: the first page is no frame, but stands for the animation where none is shown.
+    """
+
+    delays: tuple[int, ...]
+    loops: int = 0
+    starts_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,7 @@ class Photo:
         is_damaged: pixels are missing or false (the warnings say which): never judge by its colors.
         turned: the file asked for another orientation than its pixels had.
         tiff: what a TIFF needs to be written again.
+        animation: of pages that are shown one after the other.
     """
 
     format: Format
@@ -70,3 +85,4 @@ class Photo:
     is_damaged: bool = False
     turned: bool = False
     tiff: TiffLayout | None = None
+    animation: Animation | None = None

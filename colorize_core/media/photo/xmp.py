@@ -49,6 +49,19 @@ _TURNED = frozenset(
         (EXIF, "PixelYDimension"),
     }
 )
+# Promises of what stands behind the picture (Motion Photo format 1.0 and its forerunner).
+_CAMERA = "http://ns.google.com/photos/1.0/camera/"
+_CONTAINER = "http://ns.google.com/photos/1.0/container/"
+_FILM = frozenset(
+    {
+        (_CONTAINER, "Directory"),
+        *(
+            (_CAMERA, name + suffix)
+            for name in ("MotionPhoto", "MicroVideo")
+            for suffix in ("", "Version", "Offset", "PresentationTimestampUs")
+        ),
+    }
+)
 _EMPTY = (
     f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"></rdf:RDF></x:xmpmeta>'
 ).encode()
@@ -71,7 +84,13 @@ def check_packet(packet: bytes) -> int:
         raise ValueError("XMP packet is nested too deeply") from error
 
 
-def merged_packet(packet: bytes | None, note: ComputedColorNote, *, turned: bool = False) -> bytes:
+def merged_packet(
+    packet: bytes | None,
+    note: ComputedColorNote,
+    *,
+    turned: bool = False,
+    keeps_film: bool = False,
+) -> bytes:
     """The source's packet plus the note that color is computed; a new packet if there was none.
 
     The creator tool of the source is kept: it names what made the original. Ours stands in our own
@@ -81,6 +100,7 @@ def merged_packet(packet: bytes | None, note: ComputedColorNote, *, turned: bool
         packet: the source's XMP, with or without its `<?xpacket` wrapper.
         note: software and weights to name.
         turned: the pixels were turned upright, so the packet's own orientation and size tags go.
+        keeps_film: what follows the picture in its file is written again, as the packet says.
 
     Raises:
         ValueError: `packet` cannot be parsed.
@@ -90,8 +110,9 @@ def merged_packet(packet: bytes | None, note: ComputedColorNote, *, turned: bool
     descriptions = [
         n for n in _elements(rdf) if (n.namespaceURI, n.localName) == (RDF, "Description")
     ]
+    untrue = _STALE | (_TURNED if turned else frozenset())
     for description in descriptions:
-        _drop(description, _STALE | _TURNED if turned else _STALE)
+        _drop(description, untrue if keeps_film else untrue | _FILM)
     ours = document.createElementNS(RDF, "rdf:Description")
     ours.setAttributeNS(_XMLNS, "xmlns:rdf", RDF)
     # All descriptions of a packet must be about the same resource.

@@ -1,33 +1,89 @@
-"""Suffixes of photos, and the names that their results get: the one name rule."""
+"""Suffixes of photos, and the names that their results get: the one name rule.
+
+The content decides, never the suffix. A result keeps the name of its source where its format can
+hold it; where the format changes, the true suffix is added. Names that version 0.1.0 gave stay.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
+from typing import Final
 
-from colorize_core.media.picture.sniff import Format
-
-PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"}
-    | {".pbm", ".pgm", ".ppm", ".pnm", ".gif"}
+from colorize_core.media.picture.sniff import (
+    TGA_SUFFIXES,
+    Format,
+    is_animated_gif,
+    is_deep_heif,
+    kind_of,
 )
+
+# Of each written format; the first is the one that is added.
+_SUFFIXES: Final[dict[Format, tuple[str, ...]]] = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png", ".apng"),
+    "tiff": (".tif", ".tiff"),
+    "webp": (".webp",),
+    "bmp": (".bmp",),
+    "jp2": (".jp2", ".jpx", ".jpf"),
+}
 _TO_PNG = frozenset({".gif", ".pbm", ".pgm", ".ppm", ".pnm"})
+_OF_0_1 = _TO_PNG | frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"}
+)
+_READ_BY_0_1: Final = frozenset({"jpeg", "png", "tiff", "webp", "bmp", "pnm", "gif"})
+_BY_SUFFIX: Final[dict[str, Format]] = {
+    **{suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes},
+    **dict.fromkeys((".heic", ".heif", ".hif", ".heics", ".heifs"), "heif"),
+    **dict.fromkeys((".avif", ".avifs"), "avif"),
+    **dict.fromkeys((".j2k", ".j2c", ".jpc"), "jp2"),
+    **dict.fromkeys((".psd", ".psb"), "psd"),
+    **dict.fromkeys(TGA_SUFFIXES, "tga"),
+    **{".jxl": "jxl", ".pcx": "pcx", ".dpx": "dpx", ".pdf": "pdf", ".mpo": "jpeg", ".gif": "gif"},
+    **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm"), "pnm"),
+}
+PHOTO_SUFFIXES: Final = frozenset(_BY_SUFFIX)
 
 
-def output_path(path: str) -> str:
-    """Where the photo at the relative POSIX `path` goes: same path, or one suffix more."""
-    return f"{path}.png" if _adds_png(path) else path
+def output_path(path: str, head: Callable[[], bytes] = bytes) -> str:
+    """Where the photo at the relative POSIX `path` goes: same path, or one suffix more.
+
+    Args:
+        path: of the item.
+        head: gives the first `HEAD_BYTES` of its file; without them, the suffix is believed.
+    """
+    suffix = PurePosixPath(path).suffix.lower()
+    start = head()
+    kind = kind_of(path, start) or _BY_SUFFIX.get(suffix)
+    if kind is None:
+        return path
+    if _named_by_0_1(suffix, kind, start):
+        return f"{path}.png" if suffix in _TO_PNG else path
+    known = _SUFFIXES[written_format(path, kind, start)]
+    return path if suffix in known else path + known[0]
 
 
-def written_format(path: str, kind: Format) -> Format:
+def written_format(path: str, kind: Format, head: bytes) -> Format:
     """Format of the result of a photo of this kind at `path`.
 
-    The content decides, and what cannot hold the result becomes PNG. A TIFF stays TIFF, because
-    PNG has no pages.
+    What holds an animation becomes WebP, what has pages TIFF, photos of telephones JPEG, all else
+    that is not written itself PNG.
     """
-    if kind in ("gif", "pnm") or (_adds_png(path) and kind != "tiff"):
+    if kind == "gif" and is_animated_gif(head):
+        return "webp"
+    if kind == "heif":
+        return "png" if is_deep_heif(head) else "jpeg"
+    if kind in ("psd", "pdf"):
+        return "tiff"
+    if kind not in _SUFFIXES:
         return "png"
-    return kind
+    # In 0.1.0 the suffix decided here. A TIFF stays TIFF, because PNG has no pages.
+    is_old = _named_by_0_1(PurePosixPath(path).suffix.lower(), kind, head)
+    to_png = is_old and PurePosixPath(path).suffix.lower() in _TO_PNG and kind != "tiff"
+    return "png" if to_png else kind
 
 
-def _adds_png(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in _TO_PNG
+def _named_by_0_1(suffix: str, kind: Format, head: bytes) -> bool:
+    """Whether version 0.1.0 read such a file, so that its result has a name already."""
+    is_new = kind == "gif" and is_animated_gif(head)
+    return suffix in _OF_0_1 and kind in _READ_BY_0_1 and not is_new

@@ -18,7 +18,7 @@ from colorize_core.media.photo import xmp
 from colorize_core.media.photo.exif import exif_orientation
 from colorize_core.media.photo.formats.tiff_layout import TiffLayout
 from colorize_core.media.photo.icc import srgb_profile
-from colorize_core.media.photo.photo import Photo, PhotoMetadata
+from colorize_core.media.photo.photo import Animation, Photo, PhotoMetadata
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
 
@@ -35,6 +35,7 @@ class Decoded:
         damage: what is wrong with the file, so that pixels are missing or false.
         notes: what is odd but loses nothing.
         tiff: where the file was one.
+        animation: where the rasters are its frames.
     """
 
     rasters: tuple[Raster, ...]
@@ -44,6 +45,7 @@ class Decoded:
     damage: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     tiff: TiffLayout | None = None
+    animation: Animation | None = None
 
 
 class Decoder(Protocol):
@@ -119,5 +121,6 @@ def plain_mode(image: Image.Image) -> str:
 
 def written_metadata(photo: Photo, note: ComputedColorNote) -> PhotoMetadata:
     """Metadata of the result: sRGB, and the note in its XMP."""
-    packet = xmp.merged_packet(photo.metadata.xmp, note, turned=photo.turned)
+    keeps_film = bool(photo.metadata.trailer)
+    packet = xmp.merged_packet(photo.metadata.xmp, note, turned=photo.turned, keeps_film=keeps_film)
     return replace(photo.metadata, xmp=packet, icc=srgb_profile())

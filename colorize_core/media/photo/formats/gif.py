@@ -8,21 +8,31 @@ import numpy as np
 from PIL import GifImagePlugin
 
 from colorize_core.media.photo.formats.base import Decoded, check_pixels, plain_mode, split_alpha
+from colorize_core.media.photo.formats.frames import read_frames
 from colorize_core.media.photo.formats.png_chunks import text_chunks
 from colorize_core.media.photo.photo import PhotoMetadata
 from colorize_core.media.photo.raster import Raster
+from colorize_core.media.picture.sniff import HEAD_BYTES, is_animated_gif
 
 
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
     image = GifImagePlugin.GifImageFile(io.BytesIO(data))
     check_pixels(*image.size, max_pixels)
-    image.load()
-    samples, alpha = split_alpha(np.asarray(image.convert(plain_mode(image))))
+    animation = None
+    if is_animated_gif(data[:HEAD_BYTES]):
+        rasters, animation = read_frames(image, max_pixels)
+        image.seek(0)
+    else:
+        image.load()
+        samples, alpha = split_alpha(np.asarray(image.convert(plain_mode(image))))
+        rasters = (Raster(samples, alpha),)
     comment = image.info.get("comment")
     metadata = PhotoMetadata(
         xmp=image.info.get("xmp"),
         extra=text_chunks("Comment", [comment] if comment else []),
     )
-    warnings = ("only the first frame of an animation is kept",) if image.is_animated else ()
-    return Decoded((Raster(samples, alpha),), metadata, warnings=warnings)
+    warnings: tuple[str, ...] = ()
+    if animation is None and image.is_animated:
+        warnings = ("only the first frame of an animation is kept",)
+    return Decoded(rasters, metadata, warnings=warnings, animation=animation)

@@ -20,6 +20,7 @@ from colorize_core.media.photo.formats.base import (
     written_metadata,
 )
 from colorize_core.media.photo.formats.jpeg_damage import examine, require_enough_data
+from colorize_core.media.photo.formats.jpeg_trailer import finished, with_trailer
 from colorize_core.media.photo.photo import Photo
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
@@ -41,8 +42,9 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     samples, damage, notes = _samples(data, image.mode)
     icc = image.info.get("icc_profile")
     metadata = replace(jpeg_segments.read_metadata(data), icc=icc, dpi=dpi_of(image))
+    metadata, said = with_trailer(metadata, data)
     raster = Raster(samples, None, icc, orientation_of(metadata.exif))
-    return Decoded((raster,), metadata, lossless=False, damage=damage, notes=notes)
+    return Decoded((raster,), metadata, lossless=False, damage=damage, notes=(*notes, *said))
 
 
 def _samples(data: bytes, mode: str) -> tuple[Samples, tuple[str, ...], tuple[str, ...]]:
@@ -95,4 +97,4 @@ def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, qual
     Image.fromarray(pages[0]).save(
         buffer, "JPEG", quality=quality, subsampling=0, icc_profile=metadata.icc, **density
     )
-    return jpeg_segments.with_metadata(buffer.getvalue(), metadata)
+    return finished(jpeg_segments.with_metadata(buffer.getvalue(), metadata), metadata)

@@ -15,6 +15,7 @@ from colorize_core.media.photo.photo import EXIF_PREFIX, PhotoMetadata
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 JPEG_XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 JPEG_RESOURCES = b"Photoshop 3.0\0"
+MULTI_PICTURE = b"MPF\0"
 _LONGEST_SEGMENT = 65533
 END = b"\xff\xd9"
 SCAN, END_MARKER = 0xDA, 0xD9
@@ -40,7 +41,11 @@ def read_metadata(data: bytes) -> PhotoMetadata:
             packet = packet or body[len(JPEG_XMP) :]
         elif marker == _APP13 and body.startswith(JPEG_RESOURCES):
             resources += body[len(JPEG_RESOURCES) :]
-        elif marker == _COMMENT or (marker == _APP1 and body.startswith(JPEG_XMP_EXTENSION)):
+        elif (
+            (marker == _APP2 and body.startswith(MULTI_PICTURE))
+            or marker == _COMMENT
+            or (marker == _APP1 and body.startswith(JPEG_XMP_EXTENSION))
+        ):
             extra.append(_segment(marker, body))
     return PhotoMetadata(exif=exif, xmp=packet, resources=resources or None, extra=tuple(extra))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 
 import imagecodecs
+from PIL import Image, PngImagePlugin
 
 from colorize_core.errors import UndecodableError
 from colorize_core.media.photo.formats import png_chunks, png_damage
@@ -16,7 +18,8 @@ from colorize_core.media.photo.formats.base import (
     split_alpha,
     written_metadata,
 )
-from colorize_core.media.photo.photo import Photo
+from colorize_core.media.photo.formats.frames import read_frames
+from colorize_core.media.photo.photo import Animation, Photo
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
 
@@ -46,12 +49,19 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     icc = metadata.icc
     if icc is None and b"sRGB" not in hints and b"gAMA" in hints:
         icc = _gamma_profile(hints, samples.ndim == 2)
-    warnings = ("only the first frame of an animation is kept",) if b"acTL" in hints else ()
     density = hints.get(b"pHYs", b"")
     dpi = None
     if len(density) == 9 and density[8] == 1:
         across, down = (int.from_bytes(density[i : i + 4], "big") for i in (0, 4))
         dpi = (across * 0.0254, down * 0.0254) if across and down else None
+    warnings: tuple[str, ...] = ()
+    if b"acTL" in hints:
+        if header.bits <= 8 and not damage:
+            image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+            turn = orientation_of(metadata.exif)
+            rasters, animation = read_frames(image, max_pixels, icc, turn)
+            return Decoded(rasters, replace(metadata, dpi=dpi), animation=animation)
+        warnings = ("only the first frame of an animation is kept",)
     raster = Raster(samples, alpha, icc, orientation_of(metadata.exif))
     return Decoded(
         (raster,),
@@ -69,8 +79,30 @@ def encode(
     quality: int,  # noqa: ARG001 - of lossy formats
 ) -> bytes:
     """See `base.Encoder`."""
-    encoded = bytes(imagecodecs.png_encode(pages[0], _LEVEL))
+    if photo.animation is not None:
+        encoded = _animated(pages, photo.animation)
+    else:
+        encoded = bytes(imagecodecs.png_encode(pages[0], _LEVEL))
     return png_chunks.with_metadata(encoded, written_metadata(photo, note))
+
+
+def _animated(pages: Sequence[Samples], animation: Animation) -> bytes:
+    frames = [Image.fromarray(page) for page in pages]
+    buffer = io.BytesIO()
+    delays = list(animation.delays)
+    frames[0].save(
+        buffer,
+        "PNG",
+        save_all=True,
+        append_images=frames[1:],
+        duration=delays[1:] if animation.starts_later else delays,
+        loop=animation.loops,
+        default_image=animation.starts_later,
+        disposal=0,
+        blend=0,
+        compress_level=_LEVEL,
+    )
+    return buffer.getvalue()
 
 
 def _gamma_profile(chunks: dict[bytes, bytes], gray: bool) -> bytes | None:

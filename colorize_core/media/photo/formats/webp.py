@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image, WebPImagePlugin
@@ -20,6 +21,7 @@ from colorize_core.media.photo.formats.base import (
     split_alpha,
     written_metadata,
 )
+from colorize_core.media.photo.formats.frames import read_frames
 from colorize_core.media.photo.photo import EXIF_PREFIX, Photo, PhotoMetadata
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
@@ -49,6 +51,11 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     if len(data) < promised:
         pixels, percent = _salvaged(data, promised)
         damage = (f"cut short: {percent} % of the picture is missing",)
+    elif header.frames > 1:
+        image = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+        turn = orientation_of(metadata.exif)
+        rasters, animation = read_frames(image, max_pixels, metadata.icc, turn)
+        return Decoded(rasters, metadata, header.lossless, animation=animation)
     else:
         pixels = _pixels(data)
     samples, alpha = split_alpha(pixels)
@@ -95,9 +102,18 @@ def encode(pages: Sequence[Samples], photo: Photo, note: ComputedColorNote, qual
     """See `base.Encoder`. Lossy WebP knows 4:2:0 only."""
     metadata = written_metadata(photo, note)
     buffer = io.BytesIO()
+    more: dict[str, Any] = {}
+    if photo.animation is not None:
+        more = {
+            "save_all": True,
+            "append_images": [Image.fromarray(page) for page in pages[1:]],
+            "duration": list(photo.animation.delays),
+            "loop": photo.animation.loops,
+        }
     Image.fromarray(pages[0]).save(
         buffer,
         "WEBP",
+        **more,
         lossless=photo.lossless,
         quality=75 if photo.lossless else quality,  # of a lossless picture: effort
         exact=True,
