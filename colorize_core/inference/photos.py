@@ -176,7 +176,7 @@ class PhotoLine:
             source=task.item.path,
             status="degraded" if notes else "done",
             output=task.output,
-            reason="; ".join(notes),
+            reason="; ".join([*notes, *opened.photo.notes]),
             remedy=remedy,
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
@@ -211,7 +211,9 @@ def _decoded(
     task: PhotoTask, data: bytes, sha256: str, started: float, config: ColorizeConfig
 ) -> _Opened:
     photo = decode_photo(data, name=task.item.path, max_pixels=config.photo.max_pixels)
-    colored = config.colored != "recolor" and photo_pages.is_colored(photo)
+    # Damage looks like color: half a picture in green is no color photo.
+    may_be_colored = config.colored != "recolor" and not photo.is_damaged
+    colored = may_be_colored and photo_pages.is_colored(photo)
     kept = data if colored else b""
     return _Opened(task, photo, colored, kept, sha256, time.monotonic() - started)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from colorize_core import __version__
 from colorize_core.archive.records.keys import Maker, add_maker, read_makers
@@ -138,26 +138,13 @@ def find_items(
         exclude=out,
         follow_links=follow_links,
         staging=staging,
-        name_photo=_photo_name,
-        is_photo=lambda head: sniff(head) in _ADDED,
+        name_photo=output_path,
+        is_photo=lambda head: sniff(head) is not None,
         outputs_of=outputs_of,
         exclude_globs=exclude,
         include_globs=include,
         fold_case=fold_case,
     )
-
-
-# Of photos whose own suffix says nothing.
-_ADDED: Final = {
-    **{"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "bmp": ".bmp"},
-    **{"gif": ".png", "pnm": ".png"},
-}
-
-
-def _photo_name(path: str, head: Callable[[], bytes]) -> str:
-    if suffix_of(path) in PHOTO_SUFFIXES:
-        return output_path(path)
-    return path + _ADDED[str(sniff(head()))]
 
 
 def colorize_archive(

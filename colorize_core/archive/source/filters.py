@@ -104,7 +104,7 @@ class ScanFilter:
         Args:
             path: of the file, whose folders have been looked at.
             head: gives its first HEAD_BYTES.
-            may_look: into files whose suffix says nothing.
+            may_look: into files; else suffixes are believed.
         """
         if self.leaves_out(path) or not self._is_included(path):
             return None
@@ -112,7 +112,7 @@ class ScanFilter:
         if suffix in self.film_suffixes:
             return ""
         if suffix in self.photo_suffixes:
-            return self._added(path, head)
+            return self._added(path, head if may_look else bytes)
         found = unread_by_suffix(path, suffix)
         if found is None and may_look and says_nothing(suffix):
             data = head()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-HEAD_BYTES: Final = 512
+HEAD_BYTES: Final = 16_384  # as media/picture/sniff.py wants
 
 
 class Unread(NamedTuple):
