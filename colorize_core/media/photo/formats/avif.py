@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings as warnings_module
 
 import imagecodecs
 import numpy as np
@@ -28,7 +29,9 @@ _CODE_POINTS = re.compile(rb"colrnclx([\s\S]{2})([\s\S]{2})")
 
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
-    image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
+    with warnings_module.catch_warnings():  # of damaged EXIF, which is looked at later
+        warnings_module.simplefilter("ignore")
+        image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     check_pixels(*image.size, max_pixels)
     frames = image.n_frames
     exif = image.info.get("exif")

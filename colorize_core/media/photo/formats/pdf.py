@@ -133,8 +133,7 @@ def _decode_picture(picture: pypdfium2.PdfImage, max_pixels: int) -> Decoded:
         # Inks are told apart by the page, not by the picture: those go through PDFium.
         if raster.samples.ndim == 2 or raster.samples.shape[2] == 3:
             return replace(decoded, rasters=(replace(raster, icc=icc or raster.icc),))
-    with closing(picture.get_bitmap()) as bitmap:
-        stored = np.array(bitmap.to_numpy())
+    stored = np.array(picture.get_bitmap().to_numpy())
     if stored.ndim == 3:
         stored = np.ascontiguousarray(
             stored[..., 2::-1] if stored.shape[2] >= 3 else stored[..., 0]
