@@ -15,6 +15,7 @@ from colorize_core.config.settings import Settings, as_tree, changed_tree, key_t
 from colorize_core.config.training import (
     CriticConfig,
     DegradeConfig,
+    EncoderName,
     GeneratorConfig,
     GroupWeight,
     LossConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "ColorizeConfig",
     "CriticConfig",
     "DegradeConfig",
+    "EncoderName",
     "EvaluateConfig",
     "GeneratorConfig",
     "GroupWeight",

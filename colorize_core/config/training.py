@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from colorize_core.config.settings import Settings, about, require
 
+EncoderName = Literal["mobilenet_v2", "efficientnet_lite2"]
+
 
 class GeneratorConfig(Settings, frozen=True):
     """Which generator is built. It travels inside the weights file."""
@@ -19,6 +21,7 @@ class GeneratorConfig(Settings, frozen=True):
     depth: Annotated[int, about("paper: halvings of the side", ge=1, le=5)] = 5
     residual_blocks: Annotated[int, about("paper: residual blocks at the bottom", ge=0)] = 2
     instance_norm: Annotated[bool, about("paper: normalize each picture's channels")] = False
+    encoder: Annotated[EncoderName, about("flagship: the pretrained encoder")] = "mobilenet_v2"
     decoder_channels: Annotated[
         tuple[int, ...],
         about("flagship: widths of the decoder at 1/32, 1/16, 1/8, 1/4 and 1/2 of the side"),
@@ -146,6 +149,9 @@ class LossConfig(Settings, frozen=True):
     consistency: Annotated[
         float, about("distance to the teachers' output for a shifted copy", ge=0)
     ] = 0.0
+    own_teacher: Annotated[
+        bool, about("consistency with the moving average in spite of teacher_weights")
+    ] = False
 
 
 class StageConfig(Settings, frozen=True):
@@ -246,7 +252,9 @@ class TrainConfig(Settings, frozen=True):
     data: TrainDataConfig = TrainDataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     saving: SavingConfig = SavingConfig()
-    encoder_weights: Annotated[str, about("MobileNetV2 to start from; empty: random")] = ""
+    encoder_weights: Annotated[
+        str, about("`generator.encoder` to start from; empty: random")
+    ] = ""
     soften_strides: Annotated[
         tuple[int, ...],
         about(
@@ -255,7 +263,7 @@ class TrainConfig(Settings, frozen=True):
         ),
     ] = ()
     frozen_blocks: Annotated[
-        int, about("first blocks of that encoder kept as they are; 17: all of it", ge=0)
+        int, about("first blocks of that encoder kept as they are; 17 or 21: all of it", ge=0)
     ] = 0
     perceptual_weights: Annotated[
         str, about("VGG19 or MobileNetV2 for the perceptual and style losses")
@@ -265,7 +273,11 @@ class TrainConfig(Settings, frozen=True):
         about("generators whose mean the consistency loss follows; none: the moving average"),
     ] = ()
     init_weights: Annotated[
-        str, about("a .safetensors generator of this configuration to start from")
+        str,
+        about(
+            "a .safetensors generator of this configuration to start from; where only its encoder "
+            "is another, its decoder is transplanted to `encoder_weights`"
+        ),
     ] = ""
     skip_stages: Annotated[int, about("stages that the run behind init_weights has done", ge=0)] = 0
 
@@ -306,8 +318,10 @@ class TrainConfig(Settings, frozen=True):
         )
         require(
             self.optimizer.ema > 0
-            or bool(self.teacher_weights)
-            or all(s.loss.consistency == 0 for s in self.stages),
+            or all(
+                s.loss.consistency == 0 or (self.teacher_weights and not s.loss.own_teacher)
+                for s in self.stages
+            ),
             "optimizer.ema",
             self.optimizer.ema,
             "above 0, or teacher_weights: a stage has a consistency loss",

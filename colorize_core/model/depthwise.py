@@ -15,7 +15,7 @@ _WINDOW = 3  # kernels of this side have a fast weight gradient
 def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int) -> Tensor:
     """Convolve each channel of x [B,C,H,W] with its own kernel, weight [C,1,k,k].
 
-    The padding is (k - 1) // 2 on all sides. oneDNN's own backward pass for kernels of 4x4 and 5x5
+    The padding is (k - 1) // 2 on all sides. oneDNN's own backward pass for kernels of 4x4 and more
     took half of a training step in bf16: here it is put together from 3x3 ones, 5 to 30 times
     faster.
     """
@@ -63,10 +63,14 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    # With a stride, 16 bits are the slow ones.
-    kind = torch.float32 if stride > 1 else x.dtype
+    if stride == 1 and weight.shape[-1] % 2:
+        # The same sums as a forward pass, which is twice as fast.
+        mirrored = weight.flip(2, 3).contiguous()
+        return F.conv2d(gradient, mirrored, None, 1, weight.shape[-1] // 2, groups=len(weight))
+    # With a stride, 16 bits are the slow ones. Of x, only the shape matters here.
+    like = torch.empty_like(x, dtype=torch.float32)
     found, _, _ = torch.ops.aten.convolution_backward(
-        gradient.to(kind), x.to(kind), weight.to(kind), None, [stride] * 2,
+        gradient.float(), like, weight.float(), None, [stride] * 2,
         [(weight.shape[-1] - 1) // 2] * 2, [1, 1], False, [0, 0], len(weight), [True, False, False],
     )  # fmt: skip
     return cast(Tensor, found.to(x.dtype))

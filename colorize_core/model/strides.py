@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_core.errors import ModelError
-from colorize_core.model.encoder import InvertedResidual, MobileNetV2, SameConv
+from colorize_core.model.encoder import Encoder, InvertedResidual, SameConv
 
 _RIDGE = 1e-4  # of each input's own energy: two inputs that say the same must not cancel
 
 
 @torch.no_grad()
-def soften_strides(encoder: MobileNetV2, L: Tensor, which: Collection[int]) -> None:
-    """Average strided kernels over their four places in the 4x4, and make up for it behind them.
+def soften_strides(encoder: Encoder, L: Tensor, which: Collection[int]) -> None:
+    """Average strided kernels over their four places, and make up for it behind them.
 
     A stride that looks at every other pixel gives another answer when the picture moves by one.
     The mean over both places is the cure of Zhang 2019 ("Making convolutional networks
@@ -48,11 +48,11 @@ def soften_strides(encoder: MobileNetV2, L: Tensor, which: Collection[int]) -> N
         ours = block(ours)
 
 
-def check_sharp(encoder: MobileNetV2, which: Collection[int]) -> list[SameConv]:
+def check_sharp(encoder: Encoder, which: Collection[int]) -> list[SameConv]:
     """The strided layers `which` of `soften_strides`.
 
     Raises:
-        ModelError: one of them is no 3x3 kernel in a 4x4 anymore: averaged before, or trained.
+        ModelError: one of them has no empty row and column anymore: averaged before, or trained.
     """
     strided = [m for m in encoder.modules() if isinstance(m, SameConv) and m.stride == (2, 2)]
     found = [strided[i] for i in which]

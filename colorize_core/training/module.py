@@ -18,7 +18,7 @@ from colorize_core.config import StageConfig, TrainConfig
 from colorize_core.errors import ModelError
 from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
-from colorize_core.model.encoder import MobileNetV2, load_imagenet
+from colorize_core.model.encoder import Encoder, build_encoder, load_imagenet
 from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.training.consistency import look_again
 from colorize_core.training.degrade import Dice, Sample, make_sample
@@ -71,9 +71,10 @@ class ColorizeModule(lightning.LightningModule):
         self._perceptual: tuple[PerceptualLoss, ...] = ()
         if any(s.loss.perceptual > 0 or s.loss.style > 0 for s in config.stages):
             self._perceptual = (PerceptualLoss(Path(config.perceptual_weights)),)
-        self._recognizer: tuple[MobileNetV2, ...] = ()
+        self._recognizer: tuple[Encoder, ...] = ()
         if any(s.loss.recognition > 0 for s in config.stages):
-            recognizer = MobileNetV2(in_channels=3).requires_grad_(False).eval()
+            recognizer = build_encoder(config.generator.encoder, in_channels=3)
+            recognizer.requires_grad_(False).eval()
             load_imagenet(recognizer, Path(config.encoder_weights))
             self._recognizer = (recognizer,)
         self._teachers = tuple(load_generator(Path(x)).module for x in config.teacher_weights)
@@ -204,7 +205,8 @@ class ColorizeModule(lightning.LightningModule):
         loss = self._generator_loss(predicted, sample, stage)
         loss = loss + stage.loss.recognition * recognition
         if stage.loss.consistency > 0:
-            teachers = [teacher.to(self.device) for teacher in self._teachers or (self.average,)]
+            given = () if stage.loss.own_teacher else self._teachers
+            teachers = [teacher.to(self.device) for teacher in given or (self.average,)]
             with self._autocast():
                 there = look_again(teachers, sample.L, hints, dice)
             inconsistency = there.distance(predicted, stage.loss.smooth_beta)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from colorize_core.model.depthwise import depthwise
 
-KERNELS = [(3, 1), (5, 1), (4, 2)]  # side, stride
+KERNELS = [(3, 1), (5, 1), (4, 2), (6, 2)]  # side, stride
 
 
 def made(side: int) -> list[torch.Tensor]:

@@ -7,12 +7,21 @@ from msgspec.structs import replace
 
 from colorize_core.config import GeneratorConfig
 from colorize_core.errors import ConfigError, ModelError
-from colorize_core.model.encoder import GROUPS, MobileNetV2, load_imagenet
+from colorize_core.model.encoder import (
+    GROUPS,
+    EfficientNetLite2,
+    MobileNetV2,
+    build_encoder,
+    load_imagenet,
+)
 from colorize_core.model.generator import build_generator, raise_chroma
-from tests.mobilenet_helpers import random_state
+from tests.mobilenet_helpers import LITE2, random_lite2_state, random_state
 
 PAPER = GeneratorConfig(architecture="paper", base_channels=4, max_channels=16, depth=4)
 FLAGSHIP = GeneratorConfig(architecture="flagship")
+WIDE = GeneratorConfig(
+    encoder="efficientnet_lite2", decoder_channels=(64, 48, 32, 24, 16), attention_heads=8
+)
 
 
 def make(config: GeneratorConfig) -> torch.nn.Module:
@@ -30,7 +39,7 @@ def with_trained_hints(config: GeneratorConfig) -> torch.nn.Module:
     return module
 
 
-@pytest.mark.parametrize("config", [PAPER, FLAGSHIP], ids=["paper", "flagship"])
+@pytest.mark.parametrize("config", [PAPER, FLAGSHIP, WIDE], ids=["paper", "flagship", "lite2"])
 @pytest.mark.parametrize("size", [(64, 64), (32, 96)])
 def test_ab_has_the_size_of_L_and_stays_in_range(config, size):
     with torch.no_grad():
@@ -40,7 +49,7 @@ def test_ab_has_the_size_of_L_and_stays_in_range(config, size):
     assert ab.abs().max() <= 1
 
 
-@pytest.mark.parametrize("config", [PAPER, FLAGSHIP], ids=["paper", "flagship"])
+@pytest.mark.parametrize("config", [PAPER, FLAGSHIP, WIDE], ids=["paper", "flagship", "lite2"])
 def test_a_picture_does_not_depend_on_the_others_in_its_batch(config):
     module = with_trained_hints(config)
     pictures = torch.rand(4, 1, 64, 64) * 2 - 1
@@ -49,11 +58,20 @@ def test_a_picture_does_not_depend_on_the_others_in_its_batch(config):
         torch.testing.assert_close(module(pictures)[0], module(others)[0], rtol=0, atol=1e-5)
 
 
-def test_training_and_evaluation_mode_agree():
-    module = with_trained_hints(FLAGSHIP)
+@pytest.mark.parametrize("config", [FLAGSHIP, WIDE], ids=["flagship", "lite2"])
+def test_training_and_evaluation_mode_agree(config):
+    module = with_trained_hints(config)
     L = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(module.eval()(L), module.train()(L))
+
+
+def test_attention_is_the_same_with_and_without_gradients():
+    module = with_trained_hints(FLAGSHIP)
+    L = torch.rand(2, 1, 64, 96)
+    with torch.no_grad():
+        fused = module(L)
+    torch.testing.assert_close(module(L), fused)
 
 
 def test_empty_hints_change_nothing_and_real_ones_reach_near_and_far():
@@ -170,6 +188,67 @@ def test_the_encoder_computes_mobilenet(tmp_path):
             atol=1e-4,
         )
         assert [f.shape[-1] for f in gray_net.pyramid(gray)] == [32, 16, 8, 4, 2]
+
+
+def reference_lite2(state, rgb):
+    """EfficientNet-Lite2 as its authors run it: own input scale, "SAME" padding, batch norm.
+
+    But around the picture is the gray that our scale calls 0, which is .004 of theirs.
+    """
+
+    def conv(x, name, stride=1, groups=1, around=0.0):
+        weight = state[f"{name}.weight"].float()
+        kernel, side = weight.shape[-1], x.shape[-1]
+        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        x = F.pad(x, (total // 2, total - total // 2) * 2, value=around)
+        return F.conv2d(x, weight, None, stride, groups=groups)
+
+    def norm(x, name):
+        parts = (state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, *parts, training=False, eps=1e-3)
+
+    x = (255 * (rgb + 1) / 2 - 127) / 128
+    x = F.relu6(norm(conv(x, "_conv_stem", 2, around=0.5 / 128), "_bn0"))
+    i = 0
+    for _, expansion, channels, repeats, stride in LITE2:
+        for block in range(repeats):
+            y, at, step = x, f"_blocks.{i}.", stride if block == 0 else 1
+            if expansion > 1:
+                y = F.relu6(norm(conv(y, at + "_expand_conv"), at + "_bn0"))
+            y = conv(y, at + "_depthwise_conv", step, groups=y.shape[1])
+            y = norm(conv(F.relu6(norm(y, at + "_bn1")), at + "_project_conv"), at + "_bn2")
+            x = x + y if step == 1 and x.shape[1] == channels else y
+            i += 1
+    return x, F.relu6(norm(conv(x, "_conv_head"), "_bn1")).mean((2, 3))
+
+
+def test_the_encoder_computes_efficientnet_lite2(tmp_path):
+    state = random_lite2_state(torch.Generator().manual_seed(1))
+    torch.save(state, tmp_path / "net.pt")
+    rgb = torch.rand(1, 3, 64, 64) * 2 - 1
+    gray = torch.rand(1, 1, 64, 64) * 2 - 1
+    color_net, gray_net = EfficientNetLite2(in_channels=3), EfficientNetLite2()
+    for net, picture in ((color_net, rgb), (gray_net, gray)):
+        load_imagenet(net, tmp_path / "net.pt")
+        with torch.no_grad():
+            found, described = net.recognize(picture)
+            deepest, features = reference_lite2(state, picture.expand(-1, 3, -1, -1))
+        assert (found[-1] - deepest).norm() < 1e-3 * deepest.norm()
+        assert (described - features).norm() < 1e-3 * features.norm()
+        assert [f.shape[-1] for f in found] == [32, 16, 8, 4, 2]
+        assert tuple(f.shape[1] for f in found) == net.channels
+
+
+def test_generators_of_before_had_mobilenet():
+    assert GeneratorConfig().encoder == "mobilenet_v2"
+    assert isinstance(make(FLAGSHIP).encoder, MobileNetV2)
+    assert isinstance(make(WIDE).encoder, EfficientNetLite2)
+
+
+def test_weights_of_another_encoder_are_refused(tmp_path):
+    torch.save(random_state(torch.Generator().manual_seed(1)), tmp_path / "net.pt")
+    with pytest.raises(ModelError, match="EfficientNetLite2"):
+        load_imagenet(build_encoder("efficientnet_lite2"), tmp_path / "net.pt")
 
 
 def test_foreign_encoder_weights_are_refused(tmp_path):

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_core.errors import ModelError
-from colorize_core.model.encoder import MobileNetV2, load_imagenet
+from colorize_core.model.encoder import EfficientNetLite2, MobileNetV2, load_imagenet
 from colorize_core.model.strides import soften_strides
-from tests.mobilenet_helpers import averaged, random_state
+from tests.mobilenet_helpers import averaged, random_lite2_state, random_state
 
 STRIDED = (
     "stem", "blocks.1.depthwise", "blocks.3.depthwise", "blocks.6.depthwise", "blocks.13.depthwise",
@@ -78,3 +78,15 @@ def test_the_projection_makes_up_for_it(encoder, pictures, which, last):
             for net in (encoder, plain, fitted)
         )
         assert (near - wanted).square().mean() < 0.75 * (far - wanted).square().mean()
+
+
+def test_larger_kernels_are_averaged_too(tmp_path, pictures):
+    torch.save(random_lite2_state(torch.Generator().manual_seed(1)), tmp_path / "net.pt")
+    sharp = EfficientNetLite2()
+    load_imagenet(sharp, tmp_path / "net.pt")
+    soft = copy.deepcopy(sharp)
+    soften_strides(soft, pictures[:16], (2, 3))
+    for name, changes in (("blocks.4.depthwise", True), ("blocks.15.depthwise", False)):
+        before, after = (net.get_submodule(name).weight for net in (sharp, soft))
+        assert before.shape[-1] == 6
+        torch.testing.assert_close(after, averaged(before) if changes else before)

@@ -177,6 +177,29 @@ def test_consistency_draws_the_generator_to_the_mean_of_its_teachers(tmp_path):
     assert distance() < before / 2
 
 
+def test_a_stage_may_follow_its_own_average_in_spite_of_teachers(tmp_path):
+    teacher = make()
+    teacher.generator.head.bias.data.fill_(0.5)
+    weights = tmp_path / "warm.safetensors"
+    save_generator(weights, teacher.generator, SMALL, extra={})
+    said = []
+    for own in (False, True):
+        loss = LossConfig(l1=0.0, consistency=1.0, own_teacher=own)
+        stage = StageConfig(name="p", size=64, batch=2, samples=4, loss=loss)
+        config = TrainConfig(
+            stages=(stage,),
+            generator=SMALL,
+            teacher_weights=(str(weights),),
+            optimizer=OptimizerConfig(ema=0.9),
+        )
+        module = ColorizeModule(config, Schedule(config, 10), torch.ones(BINS, BINS))
+        train(module, 1)
+        said.append(float(module.latest["consistency"]))
+    assert said[0] > 0.2 > said[1]
+    with pytest.raises(ConfigError, match="ema"):
+        TrainConfig(stages=(stage,), generator=SMALL, teacher_weights=(str(weights),))
+
+
 def test_consistency_needs_a_moving_average():
     stage = StageConfig(name="p", size=64, batch=2, samples=20, loss=LossConfig(consistency=1.0))
     TrainConfig(stages=(stage,), optimizer=OptimizerConfig(ema=0.9))
