@@ -55,6 +55,9 @@ class EvaluateConfig(Settings, frozen=True):
     ] = NetworkFile()
     lpips: Annotated[
         NetworkFile,
-        about("torchvision's alexnet-owt-7be5be79.pth or vgg16-397923af.pth: LPIPS"),
+        about(
+            "torchvision's alexnet-owt-7be5be79.pth or vgg16-397923af.pth, or a file that holds the "
+            "heads lin0 to lin4 too: LPIPS"
+        ),
     ] = NetworkFile()
     lpips_net: Annotated[Literal["alex", "vgg"], about("which of the two `lpips` is")] = "alex"

@@ -252,9 +252,7 @@ class TrainConfig(Settings, frozen=True):
     data: TrainDataConfig = TrainDataConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     saving: SavingConfig = SavingConfig()
-    encoder_weights: Annotated[
-        str, about("`generator.encoder` to start from; empty: random")
-    ] = ""
+    encoder_weights: Annotated[str, about("`generator.encoder` to start from; empty: random")] = ""
     soften_strides: Annotated[
         tuple[int, ...],
         about(

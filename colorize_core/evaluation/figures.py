@@ -41,7 +41,7 @@ def figures(evaluation: Evaluation, *, resamples: int, seed: int) -> dict[str, R
         row |= _inception_score(measured, seed)
         table[name] = row
     for row in table.values():
-        for metric in ("ab_js", "squeezenet_frechet"):
+        for metric in ("ab_js", "squeezenet_frechet", "lpips"):
             gray = table[GRAY].get(metric)
             if metric in row and gray is not None and gray.value > 0:
                 row[f"{metric}_to_gray"] = Figure(row[metric].value / gray.value)

@@ -1,4 +1,4 @@
-"""LPIPS: torchmetrics' bundled linear heads on a backbone that the user supplies."""
+"""LPIPS on a backbone that the user supplies, with the file's linear heads or torchmetrics'."""
 
 from __future__ import annotations
 
@@ -55,20 +55,23 @@ class Lpips(nn.Module):
 
     Args:
         net: "alex" (the usual one for reporting) or "vgg".
-        path: torchvision's state dict of that network; classifier layers in it are left out.
+        path: torchvision's state dict of that network; classifier layers in it are left out. The
+            heads may be in it too, as lin0 to lin4 [C]; otherwise they are torchmetrics'.
         device: where it runs; results come back to the CPU.
 
     Raises:
-        ModelError: the file is another network, or torchmetrics does not bring the heads.
+        ModelError: the file is another network, has some heads and not all, or torchmetrics does
+            not bring them.
     """
 
     def __init__(self, net: LpipsNet, path: Path, device: torch.device | str = "cpu") -> None:
         super().__init__()
         self._taps = _TAPS[net]
         self.layers = backbone(net)
+        found = load_tensors(path)
         tensors = {
             name.removeprefix("features."): value
-            for name, value in load_tensors(path).items()
+            for name, value in found.items()
             if name.startswith("features.")
         }
         shapes = {name: tuple(value.shape) for name, value in self.layers.state_dict().items()}
@@ -76,7 +79,9 @@ class Lpips(nn.Module):
         self.layers.load_state_dict(tensors)
         self.to(device).eval()
         self._device = device
-        self._heads = [head.to(device) for head in _heads(net)]
+        own = {name: value for name, value in found.items() if name.startswith("lin")}
+        heads = _own_heads(own, net, path) if own else _heads(net)
+        self._heads = [head.to(device) for head in heads]
 
     @torch.inference_mode()
     def forward(self, output: Tensor, truth: Tensor) -> Tensor:
@@ -90,6 +95,19 @@ class Lpips(nn.Module):
                 difference = (_unit(a) - _unit(b)).square()
                 total = total + (difference * next(heads)).sum(1).mean((1, 2))
         return total.cpu()
+
+
+def _own_heads(tensors: dict[str, Tensor], net: LpipsNet, path: Path) -> list[Tensor]:
+    """Weights [1,C,1,1] of the five heads lin0 to lin4 of the user's file."""
+    widths = [layer.out_channels for layer in backbone(net) if isinstance(layer, nn.Conv2d)]
+    # Each head compares the ReLU behind a convolution.
+    compared = [widths[_convolutions_until(net, tap) - 1] for tap in _TAPS[net]]
+    strictly(tensors, {f"lin{i}": (width,) for i, width in enumerate(compared)}, path)
+    return [tensors[f"lin{i}"].view(1, -1, 1, 1) for i in range(len(compared))]
+
+
+def _convolutions_until(net: LpipsNet, index: int) -> int:
+    return sum(isinstance(layer, nn.Conv2d) for layer in backbone(net)[:index])
 
 
 def _heads(net: LpipsNet) -> list[Tensor]:

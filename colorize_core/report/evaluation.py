@@ -29,6 +29,7 @@ _COLUMNS: Final = (
     ("psnr_pooled", "PSNR pooled", 2),
     ("ssim", "SSIM", 3),
     ("lpips", "LPIPS", 3),
+    ("lpips_to_gray", "LPIPS/gray", 3),
     ("colorfulness", "CF", 2),
     ("colorfulness_to_truth", "CF/truth", 3),
     ("colorfulness_signed", "CF signed", 2),

@@ -206,6 +206,41 @@ def test_lpips_agrees_with_torchmetrics(net, tmp_path, monkeypatch):
     assert Lpips(net, path)(truth, truth).abs().max() == 0
 
 
+def numpy_lpips(state: dict[str, torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> list[float]:
+    """LPIPS (AlexNet, version 0.1) from its paper's formula, with nothing of our network's code."""
+    steps = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))  # layer, stride, padding
+    shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
+    a, b = (((x.movedim(1, -1) * 2 - 1 - shift) / scale).movedim(-1, 1).double() for x in (a, b))
+    total = np.zeros(len(a))
+    for i, (layer, stride, padding) in enumerate(steps):
+        maps = []
+        for x in (a, b):
+            x = F.max_pool2d(x, 3, 2) if i in (1, 2) else x
+            weight, bias = (state[f"features.{layer}.{p}"].double() for p in ("weight", "bias"))
+            maps.append(F.conv2d(x, weight, bias, stride, padding).clamp_min(0))
+        a, b = maps
+        m, n = (x.numpy() / np.sqrt((x.numpy() ** 2).sum(1, keepdims=True) + 1e-8) for x in maps)
+        weighted = np.einsum("bchw,c->bhw", (m - n) ** 2, state[f"lin{i}"].double().numpy())
+        total += weighted.mean((1, 2))
+    return total.tolist()
+
+
+def test_lpips_with_the_heads_of_the_file(tmp_path):
+    torch.manual_seed(0)
+    layers = backbone("alex")
+    state = {f"features.{name}": value for name, value in layers.state_dict().items()}
+    state |= {f"lin{i}": torch.rand(c) for i, c in enumerate((64, 192, 384, 256, 256))}
+    path = tmp_path / "lpips.pt"
+    torch.save(state, path)
+    output, truth = torch.rand(2, 3, 3, 64, 64)
+    found = Lpips("alex", path)(output, truth).tolist()
+    assert found == pytest.approx(numpy_lpips(state, output, truth), rel=1e-4)
+    del state["lin4"]
+    torch.save(state, path)
+    with pytest.raises(ModelError, match="lin4"):
+        Lpips("alex", path)
+
+
 def test_lpips_backbones_have_torchvisions_layers():
     names = {net: list(backbone(net).state_dict()) for net in ("alex", "vgg")}
     assert names["alex"][::2] == [f"{i}.weight" for i in (0, 3, 6, 8, 10)]
