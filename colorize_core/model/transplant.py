@@ -14,6 +14,7 @@ from colorize_core.model.generator import FlagshipUNet
 
 _RIDGE = 3e-2  # of the inputs' mean energy: two that say the same must not cancel
 _BATCH = 32
+_PLACES = 8  # along each side, of a level that is larger
 _LEVELS = ("skip2", "skip4", "skip8", "skip16", "enter")  # what reads each level of the pyramid
 
 
@@ -78,7 +79,11 @@ class _Fit:
         self.squares = torch.zeros(outputs, dtype=torch.float64)
 
     def see(self, inputs: Tensor, outputs: Tensor) -> None:
-        x, y = (t.permute(0, 2, 3, 1).flatten(0, 2).double() for t in (inputs, outputs))
+        step = max(1, inputs.shape[-1] // _PLACES)
+        x, y = (
+            t[..., ::step, ::step].permute(0, 2, 3, 1).flatten(0, 2).double()
+            for t in (inputs, outputs)
+        )
         x = F.pad(x, (0, 1), value=1.0)
         self.gram += x.T @ x
         self.cross += x.T @ y

@@ -20,9 +20,10 @@ from colorize_core.atomic import publish_bytes
 from colorize_core.config import TrainConfig, as_tree, changed_tree
 from colorize_core.errors import ConfigError, UsageError
 from colorize_core.memory import keep_freed_memory
-from colorize_core.model.checkpoint import load_generator
+from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.generator import FlagshipUNet, build_generator
 from colorize_core.model.strides import check_sharp, soften_strides
+from colorize_core.model.transplant import fits_but_for_encoder, transplant
 from colorize_core.training.checkpoint import load_newest
 from colorize_core.training.data import PhotoCache, open_cache
 from colorize_core.training.degrade import whole_sample
@@ -42,6 +43,8 @@ from colorize_core.training.watch import Watch, export_generator
 logger = logging.getLogger(__name__)
 
 _SOFTENED_ON, _SOFTENED_AT = 256, 128  # photos, and their side in pixels
+_TRANSPLANTED_ON = 1024  # photos of that side
+_CHUNK = 64  # photos that become samples at once
 _EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     ".*`IterableDataset` has `__len__` defined.*",
@@ -134,6 +137,7 @@ class _Loaded:
     schedule: Schedule
     decks: list[Deck]
     module: ColorizeModule
+    donor: LoadedGenerator | None  # of the decoder, where `init_weights` has another encoder
 
 
 def _load(spec: RunSpec, *, rank: int, world: int) -> _Loaded:
@@ -144,11 +148,12 @@ def _load(spec: RunSpec, *, rank: int, world: int) -> _Loaded:
     schedule = Schedule(config, cache.count - len(held_out))
     decks = [make_deck(cache, stage, held_out) for stage in config.stages]
     module = ColorizeModule(config, schedule, bin_weights(cache), rank=rank)
+    donor = None
     if config.init_weights:
-        _start_from(module, Path(config.init_weights))
+        donor = _start_from(module, Path(config.init_weights))
     if isinstance(module.generator, FlagshipUNet):
         check_sharp(module.generator.encoder, config.soften_strides)
-    return _Loaded(cache, held_out, schedule, decks, module)
+    return _Loaded(cache, held_out, schedule, decks, module, donor)
 
 
 def fit(spec: RunSpec, host: Host) -> None:
@@ -173,6 +178,8 @@ def fit(spec: RunSpec, host: Host) -> None:
     )  # fmt: skip
     if resume is None and config.soften_strides:
         _soften(run, config)
+    if resume is None and run.donor is not None:
+        _transplant(run, config)
     if host.rank == 0:
         settings = json.dumps(as_tree(config), indent=1)
         publish_bytes(spec.folder / "config.json", settings.encode())
@@ -263,13 +270,33 @@ def _soften(run: _Loaded, config: TrainConfig) -> None:
     logger.info("strides %s of the encoder averaged", list(config.soften_strides))
 
 
-def _start_from(module: ColorizeModule, path: Path) -> None:
+def _transplant(run: _Loaded, config: TrainConfig) -> None:
+    """Before the first step, as `_soften`."""
+    photos = read_photos(run.cache, hold_out(run.cache, _TRANSPLANTED_ON, config.seed))
+    generator = run.module.generator
+    assert run.donor is not None
+    assert isinstance(run.donor.module, FlagshipUNet)
+    assert isinstance(generator, FlagshipUNet)
+    L = torch.cat([whole_sample(p, _SOFTENED_AT).L for p in torch.split(photos, _CHUNK)])
+    explained = transplant(run.donor.module, generator, L)
+    run.module.average.load_state_dict(generator.state_dict())
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in explained.items())
+    logger.info("decoder of %s transplanted; explained: %s", config.init_weights, shares)
+
+
+def _start_from(module: ColorizeModule, path: Path) -> LoadedGenerator | None:
+    """Take over the weights, or return the generator whose decoder is to be transplanted."""
     loaded = load_generator(path)
-    if loaded.config != module.config.generator:
+    wanted = module.config.generator
+    if fits_but_for_encoder(loaded.config, wanted) and module.config.encoder_weights:
+        return loaded
+    if loaded.config != wanted:
         raise ConfigError(
             f"init_weights {path}: another generator than the configuration's",
-            remedy="use the same generator settings",
+            remedy="use the same generator settings; the encoder may be another one with"
+            " encoder_weights",
         )
     state = loaded.module.state_dict()
     module.generator.load_state_dict(state)
     module.average.load_state_dict(state)
+    return None
