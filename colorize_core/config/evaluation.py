@@ -56,7 +56,7 @@ class EvaluateConfig(Settings, frozen=True):
     lpips: Annotated[
         NetworkFile,
         about(
-            "torchvision's alexnet-owt-7be5be79.pth or vgg16-397923af.pth, or a file that holds the "
+            "torchvision's alexnet-owt-7be5be79.pth or vgg16-397923af.pth, or one with the "
             "heads lin0 to lin4 too: LPIPS"
         ),
     ] = NetworkFile()

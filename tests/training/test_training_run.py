@@ -17,12 +17,13 @@ from colorize_core.config import GeneratorConfig, GroupWeight, TrainConfig, load
 from colorize_core.errors import EXIT_DONE, ConfigError, ModelError, UsageError
 from colorize_core.model.checkpoint import load_generator, save_generator
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
+from colorize_core.model.generator import build_generator
 from colorize_core.training.checkpoint import list_states, load_newest, save_state
 from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit, prepare
 from colorize_core.training.watch import alive_share
 from jobs.train import main
 from tests.copying import replace
-from tests.mobilenet_helpers import averaged
+from tests.mobilenet_helpers import averaged, random_lite2_state
 from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
@@ -223,6 +224,28 @@ def test_strides_are_softened_before_the_first_step_and_not_when_resuming(spec, 
     again = replace(config, init_weights=str(softened.exported))
     with pytest.raises(ModelError, match="soften_strides"):
         prepare(replace(spec, config=again), workers=1)
+
+
+def test_a_decoder_moves_to_another_encoder_before_the_first_step(spec, tiny, tmp_path):
+    small = GeneratorConfig(decoder_channels=(32, 24, 16, 16, 8), hint_channels=(8, 8, 8, 8))
+    torch.manual_seed(0)
+    first = tmp_path / "first.safetensors"
+    save_generator(first, build_generator(small), small, extra={})
+    lite2 = tmp_path / "lite2.pt"
+    torch.save(random_lite2_state(torch.Generator().manual_seed(0)), lite2)
+    config = replace(
+        only_first_stage(tiny, samples=4), encoder_weights=str(lite2), init_weights=str(first),
+        generator=replace(small, encoder="efficientnet_lite2"),
+    )  # fmt: skip
+    still = replace(config.stages[0], lr=0.0, encoder_lr=0.0)
+    moved = replace(spec, config=replace(config, stages=(still,)))
+    fit(moved, LocalHost("cpu"))
+    found, start = weights_of(moved.exported), weights_of(first)
+    assert torch.equal(found["head.weight"], start["head.weight"])
+    assert found["enter.weight"].shape[1] == 352
+    without = replace(config, encoder_weights="")
+    with pytest.raises(ConfigError, match="init_weights"):
+        prepare(replace(spec, config=without), workers=1)
 
 
 def test_the_newest_checkpoint_can_be_exported(spec, tiny):
