@@ -107,7 +107,7 @@ def _own_heads(tensors: dict[str, Tensor], net: LpipsNet, path: Path) -> list[Te
 
 
 def _convolutions_until(net: LpipsNet, index: int) -> int:
-    return sum(isinstance(layer, nn.Conv2d) for layer in backbone(net)[:index])
+    return sum(isinstance(layer, nn.Conv2d) for layer in list(backbone(net))[:index])
 
 
 def _heads(net: LpipsNet) -> list[Tensor]:

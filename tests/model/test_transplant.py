@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +9,7 @@ from colorize_core.errors import ModelError
 from colorize_core.model.encoder import load_imagenet
 from colorize_core.model.generator import build_generator
 from colorize_core.model.transplant import fits_but_for_encoder, transplant
+from tests.copying import replace
 from tests.mobilenet_helpers import random_lite2_state, random_state
 
 FIRST = GeneratorConfig(decoder_channels=(32, 24, 16, 16, 8), hint_channels=(8, 8, 8, 8))
