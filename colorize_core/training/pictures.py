@@ -8,18 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from colorize_core.atomic import publish_bytes
 from colorize_core.color.lab import lab_to_rgb
 from colorize_core.errors import UsageError
+from colorize_core.media.photo.codec import decode_photo
+from colorize_core.media.photo.raster import to_uint8
+from colorize_core.media.picture.names import PHOTO_SUFFIXES
+from colorize_core.media.picture.plain import encode_picture
+from colorize_core.media.picture.resize import squeezed
 from colorize_core.model.scale import net_to_ab, net_to_L
-from colorize_core.training.data import PICTURE_SUFFIXES, UInt8Array
+from colorize_core.training.data import UInt8Array
 from colorize_core.training.degrade import whole_sample
 
 _COLUMNS = 5  # triples per row of the page
 _CHUNK = 16
+_MAX_PIXELS = 250_000_000
 
 
 def read_folder(folder: Path, size: int) -> Tensor:
@@ -27,13 +32,15 @@ def read_folder(folder: Path, size: int) -> Tensor:
 
     Raises:
         UsageError: there are none.
+        InputError: one of them cannot be read.
     """
     squares = []
     for path in sorted(folder.iterdir() if folder.is_dir() else []):
-        if path.suffix.lower() in PICTURE_SUFFIXES:
-            with Image.open(path) as image:
-                square = image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
-            squares.append(np.asarray(square))
+        if path.suffix.lower() in PHOTO_SUFFIXES:
+            photo = decode_photo(path.read_bytes(), name=path.name, max_pixels=_MAX_PIXELS)
+            pixels = to_uint8(photo.pages[0].pixels)
+            rgb = np.repeat(pixels[..., None], 3, 2) if pixels.ndim == 2 else pixels
+            squares.append(squeezed(rgb, size, size))
     if not squares:
         raise UsageError(f"{folder}: no validation photos found", remedy="check --val")
     return torch.from_numpy(np.stack(squares))
@@ -64,13 +71,7 @@ def draw_page(truth: Tensor, ab: Tensor, path: Path) -> None:
         np.concatenate(list(triples[i : i + _COLUMNS]), axis=1)
         for i in range(0, len(triples), _COLUMNS)
     ]
-    _publish_png(np.concatenate(rows), path)
-
-
-def _publish_png(pixels: UInt8Array, path: Path) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    publish_bytes(path, buffer.getvalue())
+    publish_bytes(path, encode_picture(".png", np.concatenate(rows)))
 
 
 def draw_curves(log: Path, path: Path) -> None:

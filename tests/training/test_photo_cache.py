@@ -60,7 +60,16 @@ def write_zip(root):
     return root / "all.zip"
 
 
-@pytest.mark.parametrize("write", [write_folder, write_tar, write_zip])
+def write_txz(root):
+    with tarfile.open(root / "all.tar.xz", "w:xz") as archive:
+        for name, content in FILES.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return root / "all.tar.xz"
+
+
+@pytest.mark.parametrize("write", [write_folder, write_tar, write_zip, write_txz])
 def test_gray_and_broken_files_are_dropped_and_counted(write, tmp_path):
     (tmp_path / "in").mkdir()
     source = write(tmp_path / "in")
@@ -68,7 +77,19 @@ def test_gray_and_broken_files_are_dropped_and_counted(write, tmp_path):
     assert cache.dropped == {"gray": 1, "broken": 2, "small": 1}
     assert cache.groups == {32: ("animals",), 64: ("people",)}
     assert cache.arrays[64].shape == (1, 64, 64, 3)
-    expected = Image.open(io.BytesIO(FILES["people/a.png"])).resize((64, 64), Image.BICUBIC)
+    expected = Image.open(io.BytesIO(FILES["people/a.png"])).resize((64, 64), Image.LANCZOS)
+    np.testing.assert_array_equal(cache.arrays[64][0], np.asarray(expected))
+
+
+def test_a_photo_that_lies_on_its_side_is_stood_up(tmp_path):
+    picture = data.astronaut()[:100, :140]
+    exif = Image.Exif()
+    exif[274] = 6  # the camera was turned: the first row is the right side
+    (tmp_path / "in").mkdir()
+    lying = np.ascontiguousarray(np.rot90(picture))
+    Image.fromarray(lying).save(tmp_path / "in" / "a.png", exif=exif)
+    cache = open_cache(tmp_path / "in", tmp_path / "cache", CONFIG)
+    expected = Image.fromarray(picture).resize((64, 64), Image.LANCZOS)
     np.testing.assert_array_equal(cache.arrays[64][0], np.asarray(expected))
 
 
