@@ -85,7 +85,7 @@ def dry_run(
             job.source,
             job.out,
             follow_links=follow_links,
-            staging=Path(scratch) / "staging",
+            staging=RunFolder(Path(scratch)).staging,
             config_for=job.config_for,
             as_film=job.config.video.as_film,
             exclude=job.options.exclude,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import pickle
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from bench.house import largest_segment
 from colorize_core.config import ColorizeConfig
-from colorize_core.media.film.film import DEINTERLACE_REACH, FilmProbe
 from colorize_core.media.film.plan import plan_film
 from colorize_core.media.film.planes import plane
 from colorize_core.media.film.probe import probe_film
@@ -124,46 +122,5 @@ def test_a_window_of_the_probe_decodes_the_same_frames(tmp_path, codec):
             assert np.array_equal(got, wanted)
 
 
-def two_hours() -> FilmProbe:
-    """A made probe of 172,800 frames, with a keyframe every 250."""
-    from colorize_core.media.film.film import ColorTags
-    from colorize_core.media.film.planes import working_format
-
-    frames = 172_800
-    return FilmProbe(
-        container="mov,mp4,m4a,3gp,3g2,mj2",
-        brand="isom",
-        streams=(),
-        video_index=0,
-        codec="h264",
-        pix_fmt="yuv420p",
-        working=working_format("yuv420p"),
-        width=1920,
-        height=1080,
-        sample_aspect=Fraction(1),
-        display_matrix=(1, 0, 0, 0, 1, 0, 0, 0, 1),
-        color=ColorTags(1, 1, 1, 1),
-        hdr=(),
-        field_order=0,
-        time_base=Fraction(1, 90_000),
-        frame_rate=Fraction(24),
-        pts=np.arange(frames, dtype=np.int64) * 3750,
-        last_duration=3750,
-        keyframes=np.arange(0, frames, 250, dtype=np.int64),
-        duration_seconds=7200.0,
-        is_timed=True,
-        is_segmentable=True,
-        reason="",
-        notes=(),
-    )
-
-
 def test_a_segment_of_a_two_hour_film_is_small():
-    probe = two_hours()
-    halo = SETTINGS.temporal.radius + DEINTERLACE_REACH
-    sizes = [
-        len(pickle.dumps(probe.window(max(0, start - halo), min(probe.frames, stop + halo))))
-        for start, stop in plan_segments(probe, SETTINGS.video.segment_frames)
-    ]
-    assert len(sizes) > 500
-    assert max(sizes) < 19_000
+    assert 1_000 < largest_segment() < 20_000
