@@ -51,3 +51,22 @@ def shown(path: Path, stream: str = "v:0") -> list[tuple[Fraction, str]]:
             fields = [field.strip() for field in line.split(",")]
             found.append((int(fields[2]) * base, fields[-1]))
     return found
+
+
+def first_frame(path: Path) -> str:
+    """What FFmpeg says about the first decoded frame: its tags and side data."""
+    show = (
+        "-i",
+        str(path),
+        "-map",
+        "0:v:0",
+        "-vf",
+        "showinfo",
+        "-frames:v",
+        "1",
+        "-f",
+        "null",
+        "-",
+    )
+    done = subprocess.run([_EXE, "-hide_banner", *show], capture_output=True, check=True)
+    return done.stderr.decode()

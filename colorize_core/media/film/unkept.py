@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
-import av.logging
 
 from colorize_core.media.film.boxes import clean_aperture, picture_boxes
+from colorize_core.media.film.ffmpeg_log import listening
 
 _DOLBY_VISION: Final = ("dvcC", "dvvC", "dvwC")
 _MATROSKA_HEADER: Final = 1 << 16
@@ -72,13 +72,8 @@ def chroma_location(frame: Any) -> str:
     source.link_to(printer)
     printer.link_to(sink)
     graph.configure()
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        with av.logging.Capture() as lines:
-            graph.push(frame)
-            graph.pull()
-    finally:
-        av.logging.set_level(level)
-    said = re.search(r"\bcl:(\w+)", "".join(text for _, _, text in lines))
+    with listening() as messages:
+        graph.push(frame)
+        graph.pull()
+    said = re.search(r"\bcl:(\w+)", " ".join(message.text for message in messages))
     return said[1] if said else "unspecified"
