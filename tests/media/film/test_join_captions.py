@@ -23,7 +23,7 @@ def _user_data(number, kinds, pairs):
     return b"GA94\x03" + bytes([0x40 | len(kinds), 0xFF]) + data + b"\xff"
 
 
-def _with_captions(path, codec, kinds=(0,), pairs=_PAIRS):
+def with_captions(path, codec, kinds=(0,), pairs=_PAIRS):
     """Make a film with captions in its pictures: as MPEG-2 user data or as SEI of H.264."""
     plain = path.with_name(f"plain_{path.name}")
     ffmpeg(*PICTURES, "-c:v", codec, "-bf", "2", plain)
@@ -48,34 +48,34 @@ def _with_captions(path, codec, kinds=(0,), pairs=_PAIRS):
             result.mux(new)
 
 
-def _in_pictures(path):
+def in_pictures(path):
     """Captions as FFmpeg reads them out of the pictures."""
     film = str(path).replace("\\", "/").replace(":", "\\:")
     return ffmpeg("-f", "lavfi", "-i", f"movie={film}[out+subcc]", "-map", "0:1", "-f", "srt", "-")
 
 
-def _texts(path, kind="ass"):
+def texts(path, kind="ass"):
     return ffmpeg("-i", path, "-map", "0:s:0", "-f", kind, "-")
 
 
 @pytest.mark.parametrize("source", ["mpeg2video", "libx264"])
 def test_h264_carries_captions_in_its_pictures(tmp_path, source):
     path = tmp_path / "a.ts"
-    _with_captions(path, source)
-    assert "Hello" in _in_pictures(path)
+    with_captions(path, source)
+    assert "Hello" in in_pictures(path)
     output, result = color_film(path, tmp_path / "out", codec="libx264")
     assert (result.lost, result.notes) == ((), ())
-    assert _in_pictures(output) == _in_pictures(path)
+    assert in_pictures(output) == in_pictures(path)
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libsvtav1", "ffv1"])
 def test_captions_become_subtitles_with_their_places(tmp_path, codec):
     path = tmp_path / "a.ts"
-    _with_captions(path, "libx264")
+    with_captions(path, "libx264")
     output, result = color_film(path, tmp_path / "out", codec=codec, container="mkv")
     assert result.lost == ()
     assert "closed captions are in a stream of their own (ass)" in result.notes
-    (line,) = [x for x in _texts(output).splitlines() if x.startswith("Dialogue")]
+    (line,) = [x for x in texts(output).splitlines() if x.startswith("Dialogue")]
     assert line.endswith(r"{\an7}{\pos(38,243)}Hello")
     # Shown from the picture that says so to the one that erases it.
     assert line.split(",")[1:3] == ["0:00:00.76", "0:00:01.40"]
@@ -83,7 +83,7 @@ def test_captions_become_subtitles_with_their_places(tmp_path, codec):
 
 def test_captions_in_quicktime_are_a_track_of_the_same_bytes(tmp_path):
     path = tmp_path / "a.ts"
-    _with_captions(path, "mpeg2video")
+    with_captions(path, "mpeg2video")
     output, result = color_film(path, tmp_path / "out", codec="prores_ks")
     assert result.lost == ()
     assert "eia_608" in described(output)
@@ -94,25 +94,25 @@ def test_captions_in_quicktime_are_a_track_of_the_same_bytes(tmp_path):
 
 def test_captions_in_mp4_are_plain_text(tmp_path):
     path = tmp_path / "a.ts"
-    _with_captions(path, "mpeg2video", kinds=(0, 3))
+    with_captions(path, "mpeg2video", kinds=(0, 3))
     output, result = color_film(path, tmp_path / "out", codec="libx265", container="mp4")
     assert result.lost == (
         "closed captions (CEA-708)",
         "places and colors of closed captions",
     )
-    assert "00:00:00,760 --> 00:00:01,400\nHello\n" in _texts(output, "srt")
+    assert "00:00:00,760 --> 00:00:01,400\nHello\n" in texts(output, "srt")
 
 
 def test_captions_without_a_place_are_listed(tmp_path):
     path = tmp_path / "a.ts"
-    _with_captions(path, "mpeg2video")
+    with_captions(path, "mpeg2video")
     choice = what_container_keeps(probe_film(path), "webm", "libsvtav1")
     assert choice.lost == ("closed captions (line 21)",)
 
 
 def test_padding_is_no_caption(tmp_path):
     path = tmp_path / "a.ts"
-    _with_captions(path, "mpeg2video", pairs={})
+    with_captions(path, "mpeg2video", pairs={})
     _, result = color_film(path, tmp_path / "out", codec="ffv1")
     assert (result.lost, result.notes) == ((), ())
 
@@ -129,7 +129,7 @@ def test_a_track_of_captions(tmp_path, codec, suffix):
         bytes_of = ("-map", "0:s:0", "-c", "copy", "-f", "scc", "-")
         assert ffmpeg("-i", output, *bytes_of) == ffmpeg("-i", path, *bytes_of)
     else:
-        assert r"{\pos(38,243)}Hello" in _texts(output)
+        assert r"{\pos(38,243)}Hello" in texts(output)
 
 
 def _bitmap():
@@ -147,10 +147,9 @@ def _bitmap():
     return head + lines + lines + body
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_bitmap_subtitles_keep_their_bytes(tmp_path, suffix, container):
-    plain, path = tmp_path / "plain.mkv", tmp_path / f"a.{suffix}"
+def with_bitmaps(path):
+    """Make a film with two subtitles of DVDs."""
+    plain = path.with_name(f"plain_{path.stem}.mkv")
     make_film(plain, frames=50)
     with av.open(str(plain)) as source, av.open(str(path), "w") as result:
         video = result.add_stream_from_template(source.streams.video[0])
@@ -166,6 +165,13 @@ def test_bitmap_subtitles_keep_their_bytes(tmp_path, suffix, container):
             packet.pts = packet.dts = start
             packet.duration = 400
             result.mux(packet)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_bitmap_subtitles_keep_their_bytes(tmp_path, suffix, container):
+    path = tmp_path / f"a.{suffix}"
+    with_bitmaps(path)
     output, result = color_film(path, tmp_path / "out", container=container)
     assert (result.lost, result.damage) == ((), ())
     copies = [
