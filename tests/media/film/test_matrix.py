@@ -40,6 +40,14 @@ _SOUND = {
     "wmav2": ("wmv", ()),
 }
 _TEXT = {"subrip": "mkv", "mov_text": "mp4", "ass": "mkv", "webvtt": "mkv"}
+# By which word the report has to list what is lost.
+_LISTED_AS = {
+    "dvd_subtitle": "subtitle stream",
+    "captions": "closed captions",
+    "time code": "time code",
+    "HDR light": "mastering display",
+    "alpha": "transparency",
+}
 _SRT = "1\n00:00:00,200 --> 00:00:00,600\nHello.\n\n2\n00:00:00,700 --> 00:00:01,100\nAgain.\n\n"
 
 
@@ -142,7 +150,8 @@ def _cell(source, folder, name, judge, codec, container):
     result, said = color_film(source, folder, codec=codec, container=container)
     found = judge(source, result, name)
     choice = what_container_keeps(probe_film(source), container, codec)
-    if choice.lost or said.lost:
+    word = _LISTED_AS.get(name, "subtitle stream" if name in _TEXT else "audio stream")
+    if any(word in lost for lost in (*choice.lost, *said.lost)):
         return f"{found}, listed" if found else "listed"
     return found or "MISSING"
 
