@@ -177,11 +177,11 @@ def _lost_shapes(others: list[tuple[int, Fraction]], head: Head) -> list[str]:
 def _without_empty(
     head: Head, packets: PacketScan
 ) -> tuple[tuple[StreamInfo, ...], tuple[str, ...]]:
-    """Mark streams of pictures and sound without a packet; say which."""
+    """Mark streams without a packet; say which."""
     empty = [
         stream
         for stream in head.streams
-        if stream.kind in ("video", "audio")
+        if stream.kind in ("video", "audio", "subtitle")
         and stream.index not in packets.filled
         and not stream.is_attached_picture
     ]

@@ -3,7 +3,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from tests.ffmpeg_helpers import described
+from tests.ffmpeg_helpers import described, ffmpeg, shown
 from tests.film_helpers import make_film, make_frame, packets
 from tests.segment_helpers import color_film
 
@@ -218,3 +218,35 @@ def test_a_time_code_survives(tmp_path, codec, container):
     assert set(said) == {"01:02:03:04"}
     # QuickTime and MP4 keep it in a track of its own.
     assert ("(tmcd / " in described(output)) == (container != "mkv")
+
+
+def test_tracks_of_subtitles_without_a_text_cost_nothing(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        film.add_mux_stream("subrip").time_base = Fraction(1, 1000)
+        for index in range(10):
+            frame = make_frame(index)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            film.mux(video.encode(frame))
+        film.mux(video.encode(None))
+    for container in ("mp4", "mkv"):
+        output, result = color_film(path, tmp_path / container, container=container)
+        assert (result.lost, result.damage) == ((), ())
+        assert "subtitle stream 1 is empty: left out" in result.notes
+        assert len(shown(output)) == 10
+
+
+def test_sound_behind_a_cover(tmp_path):
+    path = tmp_path / "a.mp4"
+    make_film(path, frames=30)
+    _add_second_video(path, cover=True)
+    both, sound = tmp_path / "both.mkv", tmp_path / "sound.mp4"
+    make_film(sound, frames=30, audio=["aac"])
+    maps = ("-map", "0:0", "-map", "0:1", "-map", "1:a")
+    ffmpeg("-i", path, "-i", sound, *maps, "-c", "copy", "-disposition:1", "attached_pic", both)
+    output, result = color_film(both, tmp_path / "out", container="mp4")
+    assert (result.lost, result.damage) == ((), ())
+    assert len(shown(output)) == 30
+    assert len(shown(output, "a:0")) > 50

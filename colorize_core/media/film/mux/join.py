@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -177,7 +176,7 @@ def _mux(
         if patch_aspect:
             color.set_display_rotation(matroska.PLACEHOLDER_ROTATION)
         result.start_encoding()
-        kinds = Counter(stream_kind(stream) for stream in result.streams)
+        kinds = tuple(stream_kind(stream) for stream in result.streams)
         copies = StreamCopier(source, targets, choice.container)
         own = _color_packets(segments, probe, depth, color)
         tally = PacketTally()

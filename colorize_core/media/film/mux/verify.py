@@ -40,11 +40,11 @@ class PacketTally:
 
 @dataclass(frozen=True)
 class Muxed:
-    """What went into the file: the index of the color stream, its packets, kinds of streams."""
+    """What went into the file: the index of the color stream, packets, each stream's kind."""
 
     color_index: int
     tally: PacketTally
-    kinds: Counter[str]
+    kinds: tuple[str, ...]
     damage: tuple[str, ...]
 
 
@@ -75,13 +75,11 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
         VerifyError: a stream or frames are missing, or frames are shown at other times.
     """
     tally = PacketTally()
+    shown: list[int] = []
+    end = 0
     with open_film(result) as container:
-        kinds = Counter(stream_kind(stream) for stream in container.streams)
-        # MP4 shows chapters as a data track of their own.
-        missing = muxed.kinds - kinds
-        color = container.streams[muxed.color_index]
-        shown: list[int] = []
-        end = 0
+        places = _places(muxed, [stream_kind(stream) for stream in container.streams])
+        color = container.streams[places[muxed.color_index]]
         for packet in container.demux():
             if packet.size == 0:
                 continue
@@ -90,17 +88,14 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
                 shown.append(packet.pts)
                 end = max(end, packet.pts + (packet.duration or 0))
         seconds = float(container.duration or 0) / av.time_base
-        types = [stream.type for stream in container.streams]
         time_base = color.time_base
         aspect = color.sample_aspect_ratio or Fraction(1)
-    if missing:
-        raise VerifyError(f"the joined film lacks streams: {dict(missing)}")
-    damage = _left_out(types, muxed, tally)
+    damage = _left_out(places, muxed, tally)
     is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
     if len(shown) != probe.frames:
         raise VerifyError(f"a player shows {len(shown)} of {probe.frames} frames")
     lost = [] if is_near else [f"the pixels' shape {probe.sample_aspect}"]
-    if not _is_shown_alike(result, muxed.color_index, probe.display_matrix):
+    if not _is_shown_alike(result, places[muxed.color_index], probe.display_matrix):
         lost.append("how the picture is turned, mirrored or scaled")
     moved = _compare_times(np.sort(shown), time_base, probe)
     wanted = float((int(probe.pts[-1]) + probe.last_duration) * probe.time_base) + moved / 1000
@@ -111,7 +106,30 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
     return Verified(seconds, moved, tuple(lost), damage)
 
 
-def _left_out(types: list[str], muxed: Muxed, found: PacketTally) -> tuple[str, ...]:
+def _places(muxed: Muxed, found: list[str]) -> dict[int, int]:
+    """Find the streams that went in, by their kind and number, among those that are there.
+
+    MP4 leaves out tracks without a packet, puts covers last and shows chapters as a track of data.
+
+    Raises:
+        VerifyError: pictures or attachments are missing.
+    """
+    places: dict[int, int] = {}
+    for kind in set(muxed.kinds):
+        sent = [index for index, one in enumerate(muxed.kinds) if one == kind]
+        there = [place for place, one in enumerate(found) if one == kind]
+        if len(there) < len(sent):
+            sent = [index for index in sent if muxed.tally.packets[index]]
+        if len(there) >= len(sent):
+            places.update(zip(sent, there, strict=False))
+    if muxed.color_index not in places or found.count("attachment") < muxed.kinds.count(
+        "attachment"
+    ):
+        raise VerifyError("the joined film lacks pictures or attachments")
+    return places
+
+
+def _left_out(places: dict[int, int], muxed: Muxed, found: PacketTally) -> tuple[str, ...]:
     """Count what the muxer refused.
 
     Raises:
@@ -119,14 +137,15 @@ def _left_out(types: list[str], muxed: Muxed, found: PacketTally) -> tuple[str, 
     """
     damage = []
     for index, count in muxed.tally.packets.items():
-        arrived, kind = found.packets[index], types[index]
+        place, kind = places.get(index, -1), muxed.kinds[index]
+        arrived = found.packets[place]
         if index == muxed.color_index and arrived != count:
-            raise VerifyError(f"stream {index}: {arrived} of {count} packets arrived")
+            raise VerifyError(f"{arrived} of {count} pictures are in the joined film")
         # MP4 fills the pauses between subtitles with empty packets.
         if arrived == count or (kind == "subtitle" and arrived > count):
             continue
         # Other containers cut sound into other pieces: its bytes must be the same.
-        if kind == "audio" and found.digest(index) == muxed.tally.digest(index):
+        if kind == "audio" and found.digest(place) == muxed.tally.digest(index):
             continue
         damage.append(f"{kind} stream {index}: {arrived} of {count} packets are in the result")
     return tuple(damage)
