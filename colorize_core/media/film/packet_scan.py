@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +54,7 @@ class PacketScan:
     error: str = ""
     captions: set[str] = field(default_factory=set)
     skipped: list[int] = field(default_factory=list)
-    sound: list[float] = field(default_factory=list)
+    sound: array[float] = field(default_factory=lambda: array("d"))
     earliest: Fraction = Fraction(0)
     filled: set[int] = field(default_factory=set)
     shapes: list[tuple[int, Fraction]] = field(default_factory=list)

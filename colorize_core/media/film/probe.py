@@ -143,7 +143,7 @@ def _why_linear(head: Head, *, has_times: bool) -> str:
 
 def _cut_short(frames: int, packets: PacketScan) -> list[str]:
     if packets.error:
-        return [f"reading stops early: {packets.error}"]
+        return [f"the source is damaged and cannot be read beyond {packets.seconds:.1f} s"]
     if packets.is_cut_short:
         return [f"the source is cut short: {frames} frames of {packets.seconds:.1f} s are there"]
     return []

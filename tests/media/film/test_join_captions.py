@@ -23,8 +23,17 @@ def _user_data(number, kinds, pairs):
     return b"GA94\x03" + bytes([0x40 | len(kinds), 0xFF]) + data + b"\xff"
 
 
+def _dvd_data(number):
+    """One frame of two fields as on DVDs: the first one has the pair."""
+    pair = bytes.fromhex(_PAIRS.get(number, "8080"))
+    return b"CC\x01\xf8\x82\xff" + pair + b"\xfe\x80\x80"
+
+
 def with_captions(path, codec, kinds=(0,), pairs=_PAIRS):
-    """Make a film with captions in its pictures: as MPEG-2 user data or as SEI of H.264."""
+    """Make a film with captions in its pictures: as MPEG-2 user data or as SEI of H.264.
+
+    No kinds stand for the captions of DVDs.
+    """
     plain = path.with_name(f"plain_{path.name}")
     ffmpeg(*PICTURES, "-c:v", codec, "-bf", "2", plain)
     with av.open(str(plain)) as source, av.open(str(path), "w") as result:
@@ -34,7 +43,8 @@ def with_captions(path, codec, kinds=(0,), pairs=_PAIRS):
             if not packet.size:
                 continue
             number = round((packet.pts - video.start_time) * packet.time_base * 25)
-            data, said = bytes(packet), _user_data(number, kinds, pairs)
+            data = bytes(packet)
+            said = _user_data(number, kinds, pairs) if kinds else _dvd_data(number)
             if codec == "mpeg2video":
                 said, slices = b"\0\0\1\xb2" + said, [data.find(b"\0\0\1\1")]
             else:
@@ -79,6 +89,16 @@ def test_captions_become_subtitles_with_their_places(tmp_path, codec):
     assert line.endswith(r"{\an7}{\pos(38,243)}Hello")
     # Shown from the picture that says so to the one that erases it.
     assert line.split(",")[1:3] == ["0:00:00.76", "0:00:01.40"]
+
+
+def test_captions_of_dvds_become_subtitles(tmp_path):
+    path = tmp_path / "a.vob"
+    with_captions(path, "mpeg2video", kinds=())
+    assert "00:00:00,760 --> 00:00:01,400" in in_pictures(path)
+    output, result = color_film(path, tmp_path / "out", codec="ffv1")
+    assert result.lost == ()
+    assert "00:00:00,760 --> 00:00:01,400" in texts(output, "srt")
+    assert "Hello" in texts(output, "srt")
 
 
 def test_captions_in_quicktime_are_a_track_of_the_same_bytes(tmp_path):

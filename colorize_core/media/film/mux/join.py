@@ -17,7 +17,7 @@ from colorize_core.errors import VerifyError
 from colorize_core.media.film.boxes import add_picture_box
 from colorize_core.media.film.container_choice import APERTURE, MUXERS, ContainerChoice
 from colorize_core.media.film.counts import LumaCheck
-from colorize_core.media.film.demux import open_film, short_error
+from colorize_core.media.film.demux import open_film
 from colorize_core.media.film.encoder import frame_number, writing
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.mux import matroska
@@ -113,7 +113,7 @@ def _named(container: str) -> Iterator[None]:
         raise
     except av.FFmpegError as error:
         raise VerifyError(
-            f"{container} refuses the film: {short_error(error)}",
+            f"the joined film cannot be written as {container}",
             remedy="use --container mkv; if it is that already, report it",
         ) from error
 
