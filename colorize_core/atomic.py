@@ -15,16 +15,18 @@ from pathlib import Path
 STATE_FOLDER = ".colorize"
 TEMP_PREFIX = ".colorize-tmp-"
 
+# What shares answer that cannot do it, unlike disks that fail.
 _NO_FOLDER_SYNC = frozenset(
     {
         *(errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY),
         *(errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM),
     }
 )
+_NO_DATE = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
 
 
 @contextmanager
-def publish(path: Path) -> Iterator[Path]:
+def publish(path: Path, *, mtime_ns: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success fsync it and rename it to `path`.
 
     The temporary name keeps the suffix, so encoders that choose a format by suffix work on it. On
@@ -33,6 +35,7 @@ def publish(path: Path) -> Iterator[Path]:
 
     Args:
         path: final path.
+        mtime_ns: the date that the file shall have; None for now.
 
     Yields:
         A path in the same folder that does not exist yet.
@@ -45,6 +48,7 @@ def publish(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
+        set_date(temporary, mtime_ns)
         sync_file(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
@@ -80,9 +84,21 @@ def publish_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def publish_bytes(path: Path, data: bytes) -> None:
-    """Publish `data` as the whole content of `path`."""
-    with publish(path) as temporary:
+def set_date(path: Path, mtime_ns: int | None) -> None:
+    """Give a file a date, in ns since 1970; None leaves it as it is."""
+    if mtime_ns is None:
+        return
+    try:
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+    except OSError as error:
+        # A file of today's date on a share that keeps no other is whole all the same.
+        if error.errno not in _NO_DATE:
+            raise
+
+
+def publish_bytes(path: Path, data: bytes, *, mtime_ns: int | None = None) -> None:
+    """Publish `data` as the whole content of `path`; see `publish`."""
+    with publish(path, mtime_ns=mtime_ns) as temporary:
         temporary.write_bytes(data)
 
 

@@ -20,8 +20,8 @@ from colorize_core.archive.records.work import (
     Join,
     VideoSegment,
 )
-from colorize_core.archive.source.contents import stage_item
-from colorize_core.atomic import file_sha256, folder_sha256, publish, publish_folder
+from colorize_core.archive.source.contents import modified_ns, stage_item
+from colorize_core.atomic import file_sha256, folder_sha256, publish, publish_folder, set_date
 from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
@@ -127,6 +127,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         report = _join(unit, files, target, note, whole)
         if write_thumbnails:
             report = _with_thumbnails(unit, report, out, [c for part in parts for c in part.cuts])
+        set_date(target, modified_ns(unit.item))
     with stage_item(unit.item, target.parent) as source:
         source_sha256 = _sha256(source)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
@@ -302,6 +303,7 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
                 shutil.copyfile(file, copy / file.name)
         else:
             shutil.copyfile(source, copy)
+            set_date(copy, modified_ns(unit.item))
     sha256 = _sha256(target)
     return ItemReport(
         key=unit.key,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from colorize_core.archive.records.details import PhotoDetails
 from colorize_core.archive.records.work import ItemReport, PhotoTask
-from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
+from colorize_core.archive.source.contents import MAX_FILE_BYTES, modified_ns, read_item
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference import photo_pages
@@ -152,7 +152,7 @@ class PhotoLine:
         opened, task = predicted.opened, predicted.opened.task
         pixels = [photo_pages.finish_page(*page, self._config) for page in predicted.pages]
         data = photo_pages.encode(opened.photo, pixels, self._config, self._note)
-        publish_bytes(self._out / task.output, data)
+        publish_bytes(self._out / task.output, data, mtime_ns=modified_ns(task.item))
         first, first_ab = predicted.pages[0]
         details = PhotoDetails(
             width=pixels[0].shape[1],
@@ -191,7 +191,7 @@ class PhotoLine:
         task = opened.task
         leave = self._config.colored == "leave"
         if not leave:
-            publish_bytes(self._out / task.item.path, opened.data)
+            publish_bytes(self._out / task.item.path, opened.data, mtime_ns=modified_ns(task.item))
         return ItemReport(
             key=task.key,
             kind="photo",

@@ -166,7 +166,8 @@ def _tasks(finished: Iterable[Finished], maker: _Maker, totals: Comparisons) -> 
 
 def _is_current(target: Path, output: Path) -> bool:
     try:
-        return target.stat().st_mtime_ns >= output.stat().st_mtime_ns
+        # The output has the date of its source; its inode changed when it was published.
+        return target.stat().st_mtime_ns >= output.stat().st_ctime_ns
     except OSError:
         return False
 

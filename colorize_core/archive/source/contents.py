@@ -16,7 +16,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.source.remote import CHUNK_BYTES
 from colorize_core.archive.source.zip_tar.opened import cached_container, split_location
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE
-from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.atomic import TEMP_PREFIX, set_date
 from colorize_core.errors import (
     ChangedError,
     InputError,
@@ -77,9 +77,26 @@ def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
     copy = staging / f"{TEMP_PREFIX}{uuid.uuid4().hex}{suffix_of(item.path)}"
     try:
         _copy(item, copy, staging)
+        set_date(copy, modified_ns(item))
         yield copy
     finally:
         copy.unlink(missing_ok=True)
+
+
+def modified_ns(item: SourceItem) -> int | None:
+    """When the item was changed last, in ns since 1970; None where nobody says.
+
+    Raises:
+        InputError, OSError: its archive cannot be read now.
+    """
+    kind, _, value = item.stamp.partition(":")
+    if kind == "mtime_ns":
+        return int(value)
+    member = split_location(item.location)
+    if member is None:
+        return None
+    with _access(item):
+        return cached_container(member[0]).modified_ns(member[1])
 
 
 def _check_local(item: SourceItem) -> None:

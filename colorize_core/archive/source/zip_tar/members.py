@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from tarfile import (  # type: ignore[attr-defined]
     InvalidHeaderError,
     ReadError,
@@ -78,6 +79,9 @@ class Container(Protocol):
     def find(self, name: str) -> Member:
         """Look up a member as it is now; MissingError."""
 
+    def modified_ns(self, name: str) -> int | None:
+        """Its date in ns since 1970, if it has one."""
+
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield a member's content in pieces of at most CHUNK_BYTES; UndecodableError."""
 
@@ -119,6 +123,14 @@ class ZipContainer:
         except KeyError as error:
             raise MissingError(f"{name}: no longer in the zip") from error
         return Member(name, info.file_size, f"crc:{info.CRC:08x}")
+
+    def modified_ns(self, name: str) -> int | None:
+        """See Container. A zip gives the local time, of an unknown place."""
+        try:
+            moment = datetime(*self._zip.getinfo(name).date_time)
+            return round(moment.timestamp()) * 10**9
+        except (KeyError, ValueError, OverflowError, OSError):
+            return None
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """See Container."""
@@ -212,6 +224,10 @@ class TarContainer:
         if name not in self._index:
             raise MissingError(f"{name}: no longer in the tar")
         return self._index[name][1]
+
+    def modified_ns(self, name: str) -> int | None:
+        """See Container."""
+        return int(self.find(name).stamp.removeprefix("mtime_ns:"))
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """See Container."""
