@@ -149,8 +149,7 @@ def run(args: argparse.Namespace) -> int:
         include=tuple(args.include),
         max_units=args.units,
     )
-    overrides_path = args.overrides or _overrides_beside(source)
-    rules = load_overrides(overrides_path) if overrides_path else Overrides()
+    rules = _rules(args.overrides, source, config)
     job = Job(
         source,
         out,
@@ -159,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
         options,
         sha256_of(weights),
         read_redo_list(args.redo_list) if args.redo_list else frozenset(),
+        rules,
     )
     if args.dry_run:
         from colorize_core.pipeline.estimate import dry_run
@@ -233,6 +233,17 @@ def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
     for option in ("exclude", "include"):
         command += [part for glob in getattr(args, option) for part in (f"--{option}", glob)]
     return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
+
+
+def _rules(named: Path | None, source: str, config: ColorizeConfig) -> Overrides:
+    if named is not None:
+        return load_overrides(named)
+    found = _overrides_beside(source)
+    if found is None:
+        return Overrides()
+    rules = load_overrides(found, limits=config)
+    say(f"using {found}, which lies in SRC: {rules.words() or 'no rules'}")
+    return rules
 
 
 def _overrides_beside(source: str) -> Path | None:

@@ -10,7 +10,7 @@ from colorize_core.config.colorizing import (
     VideoSettings,
 )
 from colorize_core.config.evaluation import EvaluateConfig, NetworkFile
-from colorize_core.config.loading import from_tree, load_config, read_yaml
+from colorize_core.config.loading import from_tree, load_config
 from colorize_core.config.settings import Settings, as_tree, changed_tree, key_tree
 from colorize_core.config.training import (
     CriticConfig,
@@ -25,6 +25,7 @@ from colorize_core.config.training import (
     TrainConfig,
     TrainDataConfig,
 )
+from colorize_core.config.yaml_file import read_yaml
 
 __all__ = [
     "ColorizeConfig",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from colorize_core.config.settings import Settings, bare_type, fields, refusal
+from colorize_core.config.yaml_file import read_yaml
 from colorize_core.errors import ConfigError
 
 T = TypeVar("T", bound=Settings)
@@ -29,34 +30,6 @@ def load_config(cls: type[T], path: Path | None = None, overrides: Sequence[str]
     for override in overrides:
         _apply_override(tree, override)
     return from_tree(cls, tree, where=str(path) if path else "--set")
-
-
-def read_yaml(path: Path, *, remedy: str = "") -> Any:
-    """Plain values of a YAML file; an empty mapping where it is empty.
-
-    Raises:
-        ConfigError: it cannot be read, is not YAML, or names a key twice, of which YAML would keep
-            the last without a word.
-    """
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}", remedy=remedy) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    return {} if tree is None else tree
-
-
-class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} is there twice", key.start_mark
-                )
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
-        return super().construct_mapping(node, deep)
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.comparisons import comparison_path, is_current
 from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item, stage_item
@@ -158,18 +158,10 @@ def _tasks(finished: Iterable[Finished], maker: _Maker, totals: Comparisons) -> 
         if report.status not in ("done", "degraded") or report.output is None:
             continue
         target = maker.target(report)
-        if _is_current(target, maker.out / report.output):
+        if is_current(target, maker.out / report.output):
             totals.current += 1
         else:
             yield task
-
-
-def _is_current(target: Path, output: Path) -> bool:
-    try:
-        # The output has the date of its source; its inode changed when it was published.
-        return target.stat().st_mtime_ns >= output.stat().st_ctime_ns
-    except OSError:
-        return False
 
 
 def _is_full(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.work import ImageShard, ItemReport, PhotoTask, UnitReport
+from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
@@ -105,7 +106,7 @@ class Planner:
         chosen: list[SourceItem] = []
         left_over = 0
         for item in self._items:
-            if item.path not in self._redo and not self._has_work(item):
+            if comparable(item.path) not in self._redo and not self._has_work(item):
                 continue
             if limit is None or len(chosen) < limit:
                 chosen.append(item)

@@ -15,11 +15,11 @@ from colorize_core import __version__
 from colorize_core.archive.records.keys import Maker, add_maker, read_makers
 from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.overrides import Overrides, fits_nothing, fitting_nothing
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.summary import Judge, write_summary
 from colorize_core.archive.records.work import ItemId, ItemReport, UnitReport
 from colorize_core.archive.source.filters import suffix_of
-from colorize_core.archive.source.globs import nearest
 from colorize_core.archive.source.image_sequences import scan_frame_folders
 from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import Unread, by_suffix
@@ -58,7 +58,8 @@ class Job:
         config_for: settings of one item by its path (overrides applied).
         options: where and how fast.
         weights_sha256: of the generator file.
-        redo: paths of items to do again although they are finished.
+        redo: paths of items to do again although they are finished; see `comparable`.
+        rules: what `config_for` applies, to name rules that fit nothing.
     """
 
     source: str
@@ -68,6 +69,7 @@ class Job:
     options: RunOptions
     weights_sha256: str
     redo: frozenset[str] = frozenset()
+    rules: Overrides = field(default_factory=Overrides)
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def colorize_archive(
             exclude=job.options.exclude,
             include=job.options.include,
         )
-        for line in _said_of(found):
+        for line in _fitting_nothing(job, found):
             say(line)
         if job.options.compare:
             require_place(found.items)
@@ -333,11 +335,15 @@ def _outdated(count: int, options: RunOptions) -> str:
     return f"{what} and are made anew; --keep-finished keeps them"
 
 
-def _said_of(found: Scan) -> Iterator[str]:
+def _fitting_nothing(job: Job, found: Scan) -> Iterator[str]:
+    globs = [rule.glob for rule in job.rules.rules]
+    if not (globs or job.redo or found.unused):
+        return
     paths = [item.path for item in found.items]
-    for glob in found.unused:
-        near = nearest(glob.text, paths)
-        yield f"{glob.text!r} fits nothing in SRC" + (f"; nearest: {near}" if near else "")
+    # What failed in the scan is listed on the page, too.
+    paths += [path for path, _ in found.problems]
+    yield from fitting_nothing(globs, job.redo, paths)
+    yield from (fits_nothing(glob.text, paths) for glob in found.unused)
 
 
 def _exit_code(ending: Ending, totals: Mapping[str, int]) -> int:

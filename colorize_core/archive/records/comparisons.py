@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from posixpath import splitext
 
 from colorize_core.archive.records.run_folder import COMPARE_FOLDER
@@ -21,3 +22,12 @@ def comparison_path(output: str, kind: Kind) -> str:
     if kind == "photo":
         return f"{COMPARE_FOLDER}/{output}{'' if suffix in _JPEG else '.jpg'}"
     return f"{COMPARE_FOLDER}/{output}{'' if suffix in _H264 else '.mkv'}"
+
+
+def is_current(comparison: Path, output: Path) -> bool:
+    """Whether a comparison is there, and was made after its output was published."""
+    try:
+        # The output has the date of its source; its inode changed when it was published.
+        return comparison.stat().st_mtime_ns >= output.stat().st_ctime_ns
+    except OSError:
+        return False

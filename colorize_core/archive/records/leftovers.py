@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.comparisons import comparison_path, is_current
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.archive.records.work import Status
@@ -107,7 +107,7 @@ def _comparisons(out: Path, manifest: Manifest) -> Iterator[Leftover]:
             continue
         if output is None or not (out / output).exists():
             yield Leftover(path, "comparison of a result that is gone", path.lstat().st_size)
-        elif path.stat().st_mtime_ns < (out / output).stat().st_mtime_ns:
+        elif not is_current(path, out / output):
             yield Leftover(path, "comparison of an older result", path.lstat().st_size)
 
 

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from colorize_core.archive.source.globs import Glob, comparable, nearest
 from colorize_core.config import ColorizeConfig, as_tree, from_tree, read_yaml
 from colorize_core.errors import ConfigError, UsageError
 
 # One model serves a whole run, and how photos are packed changes no picture.
 REFUSED: Final = ("model", "photo.shard_photos", "render.batch_size")
+# They guard the machine against the source.
+_LIMITS: Final = (("photo", "max_pixels"), ("video", "max_pixels"), ("video", "max_frames"))
+_LINES: Final = 5  # of rules, in words
 
 
 @dataclass(frozen=True)
 class Rule:
     """Items that fit the glob get these settings, as a nested mapping."""
 
-    glob: str
-    pattern: re.Pattern[str]
+    glob: Glob
     settings: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        changes = (
+            f"{group}.{name}={value}" if isinstance(inner, Mapping) else f"{group}={inner}"
+            for group, inner in self.settings.items()
+            for name, value in (inner.items() if isinstance(inner, Mapping) else [("", "")])
+        )
+        return f"{self.glob.text!r}: {', '.join(changes)}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Overrides:
         Raises:
             ConfigError: the values of several rules do not fit together.
         """
-        found = [rule.settings for rule in self.rules if rule.pattern.fullmatch(path)]
+        found = [rule.settings for rule in self.rules if rule.glob.fits(path)]
         if not found:
             return base
         tree = as_tree(base)
@@ -50,8 +61,13 @@ class Overrides:
             _merge(tree, settings)
         return from_tree(ColorizeConfig, tree, where=f"{self.where} ({path})")
 
+    def words(self) -> str:
+        """What the rules change, in one line."""
+        more = f"; and {len(self.rules) - _LINES} more" if len(self.rules) > _LINES else ""
+        return "; ".join(map(str, self.rules[:_LINES])) + more
 
-def load_overrides(path: Path) -> Overrides:
+
+def load_overrides(path: Path, *, limits: ColorizeConfig | None = None) -> Overrides:
     """Read a YAML mapping of glob to settings.
 
     Settings are written as in a run's configuration, nested or with dots::
@@ -60,8 +76,12 @@ def load_overrides(path: Path) -> Overrides:
         "*.mp4":
           temporal: {radius: 15}
 
-    A glob without "/" fits the file name in any folder; "*" and "?" stay within a folder, "**"
-    crosses folders; "[...]" is a set of characters.
+    The globs are those of `Glob`.
+
+    Args:
+        path: the file.
+        limits: settings of the run; a file that nobody asked for may not go above their limits.
+            None for a file that the command line names.
 
     Raises:
         ConfigError: not readable, not of this form, an unknown key, or a value out of range; the
@@ -70,7 +90,21 @@ def load_overrides(path: Path) -> Overrides:
     tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of glob to settings")
-    return Overrides(str(path), tuple(_rule(path, glob, body) for glob, body in tree.items()))
+    rules = tuple(_rule(path, glob, body) for glob, body in tree.items())
+    if limits is not None:
+        for rule in rules:
+            _check_limits(f"{path}: {rule.glob.text!r}", rule.settings, as_tree(limits))
+    return Overrides(str(path), rules)
+
+
+def _check_limits(where: str, settings: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    for group, name in _LIMITS:
+        value = settings.get(group, {}).get(name)
+        if value is not None and value > base[group][name]:
+            raise ConfigError(
+                f"{where}: {group}.{name} is above the run's {base[group][name]}",
+                remedy="a file found in SRC lifts no limits: use --set, or name it by --overrides",
+            )
 
 
 def _rule(path: Path, glob: object, body: object) -> Rule:
@@ -78,7 +112,7 @@ def _rule(path: Path, glob: object, body: object) -> Rule:
     if not isinstance(glob, str) or not glob:
         raise ConfigError(f"{where}: a glob must be text", remedy='put it in quotes: "*.tif"')
     if not isinstance(body, dict) or not body:
-        raise ConfigError(f"{where}: expected settings, found {body!r}")
+        raise ConfigError(f"{where}: expected settings, found {str(body)[:200]!r}")
     settings: dict[str, Any] = {}
     for key, value in body.items():
         _merge(settings, _nested(str(key).split("."), value), where=where)
@@ -88,7 +122,7 @@ def _rule(path: Path, glob: object, body: object) -> Rule:
                 f"{where}: {refused} is one for the whole run", remedy="set it with --set"
             )
     from_tree(ColorizeConfig, settings, where=where)
-    return Rule(glob, _translate(glob), settings)
+    return Rule(Glob(glob), settings)
 
 
 def _nested(keys: list[str], value: Any) -> dict[str, Any]:
@@ -115,35 +149,24 @@ def _merge(tree: dict[str, Any], change: Mapping[str, Any], *, where: str = "") 
             tree[key] = value
 
 
-def _translate(glob: str) -> re.Pattern[str]:
-    if "/" not in glob:
-        glob = "**/" + glob
-    text, at = "", 0
-    while at < len(glob):
-        if glob.startswith("**/", at):
-            text, at = text + r"(?:[^/]+/)*", at + 3
-        elif glob.startswith("**", at):
-            text, at = text + r".*", at + 2
-        elif glob[at] == "*":
-            text, at = text + r"[^/]*", at + 1
-        elif glob[at] == "?":
-            text, at = text + r"[^/]", at + 1
-        elif glob[at] == "[" and (end := glob.find("]", at + 2)) > 0:
-            text, at = text + _characters(glob[at + 1 : end]), end + 1
-        else:
-            text, at = text + re.escape(glob[at]), at + 1
-    return re.compile(text, re.DOTALL)
+def fitting_nothing(
+    globs: Iterable[Glob], redo: Iterable[str], paths: Sequence[str]
+) -> Iterator[str]:
+    """A line for each glob and each name to do again that no path of the source fits."""
+    known = set(map(comparable, paths))
+    unused = [glob.text for glob in globs if not any(map(glob.fits, paths))]
+    for text in (*unused, *sorted(name for name in redo if name not in known)):
+        yield fits_nothing(text, paths)
 
 
-def _characters(body: str) -> str:
-    negated = body[0] in "!^"
-    body = body[1:] if negated else body
-    escaped = re.sub(r"([\\\[\]&~|^])", r"\\\1", body)
-    return f"(?!/)[{'^' if negated else ''}{escaped}]"
+def fits_nothing(text: str, paths: Iterable[str]) -> str:
+    """Say that a glob or a name fits nothing, and what it may have meant."""
+    near = nearest(text, paths)
+    return f"{text!r} fits nothing in SRC" + (f"; nearest: {near}" if near else "")
 
 
 def read_redo_list(path: Path) -> frozenset[str]:
-    """Read paths of items to do again, as the report page exports them.
+    """Read paths of items to do again, as the report page exports them; made `comparable`.
 
     One path in the source per line. A line that starts with a double quote is a JSON string, for
     names with line breaks or that are not Unicode; empty lines and lines that start with "#" are
@@ -160,7 +183,8 @@ def read_redo_list(path: Path) -> frozenset[str]:
     for number, line in enumerate(re.split(r"\r?\n", text), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        found.add(_quoted(path, number, line) if line.startswith('"') else line)
+        name = _quoted(path, number, line) if line.startswith('"') else line
+        found.add(comparable(name))
     return frozenset(found)
 
 

@@ -1,9 +1,15 @@
 import json
+import unicodedata
 
 import pytest
 
-from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
-from colorize_core.config import ColorizeConfig, RenderSettings
+from colorize_core.archive.records.overrides import (
+    Overrides,
+    fitting_nothing,
+    load_overrides,
+    read_redo_list,
+)
+from colorize_core.config import ColorizeConfig, RenderSettings, load_config
 from colorize_core.errors import ConfigError, UsageError
 
 BASE = ColorizeConfig(render=RenderSettings(size=384))
@@ -111,3 +117,90 @@ def test_redo_list_mistakes(tmp_path):
         read_redo_list(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_redo_list(tmp_path / "none")
+
+
+def test_a_file_that_nobody_named_lifts_no_limits(tmp_path):
+    for key, value in (("photo", "max_pixels"), ("video", "max_pixels"), ("video", "max_frames")):
+        limit = getattr(getattr(BASE, key), value)
+        path = tmp_path / "overrides.yaml"
+        path.write_text(f'"*": {{{key}.{value}: {limit + 1}}}')
+        assert getattr(getattr(load_overrides(path).config_for("a", BASE), key), value) > limit
+        with pytest.raises(ConfigError, match=f"{key}.{value} is above the run's {limit}"):
+            load_overrides(path, limits=BASE)
+        path.write_text(f'"*": {{{key}.{value}: {limit - 1}}}')
+        changed = load_overrides(path, limits=BASE).config_for("a", BASE)
+        assert getattr(getattr(changed, key), value) < limit
+
+
+def test_rules_in_words(tmp_path):
+    found = rules(
+        tmp_path,
+        "\n".join(f'"{n}/**": {{render.strength: 0.{n}, colored: leave}}' for n in range(1, 8)),
+    )
+    words = found.words()
+    assert words.startswith("'1/**': render.strength=0.1, colored=leave; '2/**': ")
+    assert words.endswith("; and 2 more")
+
+
+DEEP = "{a: " * 5000 + "1" + "}" * 5000
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DEEP,
+        "[" * 30_000,
+        LAUGHS,
+        "&a [*a]",
+        '"*.tif": &x {render.size: *x}',
+        "a: 2001-99-99",
+        "a: " + "9" * 5000,
+        "? [a]\n: 1",
+        "#" * 300_000,
+        '"*.tif": !!python/object/apply:os.system [id]',
+        '"*.tif": [' + "x, " * 25_000 + "]",
+    ],
+    ids=[
+        "deep",
+        "brackets",
+        "laughs",
+        "itself",
+        "inside",
+        "date",
+        "digits",
+        "key",
+        "long",
+        "code",
+        "wide",
+    ],
+)
+def test_hostile_yaml_is_one_line(tmp_path, text):
+    path = tmp_path / "overrides.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_overrides(path)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    with pytest.raises(ConfigError):
+        load_config(ColorizeConfig, path)
+
+
+def test_names_and_globs_that_fit_nothing_are_said_with_the_nearest(tmp_path):
+    composed, decomposed = (
+        unicodedata.normalize(form, "München/Brücke.jpg") for form in ("NFC", "NFD")
+    )
+    paths = [decomposed, "1931/erna.jpg", "back\\slash.jpg"]
+    found = rules(
+        tmp_path, f'"{composed}": {{render.size: 256}}\n"1913/**": {{render.size: 256}}\n'
+    )
+    redo = tmp_path / "redo.txt"
+    redo.write_text(f"{composed}\n1931\\erna.jpg\nback\\slash.jpg\n1931/irna.jpg\n")
+    lines = list(fitting_nothing([r.glob for r in found.rules], read_redo_list(redo), paths))
+    assert lines == [
+        "'1913/**' fits nothing in SRC; nearest: 1931",
+        "'1931/irna.jpg' fits nothing in SRC; nearest: 1931/erna.jpg",
+    ]
+    assert found.config_for(decomposed, BASE) is not BASE
