@@ -23,7 +23,8 @@ from colorize_core.archive.source.filters import suffix_of
 from colorize_core.archive.source.image_sequences import scan_frame_folders
 from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import Unread, by_suffix
-from colorize_core.archive.source.scan import folds_case, local_path, scan
+from colorize_core.archive.source.out_names import OutNames
+from colorize_core.archive.source.scan import local_path, scan
 from colorize_core.atomic import remove_stale_temporaries
 from colorize_core.config import ColorizeConfig, RunOptions, as_tree
 from colorize_core.errors import (
@@ -118,35 +119,35 @@ def find_items(
         video = config_for(path).video
         return film_outputs(path, container=video.container, frames=video.frames, is_folder=as_film)
 
-    fold_case = out.exists() and folds_case(out)
-    if as_film:
-        if local is None or not local.is_dir():
-            raise UsageError(
-                f"{source}: frames are taken from a local folder only",
-                remedy="leave video.as_film out, or unpack it first",
-            )
-        return scan_frame_folders(
-            source,
-            local,
-            suffixes=FRAME_SUFFIXES,
-            out=out,
-            outputs_of=outputs_of,
-            fold_case=fold_case,
+    if as_film and (local is None or not local.is_dir()):
+        raise UsageError(
+            f"{source}: frames are taken from a local folder only",
+            remedy="leave video.as_film out, or unpack it first",
         )
-    return scan(
-        source,
-        photo_suffixes=PHOTO_SUFFIXES,
-        film_suffixes=FILM_SUFFIXES,
-        exclude=out,
-        follow_links=follow_links,
-        staging=staging,
-        name_photo=output_path,
-        is_photo=lambda head: sniff(head) is not None,
-        outputs_of=outputs_of,
-        exclude_globs=exclude,
-        include_globs=include,
-        fold_case=fold_case,
-    )
+    with OutNames(out) as names:
+        if as_film and local is not None:
+            return scan_frame_folders(
+                source,
+                local,
+                suffixes=FRAME_SUFFIXES,
+                out=out,
+                outputs_of=outputs_of,
+                names=names,
+            )
+        return scan(
+            source,
+            photo_suffixes=PHOTO_SUFFIXES,
+            film_suffixes=FILM_SUFFIXES,
+            exclude=out,
+            follow_links=follow_links,
+            staging=staging,
+            name_photo=output_path,
+            is_photo=lambda head: sniff(head) is not None,
+            outputs_of=outputs_of,
+            exclude_globs=exclude,
+            include_globs=include,
+            names=names,
+        )
 
 
 def colorize_archive(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from colorize_core.archive.source.filters import TWICE, Row, ScanFilter, check_length, is_own
 from colorize_core.archive.source.local import is_inside
+from colorize_core.archive.source.out_names import OutNames
 from colorize_core.errors import UnsafePathError
 
 
@@ -40,7 +40,7 @@ def without_collisions(
     rows: Iterable[Row],
     notes: ScanFilter,
     outputs_of: Callable[[str], Sequence[str]],
-    fold_case: bool,
+    names: OutNames,
     place: Place | None = None,
 ) -> list[Row]:
     """Rows by path, each once, with outputs in `place`; of two with one output, the first stays.
@@ -59,14 +59,11 @@ def without_collisions(
             else:
                 notes.problem(row.path, _of_one_path(kept[-1], row))
             continue
-        keys = {
-            # Such file systems also take composed and decomposed accents for the same.
-            unicodedata.normalize("NFC", output).casefold() if fold_case else output: output
-            for output in _outputs(row, outputs_of)
-        }
+        keys = {names.key(output): output for output in _outputs(row, outputs_of)}
         problem = (
             next(filter(None, (_misplaced(o, place, real) for o in keys.values())), None)
             or _overlong(row, list(keys.values()))
+            or _refused(row.path, keys.values(), names)
             or _clash(row.path, keys, files, folders)
         )
         if problem:
@@ -91,6 +88,16 @@ def _overlong(row: Row, outputs: Sequence[str]) -> UnsafePathError | None:
         check_length(row.path, outputs[0])
     except UnsafePathError as error:
         return error
+    return None
+
+
+def _refused(path: str, outputs: Iterable[str], names: OutNames) -> UnsafePathError | None:
+    for output in outputs:
+        if reason := names.refusal(output):
+            return UnsafePathError(
+                f"{path}: the file system of OUT does not take {reason}",
+                remedy="rename it in the source, or choose an OUT on another disk",
+            )
     return None
 
 

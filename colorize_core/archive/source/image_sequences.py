@@ -11,6 +11,7 @@ from colorize_core.archive.source.collisions import Place, without_collisions
 from colorize_core.archive.source.filters import Row, ScanFilter
 from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.local import unreadable
+from colorize_core.archive.source.out_names import OutNames
 from colorize_core.errors import UsageError
 
 
@@ -21,7 +22,7 @@ def scan_frame_folders(
     suffixes: frozenset[str],
     out: Path,
     outputs_of: Callable[[str], Sequence[str]],
-    fold_case: bool,
+    names: OutNames,
 ) -> Scan:
     """Take every folder of pictures at or below `root` as one film.
 
@@ -31,14 +32,14 @@ def scan_frame_folders(
         suffixes: of frames, lower case, with the dot.
         out: left out where it lies inside.
         outputs_of: as for `scan`.
-        fold_case: likewise.
+        names: likewise.
 
     Raises:
         UsageError: no folder holds pictures, or `root` cannot be read.
     """
     notes = ScanFilter(frozenset(), frozenset())
     rows = _rows(root, suffixes, out.resolve(), notes)
-    kept = without_collisions(rows, notes, outputs_of, fold_case, Place.of(out, str(root)))
+    kept = without_collisions(rows, notes, outputs_of, names, Place.of(out, str(root)))
     if not kept and not notes.problems:
         raise UsageError(
             f"{source}: no folder of pictures in it",

@@ -6,7 +6,6 @@ import glob
 import os
 import re
 import stat
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -23,9 +22,9 @@ from colorize_core.archive.source.filters import (
 from colorize_core.archive.source.globs import Glob
 from colorize_core.archive.source.item import Items, Scan
 from colorize_core.archive.source.kinds import by_suffix
+from colorize_core.archive.source.out_names import OutNames
 from colorize_core.archive.source.zip_tar import opened
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE, fetched, unpacked
-from colorize_core.atomic import TEMP_PREFIX
 from colorize_core.errors import (
     InputError,
     OutOfSpaceError,
@@ -47,7 +46,7 @@ def scan(
     outputs_of: Callable[[str], Sequence[str]] | None = None,
     exclude_globs: Sequence[str] = (),
     include_globs: Sequence[str] = (),
-    fold_case: bool = False,
+    names: OutNames | None = None,
 ) -> Scan:
     """Find everything in a source.
 
@@ -67,7 +66,7 @@ def scan(
             overwrite each other. Default: the same path.
         exclude_globs: files and folders to leave out; see Glob for the language.
         include_globs: where there are any, nothing else is taken.
-        fold_case: OUT's file system does not tell `A.jpg` from `a.jpg` (see `folds_case`).
+        names: what OUT's file system takes. Default: any name.
 
     Raises:
         UsageError: nothing there, nothing of use in it, or not readable at all.
@@ -90,7 +89,7 @@ def scan(
     except InputError as error:
         raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
     place = Place.of(exclude, prefix) if exclude is not None else None
-    kept = without_collisions(rows, notes, outputs_of or _same, fold_case, place)
+    kept = without_collisions(rows, notes, outputs_of or _same, names or OutNames(None), place)
     if not kept and not notes.problems:
         raise UsageError(_nothing_found(source, notes), remedy=_suffix_help(notes))
     notes.problems.sort(key=lambda problem: problem[0])
@@ -196,17 +195,6 @@ def _nothing_found(source: str, notes: ScanFilter) -> str:
 def _suffix_help(notes: ScanFilter) -> str:
     known = sorted(notes.photo_suffixes | notes.film_suffixes) + list(ARCHIVE_SUFFIXES)
     return f"known by their suffix: {' '.join(known)}"
-
-
-def folds_case(folder: Path) -> bool:
-    """Whether the file system of `folder` (created if need be) takes `A.jpg` for `a.jpg`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f"{TEMP_PREFIX}case-{uuid.uuid4().hex}"
-    probe.touch()
-    try:
-        return probe.with_name(probe.name.upper()).exists()
-    finally:
-        probe.unlink()
 
 
 def default_out(source: str) -> Path:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from colorize_core.archive.source.item import Scan
-from colorize_core.archive.source.scan import default_out, folds_case, scan
+from colorize_core.archive.source.out_names import OutNames
+from colorize_core.archive.source.scan import default_out, scan
 from colorize_core.atomic import TEMP_PREFIX
 from colorize_core.errors import InputError, MissingError, UnsafePathError, UsageError
 
@@ -399,6 +400,13 @@ def test_list_that_cannot_be_read(tmp_path):
         find(f"@{tmp_path}/missing.txt")
 
 
+def folding() -> OutNames:
+    """As on a Mac or Windows."""
+    names = OutNames(None)
+    names.folds_case = True
+    return names
+
+
 def test_colliding_outputs_are_problems(tmp_path):
     src = write(tmp_path, "scan.gif", "scan.gif.png", "other.gif", "A.jpg", "a.jpg")
 
@@ -408,7 +416,7 @@ def test_colliding_outputs_are_problems(tmp_path):
     assert problems(find(src)) == {}
     found = find(src, outputs_of=output)
     assert problems(found) == {"scan.gif.png": UnsafePathError}
-    found = find(src, outputs_of=output, fold_case=True)
+    found = find(src, outputs_of=output, names=folding())
     assert problems(found) == {"a.jpg": UnsafePathError, "scan.gif.png": UnsafePathError}
     assert paths(found) == ["A.jpg", "other.gif", "scan.gif"]
     assert "rename" in found.problems[0][1].remedy
@@ -428,13 +436,7 @@ def test_an_output_with_too_long_a_name_is_a_problem(tmp_path):
 def test_names_that_differ_in_composition_collide_where_case_does(tmp_path):
     src = write(tmp_path, "caf\u00e9.jpg", "cafe\u0301.jpg")
     assert len(find(src).items) == 2
-    assert len(find(src, fold_case=True).items) == 1
-
-
-def test_folds_case_asks_the_file_system(tmp_path):
-    (tmp_path / "Probe").touch()
-    assert folds_case(tmp_path / "new") is (tmp_path / "pROBE").exists()
-    assert list((tmp_path / "new").iterdir()) == []
+    assert len(find(src, names=folding()).items) == 1
 
 
 @pytest.mark.parametrize(
