@@ -31,8 +31,9 @@ from colorize_core.archive.records.work import (
     WorkUnit,
 )
 from colorize_core.config import RunOptions
-from colorize_core.errors import ColorizeError, ResumableError
+from colorize_core.errors import ColorizeError, ResumableError, is_transient
 from colorize_core.pipeline.loop import Finished, Lost
+from colorize_core.pipeline.ray_folder import short_folder
 from colorize_core.pipeline.serial_pool import Worker
 from colorize_core.pipeline.sharing import allowed_units
 
@@ -348,6 +349,8 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
         "object_store_memory": OBJECT_STORE_BYTES,
         "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
     }
+    if folder := short_folder():
+        local["_temp_dir"] = folder
     for tries_left in (1, 0):
         try:
             ray.init(**local, **common)
@@ -355,6 +358,11 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
         # A node that is not up after 30 s, on a busy machine, is a bare Exception of Ray's.
         except Exception as error:
             ray.shutdown()
+            if isinstance(error, OSError) and not is_transient(error):
+                raise ColorizeError(
+                    f"Ray cannot start on this machine: {_first_line(error)}",
+                    remedy="check TMPDIR and /dev/shm, or use --runner serial",
+                ) from error
             if not tries_left:
                 raise ResumableError(
                     f"Ray did not start: {_first_line(error)}",

@@ -420,19 +420,6 @@ def test_ray_gives_the_same_pixels_with_any_number_of_workers(
         assert same(job.pictures(), other.pictures())
 
 
-def test_a_ray_that_does_not_start_costs_one_line(
-    job: Job, gray_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    # Longer than a socket's path may be: Ray cannot start a node there.
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / ("x" * 120)))
-    process = job.start(gray_folder(1), runner="ray")
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 75
-    assert "Ray did not start" in stderr
-    assert "--runner serial" in stderr
-    assert "Traceback" not in stderr
-
-
 def test_sigterm_drains_and_the_same_command_resumes(job: Job, gray_folder: MakeFolder):
     source = gray_folder(60)
     process = job.start(source, *SMALL, "--workers", "2", runner="ray")
