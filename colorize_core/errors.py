@@ -79,6 +79,12 @@ class ResumableError(ColorizeError):
     kind = "resumable"
 
 
+class LockLostError(ResumableError):
+    """Another driver took OUT over, because this one seemed to be dead."""
+
+    kind = "lock-lost"
+
+
 class OutOfSpaceError(ResumableError):
     """The disk of OUT or of the temporary folder is full."""
 

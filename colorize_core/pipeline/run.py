@@ -180,7 +180,7 @@ def colorize_archive(
             remedy="choose another with --out",
         ) from error
     stop = StopRequest()
-    with OutputLock(folder.lock), stop_signals(stop, say):
+    with OutputLock(folder.lock, say=say) as lock, stop_signals(stop, say):
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
@@ -197,7 +197,7 @@ def colorize_archive(
             say(line)
         if job.options.compare:
             require_place(found.items)
-        manifest = Manifest(folder.manifest)
+        manifest = Manifest(folder.manifest, before_append=lock.check)
         if manifest.damaged_lines:
             say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
         maker, makers = Maker(job.weights_sha256), read_makers(folder.makers, folder.summary)
@@ -235,6 +235,7 @@ def colorize_archive(
             **work,
         }
         keys = [*problems, *(planner.key(item) for item in found.items)]
+        lock.check()
         totals = write_summary(job.out, head, manifest, keys, judge)
         comparisons = None
         if job.options.compare and not (ending.stopped or ending.blocked):

@@ -121,7 +121,7 @@ def test_names_that_out_refuses_are_found_before_the_run(
             assert (out / item["output"]).is_file()
     assert "'|' in a name" in found["a|b.png"]["reason"]
     assert "stored under another name" in found["folder. /inside.png"]["reason"]
-    assert not [p for p in out.rglob(".colorize-tmp-*")]
+    assert not list(out.rglob(".colorize-tmp-*"))
 
 
 def test_this_file_system_is_tried_and_takes_what_it_takes(tmp_path: Path):

@@ -2,54 +2,77 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import fcntl
 import os
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Final
 
-from colorize_core.atomic import publish_bytes
-from colorize_core.errors import OutputLockedError
+from colorize_core.archive.records.lock_holder import Holder, boot_id, read_holder
+from colorize_core.atomic import TEMP_PREFIX
+from colorize_core.errors import LockLostError, OutputLockedError, UsageError, is_disk_full
 
 HEARTBEAT_SECONDS = 5.0
-# Clocks of two machines and caches of network file systems can differ by a minute or so.
+# A lock of another machine that beat within this time is left alone without looking further.
 STALE_SECONDS = 180.0
+# How long one that seems to be dead is watched before it is taken: four heartbeats.
+WATCH_SECONDS = 20.0
+_LOOK_SECONDS: Final = 0.1
+_LOOKS: Final = 10
+_BUSY: Final = frozenset({errno.EWOULDBLOCK, errno.EACCES})
+_ROOM: Final = 512  # bytes of the file, so that every heartbeat is one write over the last
 
 
 class OutputLock:
-    """A lock file in OUT with host, pid, boot id and a heartbeat.
+    """A lock file in OUT: who holds it, and a heartbeat.
 
-    A lock of this machine is stale when its process is gone or the machine has rebooted; one of
-    another machine when its heartbeat is older than STALE_SECONDS.
+    The kernel's own lock on the file settles it between all processes of one machine, in whatever
+    container, asleep or not. Where that says nothing (another machine, shares without locks), a
+    process of this namespace is looked up; any other holder is watched: it is dead when its file
+    does not change for WATCH_SECONDS of this process' own time, whatever the clocks say.
+
+    A driver that slept may find its successor's file in place of its own. So each heartbeat and
+    each `check` reads first, and heartbeats go into the file that this process made, never to the
+    name.
 
     Args:
         path: the lock file.
+        say: prints a line when it takes a while to find out.
 
     Raises:
         OutputLockedError: on entering, when a live driver holds it.
+        UsageError: on entering, when it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, say: Callable[[str], None] | None = None) -> None:
         self.path = path
-        self._token = uuid.uuid4().hex
+        self._say = say
+        self._holder = Holder.this_process(uuid.uuid4().hex)
+        self._descriptor = -1
+        self._lost = False
         self._stop = threading.Event()
         self._beat = threading.Thread(target=self._heartbeat, name="lock-heartbeat", daemon=True)
 
     def __enter__(self) -> OutputLock:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            try:
-                descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:
-                self._remove_if_stale()
-                continue
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._content())
-            break
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            while not self._create():
+                self._free()
+        except OSError as error:
+            if is_disk_full(error):
+                raise
+            raise UsageError(
+                f"{self.path}: cannot be written: {error.strerror or error}",
+                remedy="choose another --out, or make it writable",
+            ) from error
         self._beat.start()
         return self
 
@@ -61,100 +84,174 @@ class OutputLock:
     ) -> None:
         self._stop.set()
         self._beat.join()
-        if _read(self.path).get("token") == self._token:
-            self.path.unlink(missing_ok=True)
+        with suppress(OSError, OutputLockedError):  # what is left of it, the next driver removes
+            if self._is_ours():
+                self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
 
-    def _content(self) -> bytes:
-        return json.dumps(
-            {
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "started": _process_start(os.getpid()),
-                "boot": _boot_id(),
-                "heartbeat": time.time(),
-                "token": self._token,
-            }
-        ).encode()
+    def check(self) -> None:
+        """Look that this driver still holds OUT; to be called before anything is recorded.
+
+        Raises:
+            LockLostError: it does not.
+        """
+        if self._lost or not self._is_ours():
+            self._lost = True
+            holder = read_holder(self.path)
+            raise LockLostError(
+                f"{self.path}: another run took over while this one slept ({holder.words})"
+                if holder.token
+                else f"{self.path}: the lock of this run was removed",
+                remedy="let that one finish; the same command resumes",
+            )
+
+    def _create(self) -> bool:
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
+        try:
+            self._descriptor = os.open(self.path, flags, 0o644)
+        except FileExistsError:
+            return False
+        self._holder = replace(self._holder, locked=_lock_file(self._descriptor))
+        self._write()
+        return True
+
+    def _write(self) -> None:
+        os.pwrite(self._descriptor, self._holder.to_bytes().ljust(_ROOM), 0)
+
+    def _is_ours(self) -> bool:
+        return read_holder(self.path).token == self._holder.token
 
     def _heartbeat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
-                publish_bytes(self.path, self._content())
-            except OSError:
+                if not self._is_ours():
+                    self._lost = True
+                    return
+                self._holder = replace(
+                    self._holder, heartbeat=time.time(), beats=self._holder.beats + 1
+                )
+                self._write()
+            except (OSError, OutputLockedError):
                 # A full disk must not end the run here: the photos' own writes report it.
                 continue
 
-    def _remove_if_stale(self) -> None:
-        holder = _read(self.path)
-        if not _is_stale(self.path, holder):
-            raise OutputLockedError(
-                f"{self.path.parent.parent}: another run is writing here "
-                f"(host {holder.get('host', '?')}, pid {holder.get('pid', '?')})",
-                remedy="wait for it, stop it, or choose another OUT",
-            )
-        # Two drivers may both see a stale lock: the rename lets only one of them remove it.
-        aside = self.path.with_name(f"{self.path.name}.{self._token}")
+    def _free(self) -> None:
+        """Remove the file of a holder that is dead; OutputLockedError if it is not."""
+        holder = read_holder(self.path)
+        state = _state(self.path)
+        if state is None:
+            return
+        alive = False if _is_abandoned(self.path, holder) else holder.is_alive()
+        # One of this machine's name is another container, or was there before a reboot.
+        is_elsewhere = holder.host != socket.gethostname()
+        if alive or (alive is None and is_elsewhere and _is_recent(self.path, holder)):
+            raise self._refusal(holder)
+        if alive is None:
+            if self._say is not None:
+                self._say(f"{self.path}: watching whether {holder.words} still writes here")
+            if _changes(self.path, state):
+                raise self._refusal(holder)
+        # Two drivers may both see a dead lock: the rename lets only one of them remove it.
+        aside = self.path.with_name(f"{TEMP_PREFIX}{self._holder.token}")
         try:
+            if _state(self.path) != state:
+                return
             self.path.rename(aside)
+            if read_holder(aside).token != holder.token:
+                _put_back(aside, self.path)
+            aside.unlink()
         except FileNotFoundError:
             return
-        if _read(aside).get("token") != holder.get("token"):
-            aside.replace(self.path)
-            return
-        aside.unlink()
+
+    def _refusal(self, holder: Holder) -> OutputLockedError:
+        return OutputLockedError(
+            f"{self.path.parent.parent}: another run is writing here ({holder.words})",
+            remedy="wait for it, stop it, or choose another OUT",
+        )
 
 
 def is_locked(path: Path) -> bool:
-    """True while a live driver holds the lock."""
-    return path.exists() and not _is_stale(path, _read(path))
+    """Whether a driver holds the lock, as far as one look can tell."""
+    if _state(path) is None:
+        return False
+    holder = read_holder(path)
+    alive = holder.is_alive()
+    return alive if alive is not None else _is_recent(path, holder)
 
 
-def _is_stale(path: Path, holder: dict[str, Any]) -> bool:
-    if not holder:
-        # Just created and not yet written, or torn by a power cut.
+def _lock_file(descriptor: int) -> bool:
+    """Take the kernel's lock of a new file; False where the share knows none."""
+    for _ in range(_LOOKS):
         try:
-            return time.time() - path.stat().st_mtime > HEARTBEAT_SECONDS * 2
-        except FileNotFoundError:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _BUSY:
+                return False
+            time.sleep(_LOOK_SECONDS)  # another driver looks whether it is abandoned
+        else:
             return True
-    if holder.get("host") == socket.gethostname():
-        if holder.get("boot") != _boot_id():
+    return False
+
+
+def _is_abandoned(path: Path, holder: Holder) -> bool:
+    """Whether a holder of this very kernel no longer has its file locked.
+
+    Raises:
+        OutputLockedError: it has.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _BUSY:
+            raise OutputLockedError(
+                f"{path.parent.parent}: another run is writing here ({holder.words})",
+                remedy="wait for it, stop it (it may be suspended), or choose another OUT",
+            ) from error
+        return False
+    finally:
+        os.close(descriptor)
+    return holder.locked and holder.boot == boot_id()
+
+
+def _is_recent(path: Path, holder: Holder) -> bool:
+    """Whether it beat a short while ago by the clocks of both its machine and its disk."""
+    now = time.time()
+    try:
+        beaten = path.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    if not holder.token:  # just created and not yet written, or torn by a power cut
+        return 0 <= now - beaten < 2 * HEARTBEAT_SECONDS
+    return all(0 <= now - moment < STALE_SECONDS for moment in (beaten, holder.heartbeat))
+
+
+def _state(path: Path) -> tuple[object, ...] | None:
+    """What changes with every heartbeat; None when the file is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, read_holder(path)
+
+
+def _changes(path: Path, state: tuple[object, ...]) -> bool:
+    deadline = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        found = _state(path)
+        if found is not None and found != state:
             return True
-        started = _process_start(int(holder.get("pid", -1)))
-        return started is None or started != holder.get("started")
-    return time.time() - float(holder.get("heartbeat", 0)) > STALE_SECONDS
+        if found is None:
+            return False
+    return False
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _put_back(aside: Path, path: Path) -> None:
     try:
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):  # also what is no UTF-8, after a power cut
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        os.link(aside, path)  # unlike a rename, it overwrites no third one's
     except OSError:
-        return "unknown"
-
-
-def _process_start(pid: int) -> str | None:
-    """Start time of a live process, so that a reused pid is not taken for the old holder."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return _alive_without_proc(pid)
-    return stat.rpartition(")")[2].split()[19]
-
-
-def _alive_without_proc(pid: int) -> str | None:
-    if Path("/proc/self").exists() or pid <= 0:
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return "alive"
-    return "alive"
+        return

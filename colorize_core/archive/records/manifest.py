@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_type_hints
@@ -42,13 +42,15 @@ class Manifest:
 
     Args:
         path: the file; created with a header line at the first append.
+        before_append: raises where this process may not write any more.
 
     Raises:
         ManifestError: the file was written by a newer format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, before_append: Callable[[], None] = lambda: None) -> None:
         self.path = path
+        self._before_append = before_append
         self.damaged_lines = 0
         self._entries: dict[str, Entry] = {}
         self._size = 0
@@ -93,6 +95,7 @@ class Manifest:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lines.insert(0, _line({"format": FORMAT}))
+        self._before_append()
         append_lines(self.path, lines)
         self._load()
 
