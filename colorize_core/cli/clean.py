@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colorize_core.archive.records.leftovers import Leftover, find_leftovers
 from colorize_core.archive.records.lock import OutputLock
+from colorize_core.archive.records.output_paths import require_own_folders
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.cli.command import Parser, command, user_path
 from colorize_core.errors import EXIT_DONE, UsageError
@@ -33,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     folder = RunFolder(args.out)
     if not folder.state.is_dir():
         raise UsageError(f"{args.out}: no run has written here", remedy="give the OUT of a run")
+    require_own_folders(args.out)
     with OutputLock(folder.lock):
         leftovers = find_leftovers(args.out)
         for leftover in leftovers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -30,6 +31,8 @@ EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
 }
+
+_NOT_ALLOWED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class Parser(argparse.ArgumentParser):
@@ -111,6 +114,9 @@ def command(
         say(f"error: {error.name} is not installed (pip install 'colorize-archive[{extra}]')")
         return EXIT_CANNOT_RUN
     except OSError as error:
+        if error.errno in _NOT_ALLOWED:
+            say(f"error: {error.filename}: {error.strerror} (make it writable, or choose another)")
+            return EXIT_CANNOT_RUN
         if error.errno not in FULL_ERRNOS:
             raise
         say(f"error: {error}; free some space and run the same command again")

@@ -55,13 +55,10 @@ def status(out: Path) -> dict[str, Any]:
             if report.kind != "scan":
                 counts["segments" if report.kind == "segment" else report.status] += 1
     running = is_locked(folder.lock)
-    try:
-        progress = json.loads(folder.progress.read_text())
-    except FileNotFoundError:
-        progress = {}
+    progress = _progress(folder.progress)
     eta = progress.get("eta_seconds") if running else None
     if eta is not None:
-        eta = max(0.0, eta - (time.time() - progress["updated"]))
+        eta = max(0.0, eta - (time.time() - progress.get("updated", 0.0)))
     names = ("done", "degraded", "skipped", "failed", "segments")
     return {
         "running": running,
@@ -69,6 +66,17 @@ def status(out: Path) -> dict[str, Any]:
         "left": progress.get("left"),
         "eta_seconds": eta,
     }
+
+
+def _progress(path: Path) -> dict[str, float]:
+    """What a run said last of how far it is; its numbers only."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

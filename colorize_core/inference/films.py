@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import FilmDetails, ScanDetails, SegmentDetails
+from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import (
     FilmCopy,
@@ -117,7 +118,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         ((r, r.details) for r in unit.segments if isinstance(r.details, SegmentDetails)),
         key=lambda pair: pair[1].index,
     )
-    files = [out / str(report.output) for report, _ in segments]
+    files = [output_in(out, report.output) for report, _ in segments]
     parts = [details for _, details in segments]
     target = out / unit.output
     whole = _sum_up(unit, parts)

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from colorize_core.archive.records.comparisons import comparison_path, is_current
+from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item, stage_item
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import ColorizeConfig
-from colorize_core.errors import FULL_ERRNOS, OutOfSpaceError, UsageError
+from colorize_core.errors import FULL_ERRNOS, OutOfSpaceError, UnsafePathError, UsageError
 from colorize_core.media.photo.codec import decode_photo
 from colorize_core.media.photo.comparison import compare_photos, panel_of
 from colorize_core.media.picture.note import ComputedColorNote
@@ -68,7 +69,13 @@ class _Maker:
             return error
 
     def target(self, report: ItemReport) -> Path:
-        return self.out / comparison_path(str(report.output), report.kind)
+        return output_in(self.out, comparison_path(str(report.output), report.kind))
+
+    def is_current(self, report: ItemReport) -> bool:
+        try:
+            return is_current(self.target(report), output_in(self.out, report.output))
+        except UnsafePathError:
+            return False  # the attempt to make it says why
 
     def _photo(self, item: SourceItem, report: ItemReport, config: ColorizeConfig) -> None:
         def panel(data: bytes) -> NDArray[np.uint8]:
@@ -76,7 +83,7 @@ class _Maker:
             return panel_of(photo.pages[0].pixels)
 
         before = panel(read_item(item, max_bytes=MAX_FILE_BYTES))
-        after = panel((self.out / str(report.output)).read_bytes())
+        after = panel(output_in(self.out, report.output).read_bytes())
         publish_bytes(self.target(report), compare_photos(before, after, self.note))
 
     def _film(self, item: SourceItem, report: ItemReport, config: ColorizeConfig) -> bool:
@@ -86,7 +93,7 @@ class _Maker:
         with stage_item(item, RunFolder(self.out).staged_films) as source:
             return compare_films(
                 source,
-                self.out / str(report.output),
+                output_in(self.out, report.output),
                 self.target(report),
                 f"left: source; right: {self.note.text}",
                 fps=config.video.fps,
@@ -157,8 +164,7 @@ def _tasks(finished: Iterable[Finished], maker: _Maker, totals: Comparisons) -> 
         report = task[1]
         if report.status not in ("done", "degraded") or report.output is None:
             continue
-        target = maker.target(report)
-        if is_current(target, maker.out / report.output):
+        if maker.is_current(report):
             totals.current += 1
         else:
             yield task

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.work import ImageShard, ItemReport, PhotoTask, UnitReport
 from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
+from colorize_core.errors import UnsafePathError
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
 
 SHARDS_PER_WORKER = 4
@@ -147,9 +149,14 @@ class Planner:
         if status == "failed":
             return retry_failed
         report = self._manifest.get(key)
-        if report is None or report.output is None:
+        if report is None:  # a line that this version does not understand
+            return True
+        if report.output is None:
             return False
-        output = self._out / report.output
+        try:
+            output = output_in(self._out, report.output)
+        except UnsafePathError:
+            return True
         # A folder of frames is checked by --verify only.
         return not output.exists() or (output.is_file() and output.stat().st_size != report.size)
 

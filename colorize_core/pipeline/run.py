@@ -15,6 +15,7 @@ from colorize_core import __version__
 from colorize_core.archive.records.keys import Maker, add_maker, read_makers
 from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.output_paths import require_own_folders
 from colorize_core.archive.records.overrides import Overrides, fits_nothing, fitting_nothing
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.summary import Judge, write_summary
@@ -179,6 +180,7 @@ def colorize_archive(
             f"OUT {job.out} cannot be written: {error.strerror}",
             remedy="choose another with --out",
         ) from error
+    require_own_folders(job.out)
     stop = StopRequest()
     with OutputLock(folder.lock, say=say) as lock, stop_signals(stop, say):
         remove_stale_temporaries(job.out)
@@ -200,6 +202,8 @@ def colorize_archive(
         manifest = Manifest(folder.manifest, before_append=lock.check)
         if manifest.damaged_lines:
             say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
+        if manifest.foreign_lines:
+            say(f"{manifest.foreign_lines} manifest lines not understood; they stay as they are")
         maker, makers = Maker(job.weights_sha256), read_makers(folder.makers, folder.summary)
         planner = Planner(
             found.items,

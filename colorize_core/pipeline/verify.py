@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.atomic import file_sha256, folder_sha256
-from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
+from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UnsafePathError, UsageError
 
 
 def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
@@ -30,7 +31,7 @@ def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
             latest[report.output] = report
     bad = 0
     for name, report in latest.items():
-        problem = _problem(out / name, report.sha256)
+        problem = _problem(out, name, report.sha256)
         if problem:
             bad += 1
             say(f"{name}: {problem}")
@@ -40,8 +41,14 @@ def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
     return EXIT_SOME_FAILED if bad else EXIT_DONE
 
 
-def _problem(path: Path, sha256: str) -> str:
-    if not path.exists():
-        return "missing"
-    found = folder_sha256(path) if path.is_dir() else file_sha256(path)
+def _problem(out: Path, name: str, sha256: str) -> str:
+    try:
+        path = output_in(out, name)
+        if not path.exists():
+            return "missing"
+        found = folder_sha256(path) if path.is_dir() else file_sha256(path)
+    except UnsafePathError as error:
+        return error.message
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
     return "" if found == sha256 else "differs from what was recorded"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from typing import Any, Final
 import jinja2
 
 from colorize_core.archive.records.comparisons import comparison_path
+from colorize_core.archive.records.output_paths import output_in, require_own_folders
 from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.atomic import publish_bytes
-from colorize_core.errors import ManifestError
+from colorize_core.errors import ManifestError, UnsafePathError
 from colorize_core.report import page_data
 from colorize_core.report.records import (
     FILTERS,
@@ -75,6 +75,7 @@ def build(out: Path) -> Path:
         raise ManifestError(
             f"{summary}: not found", remedy="OUT must be the output folder of a run that has ended"
         )
+    require_own_folders(out)
     folder = RunFolder(out).page
     data = page_data.new_folder(folder)
     header: dict[str, Any] = {}
@@ -133,8 +134,10 @@ def _comparison(out: Path, item: Mapping[str, Any], foreign: set[str]) -> str | 
     if not isinstance(output, str) or output_url(output) is None:
         return None
     path = comparison_path(output, "film" if kind == "film" else "photo")
-    # pathlib fails where a name has no room for one more suffix.
-    is_there = path not in foreign and os.path.isfile(f"{out}/{path}")  # noqa: PTH113
+    try:
+        is_there = path not in foreign and output_in(out, path).is_file()
+    except (UnsafePathError, OSError):  # a name without room for one more suffix
+        return None
     return output_url(path) if is_there else None
 
 

@@ -63,13 +63,13 @@ def read_makers(path: Path, summary: Path) -> list[Maker]:
     """
     try:
         return [Maker(**maker) for maker in json.loads(path.read_text())]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         pass
     try:
         with summary.open() as file:
             head, _, _ = file.readline().rpartition(', "items": [')
         weights = json.loads(head + "}")["weights_sha256"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [Maker(str(weights), photo=1, film=1)]
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, get_type_hints
+from typing import Any, BinaryIO, Final, get_args, get_type_hints
 
 import msgspec
 
@@ -24,6 +24,7 @@ from colorize_core.errors import ManifestError
 
 FORMAT = 1
 _CRC_FIELD = ',"crc":"'
+_STATUSES: Final = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Manifest:
     """Append-only JSONL, a CRC in every line, fsync per append.
 
     Only keys and offsets are held in memory; lines are read back from the file. A line that is
-    torn or damaged is left out and counted in `damaged_lines`: its item is simply pending again.
+    torn or damaged is left out and counted in `damaged_lines`, one that is whole and not understood
+    (a newer version's) in `foreign_lines`: its item is simply pending again, and the line stays.
 
     Args:
         path: the file; created with a header line at the first append.
@@ -52,6 +54,7 @@ class Manifest:
         self.path = path
         self._before_append = before_append
         self.damaged_lines = 0
+        self.foreign_lines = 0
         self._entries: dict[str, Entry] = {}
         self._size = 0
         # Kept open: the planner and the summary read back every line.
@@ -77,14 +80,15 @@ class Manifest:
             raise ManifestError(
                 f"{self.path}: the line at byte {entry.offset} changed while in use"
             )
-        return from_json(body)
+        return _understood(body)
 
     def reports(self) -> Iterator[ItemReport]:
         """The latest report of every key, in the order recorded."""
         for entry in sorted(self._entries.values(), key=lambda e: e.offset):
             body = self._body_at(entry.offset)
-            if body is not None:
-                yield from_json(body)
+            report = None if body is None else _understood(body)
+            if report is not None:
+                yield report
 
     def append(self, reports: Iterable[ItemReport]) -> None:
         """Record finished items; they are on the disk when this returns."""
@@ -118,8 +122,10 @@ class Manifest:
                     self.damaged_lines += 1
                 elif "format" in body:
                     self._check_format(body["format"])
+                elif isinstance(key := body.get("key"), str) and body.get("status") in _STATUSES:
+                    self._entries[key] = Entry(offset, body["status"])
                 else:
-                    self._entries[body["key"]] = Entry(offset, body["status"])
+                    self.foreign_lines += 1
 
     def _check_format(self, found: object) -> None:
         if found != FORMAT:
@@ -145,6 +151,13 @@ def from_json(body: Mapping[str, Any]) -> ItemReport:
     kind = _DETAILS[body["kind"]]
     plain = vars(msgspec.convert(body, _LINE))
     return ItemReport(**plain, details=msgspec.convert(details, kind) if details else None)
+
+
+def _understood(body: Mapping[str, Any]) -> ItemReport | None:
+    try:
+        return from_json(body)
+    except (msgspec.ValidationError, KeyError, TypeError):
+        return None
 
 
 _DETAILS: Final[Mapping[str, Any]] = {
@@ -190,5 +203,8 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
     text += "}"
     if not field or crc != f'{zlib.crc32(text.encode()):08x}"}}\n':
         return None
-    body: dict[str, Any] = json.loads(text)
-    return body
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):  # a stranger's: the CRC is right
+        return {}
+    return body if isinstance(body, dict) else {}

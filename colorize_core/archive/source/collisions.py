@@ -144,7 +144,13 @@ def _misplaced(
         return None
     folder, _, name = f"{place.out.rstrip('/')}/{output}".rpartition("/")
     # Also through a link in OUT.
-    if place.holds_originals(f"{real(folder or '/').rstrip('/')}/{name}"):
+    lies_in = real(folder or "/")
+    if not is_inside(lies_in, place.out):
+        return UnsafePathError(
+            f"{output}: this output would be written out of OUT, through a link to {lies_in}",
+            remedy="remove the link, or choose another OUT",
+        )
+    if place.holds_originals(f"{lies_in.rstrip('/')}/{name}"):
         return UnsafePathError(
             f"{output}: this output would be written into the source", remedy="choose another OUT"
         )
