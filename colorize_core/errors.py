@@ -107,6 +107,19 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(status, int) and 500 <= status < 600
 
 
+class ServerError(OSError):
+    """A server that did not give a file now; trying again may help. Its text is for people."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def in_words(error: BaseException) -> str:
+    """An error's text, with its class where the text is not made for people."""
+    is_plain = isinstance(error, ColorizeError | ServerError)
+    return str(error) if is_plain else f"{type(error).__name__}: {error}"
+
+
 class InputError(ColorizeError):
     """One input cannot be used. It is recorded with its reason and the job goes on."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from colorize_core.archive.records.details import FilmDetails
 from colorize_core.archive.records.manifest import from_json
 from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
@@ -75,6 +77,9 @@ def parser() -> argparse.ArgumentParser:
         help="keep results that other weights or an older version made",
     )
     p.add_argument("--follow-links", action="store_true", help="follow links that lead out of SRC")
+    p.add_argument(
+        "--follow-redirects", action="store_true", help="let web servers lead to other hosts"
+    )
     for name, text in (
         ("exclude", "leave these files and folders out; repeatable"),
         ("include", "take only these, also out of a bin that is named; repeatable"),
@@ -126,6 +131,8 @@ def judge(signals: Iterable[Mapping[str, float]]) -> Callable[[Mapping[str, floa
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; returns the exit code."""
+    if args.follow_redirects:
+        os.environ[FOLLOW_REDIRECTS] = "1"  # workers read it, too
     source = args.source if args.source is not None else _sample()
     out = (args.out or default_out(source)).absolute()
     if args.verify:

@@ -11,6 +11,7 @@ from colorize_core.errors import (
     ColorizeError,
     InputError,
     OutOfMemoryError,
+    in_words,
     is_disk_full,
     is_transient,
 )
@@ -56,7 +57,7 @@ class UnitOutcomes:
             remedy = "use a machine with more memory, or fewer --workers"
             self._fail(about, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
         elif is_transient(error):
-            self.retry[about.key] = f"{type(error).__name__}: {error}"
+            self.retry[about.key] = in_words(error)
         else:
             # A bug of ours must not stop the archive, but it must be seen.
             reason = f"internal error: {type(error).__name__}: {error}"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from colorize_core.archive.records.details import PhotoDetails
 from colorize_core.archive.records.work import ItemReport, PhotoTask
-from colorize_core.archive.source.contents import MAX_FILE_BYTES, modified_ns, read_item
+from colorize_core.archive.source.contents import modified_ns, most_bytes, read_item
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference import photo_pages
@@ -106,7 +106,7 @@ class PhotoLine:
         for task in tasks:
             with self._outcomes.item(task.about):
                 started = time.monotonic()
-                data = read_item(task.item, max_bytes=MAX_FILE_BYTES)
+                data = read_item(task.item, max_bytes=most_bytes(self._config.photo.max_pixels))
                 sha256 = hashlib.sha256(data).hexdigest()
                 if task.finished is not None and task.finished.source_sha256 == sha256:
                     self._outcomes.add(replace(task.finished, stamp=task.item.stamp))

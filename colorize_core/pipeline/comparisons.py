@@ -19,7 +19,7 @@ from colorize_core.archive.records.comparisons import comparison_path, is_curren
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.archive.records.work import ItemReport
-from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item, stage_item
+from colorize_core.archive.source.contents import most_bytes, read_item, stage_item
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import ColorizeConfig
@@ -82,7 +82,7 @@ class _Maker:
             photo = decode_photo(data, name=item.path, max_pixels=config.photo.max_pixels)
             return panel_of(photo.pages[0].pixels)
 
-        before = panel(read_item(item, max_bytes=MAX_FILE_BYTES))
+        before = panel(read_item(item, max_bytes=most_bytes(config.photo.max_pixels)))
         after = panel(output_in(self.out, report.output).read_bytes())
         publish_bytes(self.target(report), compare_photos(before, after, self.note))
 

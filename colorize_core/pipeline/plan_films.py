@@ -28,7 +28,7 @@ from colorize_core.archive.source.contents import stage_item
 from colorize_core.archive.source.filters import check_length
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
-from colorize_core.errors import InputError, UnreachableError, is_transient
+from colorize_core.errors import InputError, UnreachableError, in_words, is_transient
 from colorize_core.media.film.shot import Shot, is_wholly_colored, window_of
 from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
@@ -263,7 +263,7 @@ def _input_error(error: Exception) -> InputError:
         return error
     if is_transient(error):
         return UnreachableError(
-            f"{type(error).__name__}: {error}",
+            in_words(error),
             remedy="check the storage, then run with --retry-failed",
         )
     raise error

@@ -30,6 +30,7 @@ from colorize_core.archive.records.work import (
     VideoSegment,
     WorkUnit,
 )
+from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError, is_transient
 from colorize_core.pipeline.loop import Finished, Lost
@@ -337,7 +338,9 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
     if address:
         # Workers of another machine need the code.
         modules = [str(root / "colorize_core")]
-        ray.init(address=address, runtime_env={"py_modules": modules}, **common)
+        wished = os.environ.get(FOLLOW_REDIRECTS)
+        passed_on = {"env_vars": {FOLLOW_REDIRECTS: wished}} if wished else {}
+        ray.init(address=address, runtime_env={"py_modules": modules, **passed_on}, **common)
         return False
     # A token for a Ray that only this machine reaches is no news for the user.
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel("ERROR")

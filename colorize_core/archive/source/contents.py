@@ -29,6 +29,13 @@ from colorize_core.errors import (
 
 # Of a photo: nothing larger is read into memory.
 MAX_FILE_BYTES = 4 * 2**30
+_BYTES_PER_PIXEL = 8  # of 16-bit RGB with transparency, uncompressed
+_LEAST_LIMIT = 64 * 2**20
+
+
+def most_bytes(max_pixels: int) -> int:
+    """The largest file that can hold a picture within the pixel limit: no more is read."""
+    return min(MAX_FILE_BYTES, max(_LEAST_LIMIT, max_pixels * _BYTES_PER_PIXEL))
 
 
 def read_item(item: SourceItem, *, max_bytes: int | None) -> bytes:
@@ -204,7 +211,8 @@ def _changed(item: SourceItem) -> ChangedError:
 
 def _too_large(item: SourceItem, limit: int) -> TooLargeError:
     return TooLargeError(
-        f"{item.path}: larger than {limit} bytes", remedy="make it smaller, or raise the limit"
+        f"{item.path}: larger than {limit} bytes, more than its pixel limit can need",
+        remedy="save it compressed or in parts, or raise photo.max_pixels",
     )
 
 

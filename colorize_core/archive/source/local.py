@@ -23,7 +23,7 @@ from colorize_core.archive.source.filters import (
     ScanFilter,
     suffix_of,
 )
-from colorize_core.archive.source.kinds import HEAD_BYTES
+from colorize_core.archive.source.head import read_head
 from colorize_core.errors import InputError, MissingError, UsageError
 
 _Accept = Callable[[str, Head], str | None]
@@ -175,25 +175,6 @@ def _file_rows(
         yield Row(path, None, status.st_size, status.st_mtime_ns, added)
     else:
         notes.ignored[SPECIAL] += 1  # opening a pipe would wait for ever
-
-
-def read_head(path: str) -> bytes:
-    """The first HEAD_BYTES of a regular file; nothing of what is none, or cannot be read.
-
-    Whoever reads the whole file later says why it cannot be read.
-    """
-    try:
-        # Without O_NONBLOCK, opening a pipe would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return b""
-    try:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, HEAD_BYTES) if is_file else b""
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def _exists(path: str) -> bool:

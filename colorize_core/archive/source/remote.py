@@ -15,9 +15,18 @@ from urllib.parse import unquote, urlsplit
 from colorize_core.archive.source.filters import Row, ScanFilter, safe_member_path
 from colorize_core.archive.source.kinds import HEAD_BYTES
 from colorize_core.archive.source.leftovers import leftover
-from colorize_core.errors import InputError, MissingError, UsageError
+from colorize_core.errors import (
+    ColorizeError,
+    InputError,
+    MissingError,
+    ServerError,
+    UsageError,
+    is_disk_full,
+)
 
 CHUNK_BYTES = 1 << 20
+# Set by the command line; workers read it.
+FOLLOW_REDIRECTS = "COLORIZE_FOLLOW_REDIRECTS"
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z][A-Za-z0-9+-]*::")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _REQUESTS_AT_ONCE = 16
@@ -63,7 +72,12 @@ def _open_system(url: str) -> tuple[Any, str]:
     import fsspec  # a third of a second that local sources need not pay
 
     try:
-        system, path = fsspec.url_to_fs(url)
+        options: dict[str, Any] = {}
+        if _is_http(url):
+            from colorize_core.archive.source.web import make_session
+
+            options = {"get_client": make_session}
+        system, path = fsspec.url_to_fs(url, **options)
     except (ValueError, ImportError) as error:
         raise UsageError(
             f"{url}: {error}",
@@ -77,11 +91,13 @@ def remote_errors(url: str) -> Iterator[None]:
     """Translate what a server answers: final refusals to InputError, the rest to OSError."""
     try:
         yield
-    except (InputError, UsageError):
+    except ColorizeError:
         raise
     except Exception as error:
         # fsspec's http hides every failed request behind FileNotFoundError; the cause tells.
         cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
+        if isinstance(cause, InputError):
+            raise cause from error
         status = getattr(cause, "status", None)
         if status in (404, 410) or (isinstance(error, FileNotFoundError) and cause is None):
             raise MissingError(f"{url}: not there any more", remedy="check the source") from error
@@ -89,10 +105,18 @@ def remote_errors(url: str) -> Iterator[None]:
             raise InputError(
                 f"{url}: access denied", remedy="check the credentials for this source"
             ) from error
+        if is_disk_full(error) or (isinstance(error, OSError) and error.filename):
+            raise  # of this machine
+        if _is_http(url):
+            from colorize_core.archive.source.web import in_words, is_of_the_web
+
+            if not is_of_the_web(cause or error):
+                raise
+            # aiohttp's dropped connections and 5xx are no OSError, but pass like one.
+            raise ServerError(errno.EIO, f"{url}: {in_words(cause or error)}") from error
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             raise
-        # aiohttp's dropped connections and 5xx are no OSError, but pass like one.
-        raise OSError(errno.EIO, f"{url}: {type(cause).__name__}: {cause}") from error
+        raise ServerError(errno.EIO, f"{url}: {cause or error}") from error
 
 
 def remote_state(url: str) -> tuple[int, str]:
@@ -118,10 +142,11 @@ def _state(info: Mapping[str, Any]) -> tuple[int, str]:
 def open_stream(url: str) -> BinaryIO:
     """Open a remote file for reading once from its beginning; call inside `remote_errors`."""
     system, path = _open_system(url)
-    # Without blocks, http sends one plain GET: it works on servers that know no ranges, and a
-    # server that understated the size cannot fill the memory.
-    options = {"block_size": 0, "size": 1} if _is_http(url) else {}
-    return cast(BinaryIO, system.open(path, "rb", **options))
+    if _is_http(url):
+        from colorize_core.archive.source.web import Download
+
+        return cast(BinaryIO, Download(system, path))
+    return cast(BinaryIO, system.open(path, "rb"))
 
 
 def open_seekable(url: str) -> BinaryIO | None:
@@ -139,6 +164,10 @@ def open_seekable(url: str) -> BinaryIO | None:
         except ValueError:
             file.close()
             return None
+        if _is_http(url):
+            from colorize_core.archive.source.web import PatientFile
+
+            file = PatientFile(file)
         return cast(BinaryIO, file)
 
 

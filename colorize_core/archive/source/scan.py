@@ -20,6 +20,7 @@ from colorize_core.archive.source.filters import (
     is_archive,
 )
 from colorize_core.archive.source.globs import Glob
+from colorize_core.archive.source.head import read_head
 from colorize_core.archive.source.item import Items, Scan
 from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.archive.source.out_names import OutNames
@@ -151,7 +152,7 @@ def _file_rows(
 ) -> tuple[str, Iterable[Row]]:
     if is_archive(path.name):
         return _archive_rows(str(path), notes, staging)
-    added = notes.accept(path.name, lambda: local.read_head(str(path)))
+    added = notes.accept(path.name, lambda: read_head(str(path)))
     if added is None:
         for unread in notes.unread:
             raise UsageError(f"{path}: {unread.reason}", remedy=unread.remedy)

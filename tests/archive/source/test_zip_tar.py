@@ -398,3 +398,39 @@ def test_an_unpacked_file_that_vanished(tmp_path):
     Path(item.location).unlink()
     with pytest.raises(MissingError):
         read_item(item, max_bytes=None)
+
+
+def test_a_small_zip_of_a_huge_picture_is_refused_in_the_scan(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        with file.open("huge.jpg", "w") as member:
+            for _ in range(257):
+                member.write(bytes(1 << 20))
+        file.writestr("ok.jpg", b"1")
+    assert path.stat().st_size < 3_000_000
+    found = find(path)
+    assert [item.path for item in found.items] == ["ok.jpg"]
+    [(name, error)] = found.problems
+    assert name == "huge.jpg"
+    assert isinstance(error, TooLargeError)
+    assert f"would become {257 << 20}" in error.message
+
+
+@pytest.mark.parametrize("liar", ["c.mp4", "c.txt"])
+def test_a_member_that_promises_more_than_the_disk_is_its_own_failure(tmp_path, liar):
+    path = tmp_path / "odd.tar.gz"
+    with tarfile.open(path, "w:gz") as file:
+        for name, data in (("a.jpg", b"1"), ("b.jpg", b"22")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+        lie = tarfile.TarInfo(liar)
+        lie.size = 400 * 10**12
+        file.fileobj.write(lie.tobuf())
+    for _ in range(2):
+        found = find(path, staging=tmp_path / "staging")
+        assert [item.path for item in found.items] == ["a.jpg", "b.jpg"]
+        reasons = [error.message for _, error in found.problems]
+        assert any("cut off after" in reason for reason in reasons)
+        if liar == "c.mp4":
+            assert "promises 400000000000000 bytes" in " ".join(reasons)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import stat
 import tarfile
 import threading
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from tarfile import (  # type: ignore[attr-defined]
     InvalidHeaderError,
@@ -29,34 +25,20 @@ from colorize_core.archive.source.filters import (
 )
 from colorize_core.archive.source.kinds import HEAD_BYTES
 from colorize_core.archive.source.remote import CHUNK_BYTES
+from colorize_core.archive.source.zip_tar.damage import DamageError, damage, damaged, damaged_after
 from colorize_core.errors import (
     InputError,
     MissingError,
+    TooLargeError,
     UndecodableError,
     UnsafePathError,
     UnsupportedError,
 )
 
 OLDER = "older member of the same name"
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
-
-
-class DamageError(Exception):
-    """What the modules of the standard library raise in many ways for a damaged archive."""
-
-
-@contextmanager
-def damage() -> Iterator[None]:
-    """Turn every complaint about content into DamageError; let failures of the disk through."""
-    try:
-        yield
-    except _DAMAGE as error:
-        raise DamageError(str(error)) from error
-    except OSError as error:
-        # gzip and bz2 complain by an OSError without a number.
-        if error.errno is None and type(error) in (OSError, gzip.BadGzipFile):
-            raise DamageError(str(error)) from error
-        raise
+# A white page of 1 bit packs 1,000:1, but is small; scans and films pack below 10:1.
+_LARGE_BYTES = 256 * 2**20
+_MOST_GROWTH = 100
 
 
 class Member(NamedTuple):
@@ -114,7 +96,10 @@ class ZipContainer:
                 _refuse(info.filename, error, notes)
             elif (found := _accepted(self, info.filename, notes, may_look)) is not None:
                 path, added = found
-                yield path, self.find(info.filename), added
+                if _is_bomb(info):
+                    notes.problem(path, _bomb(path, info))
+                else:
+                    yield path, self.find(info.filename), added
 
     def find(self, name: str) -> Member:
         """See Container."""
@@ -139,11 +124,23 @@ class ZipContainer:
                 while chunk := member.read(CHUNK_BYTES):
                     yield chunk
         except DamageError as error:
-            raise _damaged(name, error) from error
+            raise damaged(name, error) from error
         except NotImplementedError as error:
             raise UnsupportedError(
                 f"{name}: {error}", remedy="unpack the zip with the program that made it"
             ) from error
+
+
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    """Whether a small member promises to become a huge one, as no photo or film does."""
+    return info.file_size > max(_LARGE_BYTES, _MOST_GROWTH * info.compress_size)
+
+
+def _bomb(path: str, info: zipfile.ZipInfo) -> TooLargeError:
+    return TooLargeError(
+        f"{path}: {info.compress_size} bytes in the zip would become {info.file_size}",
+        remedy="if that is meant, unpack it and give the folder as SRC",
+    )
 
 
 class StrictTarInfo(tarfile.TarInfo):
@@ -240,7 +237,7 @@ class TarContainer:
                     file.seek(offset)
                     chunk = file.read(min(CHUNK_BYTES, end - offset))
             except DamageError as error:
-                raise _damaged(name, error) from error
+                raise damaged(name, error) from error
             if not chunk:
                 raise UndecodableError(f"{name}: the tar ends inside it", remedy="copy it again")
             offset += len(chunk)
@@ -283,17 +280,3 @@ def _accepted(
 def _refuse(name: str, error: InputError, notes: ScanFilter) -> None:
     if notes.is_wanted(name) or isinstance(error, UndecodableError):
         notes.problem(name, error)
-
-
-def _damaged(name: str, error: Exception) -> UndecodableError:
-    return UndecodableError(
-        f"{name}: damaged inside the archive: {error}", remedy="copy the archive again"
-    )
-
-
-def damaged_after(name: str, error: Exception) -> UndecodableError:
-    """The error for an archive that ends or breaks in the middle."""
-    return UndecodableError(
-        f"the archive is damaged or cut off after {name}: {error}",
-        remedy="what comes before is used; copy the archive again for the rest",
-    )

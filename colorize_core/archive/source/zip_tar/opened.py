@@ -9,12 +9,11 @@ from collections import OrderedDict
 from pathlib import Path
 
 from colorize_core.archive.source.remote import is_url, name_of, open_seekable
+from colorize_core.archive.source.zip_tar.damage import DamageError, damage
 from colorize_core.archive.source.zip_tar.members import (
     Container,
-    DamageError,
     TarContainer,
     ZipContainer,
-    damage,
 )
 from colorize_core.errors import UsageError
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import errno
-import gzip
 import hashlib
-import io
 import json
-import lzma
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from colorize_core.archive.source.filters import (
     LINK,
@@ -24,7 +18,7 @@ from colorize_core.archive.source.filters import (
     safe_member_path,
     suffix_of,
 )
-from colorize_core.archive.source.kinds import HEAD_BYTES, Unread
+from colorize_core.archive.source.kinds import Unread
 from colorize_core.archive.source.remote import (
     CHUNK_BYTES,
     is_url,
@@ -33,16 +27,15 @@ from colorize_core.archive.source.remote import (
     remote_errors,
     remote_state,
 )
+from colorize_core.archive.source.zip_tar.damage import DamageError, damage, damaged_after
 from colorize_core.archive.source.zip_tar.members import (
     OLDER,
-    DamageError,
     StrictTarInfo,
     accepted_path,
-    damage,
-    damaged_after,
     member_time_ns,
 )
 from colorize_core.archive.source.zip_tar.opened import archive_name
+from colorize_core.archive.source.zip_tar.streams import Packed, decompressed
 from colorize_core.atomic import publish, publish_bytes
 from colorize_core.errors import (
     InputError,
@@ -149,7 +142,7 @@ def _unpack(archive: str, folder: Path, notes: ScanFilter) -> None:
         try:
             with (
                 damage(),
-                _decompressed(packed) as plain,
+                decompressed(packed) as plain,
                 tarfile.open(fileobj=plain, mode="r|", tarinfo=StrictTarInfo) as tar,
             ):
                 for info in tar:
@@ -167,41 +160,6 @@ def _unpack(archive: str, folder: Path, notes: ScanFilter) -> None:
             notes.problem(archive_name(archive), damaged_after(last, error))
 
 
-@contextlib.contextmanager
-def _decompressed(packed: BinaryIO) -> Iterator[BinaryIO]:
-    """Choose by content: what is called .tgz may have been unpacked on its way here."""
-    with io.BufferedReader(cast(io.RawIOBase, packed), CHUNK_BYTES) as source:
-        head = source.peek(6)
-        if head.startswith(b"\x1f\x8b"):
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=source))
-        elif head.startswith(b"BZh"):
-            yield cast(BinaryIO, bz2.BZ2File(source))
-        elif head.startswith(b"\xfd7zXZ"):
-            yield cast(BinaryIO, lzma.LZMAFile(source))  # noqa: SIM115
-        else:
-            yield source
-
-
-class _Packed:
-    """A member of a tar that can be read once, yet be looked at before."""
-
-    def __init__(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
-        self._file = cast(BinaryIO, tar.extractfile(info))
-        self._head: bytes | None = None
-
-    def head(self) -> bytes:
-        """The first HEAD_BYTES."""
-        if self._head is None:
-            self._head = self._file.read(HEAD_BYTES)
-        return self._head
-
-    def chunks(self) -> Iterator[bytes]:
-        """The whole content, once."""
-        yield self.head()
-        while chunk := self._file.read(CHUNK_BYTES):
-            yield chunk
-
-
 def _unpack_member(
     tar: tarfile.TarFile, info: tarfile.TarInfo, folder: Path, notes: ScanFilter, room: int
 ) -> None:
@@ -213,7 +171,7 @@ def _unpack_member(
     if not (info.isreg() or info.islnk()) or info.issparse():
         notes.ignored[SPECIAL] += 1
         return
-    packed = None if info.islnk() else _Packed(tar, info)
+    packed = None if info.islnk() else Packed(tar, info)
     found = accepted_path(info.name, notes, packed.head if packed else bytes)
     if found is None:
         return
@@ -235,7 +193,7 @@ def _unpack_member(
 
 
 def _place(
-    packed: _Packed | None, info: tarfile.TarInfo, target: Path, folder: Path, notes: ScanFilter
+    packed: Packed | None, info: tarfile.TarInfo, target: Path, folder: Path, notes: ScanFilter
 ) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
@@ -247,7 +205,7 @@ def _place(
         _write(info, packed, target)
 
 
-def _write(info: tarfile.TarInfo, packed: _Packed, target: Path) -> None:
+def _write(info: tarfile.TarInfo, packed: Packed, target: Path) -> None:
     if shutil.disk_usage(target.parent).free < info.size + _RESERVE_BYTES:
         raise _no_space(target.parent, info.size)
     try:
