@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorize_core.archive.records.work import film_settings, item_key, photo_settings
+from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.source.collisions import without_collisions
 from colorize_core.archive.source.filters import Row, ScanFilter
 from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.out_names import OutNames
 from colorize_core.config import ColorizeConfig, as_tree, from_tree
 from colorize_core.config.reference import Setting, settings_in
 from colorize_core.config.settings import literals, meta_of
@@ -72,7 +73,9 @@ def outputs_of(path: str) -> tuple[str, ...]:
 def test_no_two_items_may_write_one_output(paths, fold_case):
     found = ScanFilter(PHOTO_SUFFIXES, FILM_SUFFIXES)
     rows = [Row(path, None, 1, 1) for path in paths]
-    kept = without_collisions(rows, found, outputs_of, fold_case)
+    names = OutNames(None)
+    names.folds_case = fold_case
+    kept = without_collisions(rows, found, outputs_of, names)
     # Nothing is lost without a word.
     assert {row.path for row in kept} | {path for path, _ in found.problems} == paths
     assert len(kept) + len(found.problems) == len(paths)
@@ -139,7 +142,7 @@ def test_keys_change_exactly_with_the_settings_of_their_kind(setting: Setting):
     def key(kind: str, config: ColorizeConfig) -> str:
         item = SourceItem("a", "/a", 1, "s", kind)
         chosen = photo_settings(config) if kind == "photo" else film_settings(config)
-        return item_key(item, settings=chosen, weights_sha256="0" * 64, what=kind)
+        return item_key(item, Maker("0" * 64), settings=chosen, what=kind)
 
     values = others(setting)
     assert values
