@@ -195,7 +195,7 @@ def colorize_archive(
             exclude=job.options.exclude,
             include=job.options.include,
         )
-        for line in _fitting_nothing(job, found):
+        for line in rules_fitting_nothing(job, found):
             say(line)
         if job.options.compare:
             require_place(found.items)
@@ -341,7 +341,8 @@ def _outdated(count: int, options: RunOptions) -> str:
     return f"{what} and are made anew; --keep-finished keeps them"
 
 
-def _fitting_nothing(job: Job, found: Scan) -> Iterator[str]:
+def rules_fitting_nothing(job: Job, found: Scan) -> Iterator[str]:
+    """A line for each override, name to do again, exclude or include that fits nothing."""
     globs = [rule.glob for rule in job.rules.rules]
     if not (globs or job.redo or found.unused):
         return
