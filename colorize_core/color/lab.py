@@ -16,16 +16,15 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_RGB_TO_XYZ: Final = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
+from colorize_core.color.standards import (
+    LAB_EPSILON,
+    LAB_OFFSET,
+    LAB_SLOPE,
+    RGB_TO_XYZ,
+    SRGB_KNEE,
 )
-_EPSILON: Final = 216.0 / 24389.0  # where CIE Lab's cube root meets its straight part
-_DELTA: Final = 6.0 / 29.0  # cube root of the same
-_SLOPE: Final = 24389.0 / 27.0 / 116.0
-_OFFSET: Final = 16.0 / 116.0
-_SRGB_KNEE: Final = 0.04045
+
+_DELTA: Final = 6.0 / 29.0  # cube root of LAB_EPSILON
 _LINEAR_KNEE: Final = 0.0031308
 
 _UNIT_CURVE: Final = (
@@ -40,7 +39,7 @@ _UNIT_CURVE: Final = (
 
 
 def _normalized() -> list[list[float]]:
-    return [[value / sum(row) for value in row] for row in _RGB_TO_XYZ]
+    return [[value / sum(row) for value in row] for row in RGB_TO_XYZ]
 
 
 def _inverted() -> list[list[float]]:
@@ -56,8 +55,8 @@ def srgb_to_linear(encoded: Tensor) -> Tensor:
     """Decode sRGB (IEC 61966-2-1), any shape, [0,1] to [0,1]; an odd function below 0."""
     size = encoded.abs()
     # The clamp keeps pow's gradient finite on the branch that `where` discards.
-    curve = ((size.clamp(min=_SRGB_KNEE) + 0.055) / 1.055).pow(2.4)
-    return torch.where(size <= _SRGB_KNEE, encoded / 12.92, torch.copysign(curve, encoded))
+    curve = ((size.clamp(min=SRGB_KNEE) + 0.055) / 1.055).pow(2.4)
+    return torch.where(size <= SRGB_KNEE, encoded / 12.92, torch.copysign(curve, encoded))
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
@@ -81,12 +80,12 @@ def unit_to_srgb(linear: Tensor) -> Tensor:
 
 
 def _f(t: Tensor) -> Tensor:
-    root = t.clamp(min=_EPSILON).pow(1 / 3)
-    return torch.where(t > _EPSILON, root, t * _SLOPE + _OFFSET)
+    root = t.clamp(min=LAB_EPSILON).pow(1 / 3)
+    return torch.where(t > LAB_EPSILON, root, t * LAB_SLOPE + LAB_OFFSET)
 
 
 def _f_inverse(t: Tensor) -> Tensor:
-    return torch.where(t > _DELTA, t * t * t, (t - _OFFSET) / _SLOPE)
+    return torch.where(t > _DELTA, t * t * t, (t - LAB_OFFSET) / LAB_SLOPE)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from colorize_core.archive.records.details import Signals
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.color.grayness import judge
 from colorize_core.color.merge import Placement, crop_working, to_working
 from colorize_core.color.pixels import (
     L_to_pixels,
     Pixels,
     merge_to_pixels,
     pixels_to_L,
-    pixels_to_lab,
 )
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.signals import photo_signals
@@ -29,15 +28,6 @@ from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture import thumbnails
 from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.media.picture.pair import ThumbnailPair
-
-# A toned print (sepia, cyanotype, aged paper) has one hue, and hardly more color than its lightness
-# explains; what is left is stains and grain. Measured on 24 real sepia scans (all toned) and 120
-# color photos (7 taken for toned, all nearly of one hue): decision 0003.
-TONE_BINS = 16
-NEUTRAL_RESIDUAL = 1.5
-TONED_RESIDUAL = 5.2
-TONED_CONCENTRATION = 0.75
-SAMPLE_SIDE = 256
 
 # Mean chroma below which a picture with contrast counts as left gray.
 GRAY_COLORFULNESS = 1.0
@@ -108,23 +98,4 @@ def write_thumbnails(page: PreparedPage, pixels: Pixels, out: Path, key: str) ->
 
 def is_colored(photo: Photo) -> bool:
     """True when any page has color of its own; toned prints have none."""
-    return any(page.pixels.ndim == 3 and has_color(page.pixels) for page in photo.pages)
-
-
-def has_color(rgb: Pixels) -> bool:
-    """True when a picture has color of its own, False for neutral and toned ones.
-
-    Args:
-        rgb: (H, W, 3) uint8 or uint16.
-    """
-    step = max(1, min(rgb.shape[:2]) // SAMPLE_SIDE)
-    lab = pixels_to_lab(rgb[::step, ::step])[0].flatten(1)
-    L, ab = lab[0], lab[1:]
-    bins = (L / 100 * TONE_BINS).long().clamp(0, TONE_BINS - 1)
-    counts = torch.bincount(bins, minlength=TONE_BINS).clamp(min=1)
-    tone = torch.stack([torch.bincount(bins, c, TONE_BINS) / counts for c in ab])
-    residual = float((ab - tone[:, bins]).square().sum(0).mean().sqrt())
-    # Length of the mean ab vector over the mean length: 1 when all pixels share one hue.
-    concentration = float(ab.sum(1).norm() / ab.norm(dim=0).sum().clamp(min=1e-6))
-    is_toned = residual <= TONED_RESIDUAL and concentration >= TONED_CONCENTRATION
-    return residual > NEUTRAL_RESIDUAL and not is_toned
+    return any(judge(page.pixels).kind == "colored" for page in photo.pages)

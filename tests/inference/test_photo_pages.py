@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import io
-
 import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from colorize_core.color.merge import to_working
 from colorize_core.color.pixels import pixels_to_L, pixels_to_lab
@@ -45,29 +42,6 @@ def test_lightness_is_kept_even_for_colors_that_do_not_exist(
     rgb = np.ascontiguousarray(decoded[..., ::-1])
     moved = (pixels_to_lab(rgb)[:, :1] - page.L).abs().flatten()
     assert moved.quantile(0.999) < 0.5
-
-
-def as_photo(rgb: np.ndarray):
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG")
-    return decode_photo(buffer.getvalue(), name="a.png", max_pixels=10**8)
-
-
-def toned(gray: np.ndarray, color: tuple[float, float, float]) -> np.ndarray:
-    ramp = (gray / 255.0)[..., None] ** np.asarray(color)
-    noise = np.random.default_rng(0).normal(0, 2, gray.shape)[..., None]
-    return np.clip(ramp * 255 + noise, 0, 255).astype(np.uint8)
-
-
-def test_neutral_sepia_and_cyanotype_are_gray_and_photos_are_not():
-    from skimage import data
-
-    gray = data.camera()[::2, ::2]
-    assert not photo_pages.is_colored(as_photo(np.repeat(gray[..., None], 3, 2)))
-    assert not photo_pages.is_colored(as_photo(toned(gray, (0.8, 1.0, 1.4))))
-    assert not photo_pages.is_colored(as_photo(toned(gray, (1.3, 1.05, 0.8))))
-    for picture in (data.astronaut(), data.coffee(), data.cat(), data.rocket()):
-        assert photo_pages.is_colored(as_photo(np.ascontiguousarray(picture)))
 
 
 def test_a_result_without_color_is_noticed():

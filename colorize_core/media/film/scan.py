@@ -17,6 +17,7 @@ from typing import Any, Final
 import av
 import numpy as np
 
+from colorize_core.color.grayness import judge
 from colorize_core.media.film.demux import decode_packet, main_video, open_film
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.planes import plane, resize_plane
@@ -26,9 +27,8 @@ from colorize_core.media.motion.shots import CutFinder
 
 _EVERY: Final = Fraction(1, 2)  # seconds between two looks
 _SPARSE: Final = Fraction(2)  # seconds between keyframes above which all frames are decoded
-_BLANK: Final = 3.0  # standard deviation of Y' (of 255) below which a frame says nothing
-_SAMPLE_SIDE: Final = 96
-_NEUTRAL_RESIDUAL, _TONED_RESIDUAL, _TONED_CONCENTRATION = 1.5, 5.2, 0.75
+_BLANK: Final = 3.0  # standard deviation of gray (of 255) below which a frame says nothing
+_LOOKED_AT: Final = 256  # pixels along the long side
 # A few gray seconds in a film in color (titles, a night) are no black-and-white film: the film is
 # copied as it is. The same share of color in a gray film is kept as it is, too.
 _GRAY_PART: Final = 0.02
@@ -163,23 +163,18 @@ def _runs(looks: list[bool | None], shortest: int) -> list[tuple[int, bool | Non
 
 
 def is_frame_colored(frame: Any) -> bool | None:
-    """The rule for photos (docs/decisions/0003), on Cb and Cr in 8-bit steps; None if it is blank.
+    """The one rule (color.grayness, docs/decisions/0003) on a small picture; None if it is blank.
 
-    A toned print (sepia) has one hue, and hardly more color than its lightness explains.
+    Letters and logos in a gray frame do not make it a color one.
     """
-    side = _SAMPLE_SIDE
-    small = frame.reformat(width=side, height=side, format="yuv444p", interpolation="AREA")
+    width, height = frame.width, frame.height
+    scale = _LOOKED_AT / max(width, height, _LOOKED_AT)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+    rgb = small.to_ndarray()
     # The border may be black and the codec may have smeared color into it.
-    inner = slice(4, -4)
-    luma = plane(small, 0)[inner, inner]
-    if float(luma.std()) < _BLANK:
+    y, x = height // 24, width // 24
+    inner = rgb[y : height - y, x : width - x]
+    if float(inner.mean(2).std()) < _BLANK:
         return None
-    bins = luma.ravel() >> 4
-    chroma = np.stack([plane(small, i)[inner, inner].ravel() for i in (1, 2)], 1) - 128.0
-    counts = np.maximum(np.bincount(bins, minlength=16), 1)
-    means = np.stack([np.bincount(bins, c, minlength=16) / counts for c in chroma.T], 1)
-    residual = float(np.sqrt(((chroma - means[bins]) ** 2).sum(1).mean()))
-    size = float(np.hypot(*chroma.T).mean())
-    concentration = float(np.hypot(*chroma.mean(0))) / max(size, 1e-6)
-    is_toned = residual <= _TONED_RESIDUAL and concentration >= _TONED_CONCENTRATION
-    return residual > _NEUTRAL_RESIDUAL and not is_toned
+    return judge(inner).kind == "colored"

@@ -1,0 +1,136 @@
+"""How well the rule tells gray from color: recall per kind of gray, and color photos changed.
+
+    python -m bench.gray_rule COLOR_PHOTOS... [--made 30] [--half 1] [--list FILE]
+
+COLOR_PHOTOS are folders, zip or tar files of color photos. Gray pictures are made from them (see
+gray_pictures, seeds in the table's head), half a megapixel to 40, as JPEG 4:2:0 or lossless. The
+rule was developed on sources with an even number in the sorted list (--half 0); the figures in
+docs/decisions/0003 are those of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.gray_pictures import COLOR_KINDS, KINDS, Array, luma
+from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
+from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.scan import scan
+from colorize_core.color.grayness import Grayness, area_means, judge, lab_of
+from colorize_core.errors import InputError
+from colorize_core.media.picture.names import PHOTO_SUFFIXES
+
+GRAIN = 0.01  # of the made pictures
+NEUTRAL_CHROMA = (
+    2.0  # 99 % of the cells of a photo below this: R=G=B within noise, not a color photo
+)
+LEAST_MEGAPIXELS, MOST_MEGAPIXELS = 0.5, 3.0
+HUGE_EVERY = 12  # every so many pictures has up to 40 megapixels
+
+
+def photos(sources: Sequence[SourceItem], half: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """RGB of those with this remainder of their number by 2; what cannot be read is left out."""
+    for item in sources[half::2]:
+        try:
+            data = read_item(item, max_bytes=MAX_FILE_BYTES)
+            yield item.path, np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        except (InputError, OSError) as error:
+            print(f"{item.path}: left out: {error}", file=sys.stderr)
+
+
+def made(kind: str, source: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """A gray (or hand-tinted, or pale) picture of `kind` with its own size and file format."""
+    rng = np.random.default_rng(seed)
+    most = 40.0 if seed % HUGE_EVERY == 0 else MOST_MEGAPIXELS
+    pixels = 1e6 * np.exp(rng.uniform(np.log(LEAST_MEGAPIXELS), np.log(most)))
+    scale = np.sqrt(pixels / (source.shape[0] * source.shape[1]))
+    size = (round(source.shape[1] * scale), round(source.shape[0] * scale))
+    rgb = np.asarray(Image.fromarray(source).resize(size, Image.Resampling.BICUBIC)) / 255.0
+    result: Array
+    if kind in COLOR_KINDS:
+        result = COLOR_KINDS[kind](rgb, rng)
+    else:
+        gray = np.clip(luma(rgb) + rng.normal(0, GRAIN, rgb.shape[:2]), 0, 1)
+        result = KINDS[kind][0](gray, rng)
+    rounded = (np.clip(result, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return _through_jpeg(rounded, rng) if rng.random() < 0.7 else rounded
+
+
+def _through_jpeg(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=int(rng.integers(60, 96)), subsampling=2)
+    return np.asarray(Image.open(file))
+
+
+def is_neutral(rgb: NDArray[np.uint8]) -> bool:
+    """R = G = B within noise: such a photo in a set of color photos does not count."""
+    lab = lab_of(area_means(rgb, 64) / 255)
+    return float(np.percentile(np.hypot(lab[..., 1], lab[..., 2]), 99)) < NEUTRAL_CHROMA
+
+
+def kind_table(sources: Sequence[SourceItem], count: int, half: int) -> bool:
+    """Print found kinds; True when every bar is met."""
+    some = list(photos(sources[:: max(1, len(sources) // (4 * count))], half))
+    good = True
+    print("| kind | pictures | colored by us | bar | partly |\n|---|---|---|---|---|")
+    for kind in [*KINDS, *COLOR_KINDS]:
+        seeds = [zlib.crc32(f"{kind} {i}".encode()) for i in range(count)]
+        found = Counter(judge(made(kind, some[seed % len(some)][1], seed)).kind for seed in seeds)
+        share = 1 - found["colored"] / count
+        bar = KINDS[kind][1] if kind in KINDS else None
+        good = good and (bar is None or share >= bar)
+        wanted = f">= {bar:.0%}" if bar else "color"
+        print(f"| {kind} | {count} | {share:.0%} | {wanted} | {found['partly colored']} |")
+        sys.stdout.flush()
+    return good
+
+
+def color_table(sources: Sequence[SourceItem], half: int, listed: Path | None) -> None:
+    """Print how many color photos would be changed."""
+    found: Counter[str] = Counter()
+    lines = []
+    for path, rgb in photos(sources, half):
+        if is_neutral(rgb):
+            found["neutral, not counted"] += 1
+            continue
+        verdict: Grayness = judge(rgb)
+        found[verdict.kind] += 1
+        if verdict.kind != "colored":
+            lines.append(f"{verdict.kind}\t{verdict.chroma:.1f}\t{path}\n")
+    neutral = found.pop("neutral, not counted", 0)
+    photos_ = sum(found.values())
+    changed = photos_ - found["colored"]
+    print(f"\n{photos_} color photos: {changed} changed ({changed / max(1, photos_):.2%}): {found}")
+    print(f"{neutral} more have R = G = B within noise")
+    if listed is not None:
+        listed.write_text("".join(lines))
+
+
+def main(arguments: list[str]) -> int:
+    """Print both tables; 1 when a bar is not met."""
+    parser = argparse.ArgumentParser(prog="bench.gray_rule")
+    parser.add_argument("photos", nargs="+")
+    parser.add_argument("--made", type=int, default=30, help="pictures per kind")
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1)
+    parser.add_argument("--list", type=Path, help="file for the color photos that are changed")
+    options = parser.parse_args(arguments)
+    none = frozenset[str]()
+    scans = [scan(s, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=none) for s in options.photos]
+    sources = [item for found in scans for item in found.items]
+    good = kind_table(sources, options.made, options.half) if options.made else True
+    color_table(sources, options.half, options.list)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
