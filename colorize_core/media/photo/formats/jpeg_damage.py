@@ -19,6 +19,8 @@ from colorize_core.media.photo.formats import jpeg_segments
 _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression")
 _MOST_COMPLAINTS = 8
+_READ_AHEAD = 9  # bytes that may be in the decoder already, and one of the data
+_FILLINGS = b"\0\xff \n\r\x1a"
 # Below this share of what it claims, a file is not worth its decoding: 380 bytes may claim
 # 15800x15800 pixels.
 _LEAST_PERCENT: Final = 5
@@ -63,7 +65,7 @@ def require_enough_data(data: bytes, width: int, height: int) -> None:
 def examine(data: bytes, colorspace: str) -> Findings:
     """Ask the decoder what is wrong with a file, past what does not matter.
 
-    Unused bytes that are all alike, or stand before the picture data, change no pixel: encoders
+    Unused bytes that are a filling, or stand before the picture data, change no pixel: encoders
     leave them. Others are coded data that the decoder, derailed before, did not want any more.
 
     Args:
@@ -112,9 +114,18 @@ def _without_padding(data: bytes, count: int, marker: int) -> bytes | None:
         padding = data[position - count : position]
         if data[position + 1] != marker or len(padding) < count:
             continue
-        if is_in_header or len(set(padding)) == 1:
+        if is_in_header or _is_padding(data[: position - count], padding):
             return data[: position - count] + data[position:]
     return None
+
+
+def _is_padding(before: bytes, padding: bytes) -> bool:
+    """Whether bytes are a filling of one kind, and no more of it stands before them.
+
+    Where more of it does, data were wiped out, and the decoder used some of the filling.
+    """
+    is_filling = len(set(padding)) == 1 and padding[0] in _FILLINGS
+    return is_filling and before[-_READ_AHEAD:] != padding[:1] * _READ_AHEAD
 
 
 def _marker_positions(data: bytes) -> Iterator[tuple[int, bool]]:
