@@ -51,7 +51,7 @@ _PCX_HEAD = re.compile(rb"\x0a[\x00\x02-\x05]\x01[\x01\x02\x04\x08]")
 _TGA_HEAD = re.compile(
     rb"[\s\S](?:\x00[\x02\x03\x0a\x0b]|\x01[\x01\x09])[\s\S]{13}[\x08\x0f\x10\x18\x20]"
 )
-_GIF_EXTENSION = b"\x21"
+_GIF_EXTENSION, _APPLICATION = b"\x21", b"\xff\x0b"
 _BMP_HEADERS = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -110,7 +110,8 @@ def is_animated_gif(head: bytes) -> bool:
     """
     at = 13 + (3 << (head[10] & 7) + 1 if len(head) > 10 and head[10] & 0x80 else 0)
     while head[at : at + 1] == _GIF_EXTENSION:
-        if head[at + 3 : at + 14] in (b"NETSCAPE2.0", b"ANIMEXTS1.0"):
+        is_application = head[at + 1 : at + 3] == _APPLICATION
+        if is_application and head[at + 3 : at + 14] in (b"NETSCAPE2.0", b"ANIMEXTS1.0"):
             return True
         at += 2
         while at < len(head) and head[at]:

@@ -32,7 +32,7 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     with warnings_module.catch_warnings():  # of damaged EXIF, which is looked at later
         warnings_module.simplefilter("ignore")
         image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
-    check_pixels(*image.size, max_pixels)
+    check_pixels(*image.size, max_pixels, len(data))
     frames = image.n_frames
     exif = image.info.get("exif")
     metadata = PhotoMetadata(

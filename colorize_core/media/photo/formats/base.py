@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,10 @@ from colorize_core.media.photo.icc import srgb_profile
 from colorize_core.media.photo.photo import Animation, Photo, PhotoMetadata
 from colorize_core.media.photo.raster import Raster, Samples
 from colorize_core.media.picture.note import ComputedColorNote
+
+# Of codings without a bound. Blank pages in JPEG XL or WebP take a few bytes, and real ones more.
+_HARMLESS_PIXELS: Final = 16_000_000
+_MOST_PER_BYTE: Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,18 @@ class Encoder(Protocol):
         """
 
 
-def check_pixels(width: int, height: int, max_pixels: int) -> None:
+def check_pixels(width: int, height: int, max_pixels: int, file_bytes: int | None = None) -> None:
     """Check the size that a file claims.
 
+    Args:
+        width: in pixels.
+        height: likewise.
+        max_pixels: limit on their product.
+        file_bytes: length of a file whose coding has no bound of its own: a few bytes can stand
+            for any number of equal pixels there.
+
     Raises:
-        UndecodableError: nothing.
+        UndecodableError: nothing, or more than such a file of a picture can hold.
         TooLargeError: more than `max_pixels`.
     """
     if width < 1 or height < 1:
@@ -84,6 +95,12 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise TooLargeError(
             f"{width}x{height} pixels, the limit is {max_pixels}",
             remedy="raise photo.max_pixels if memory allows",
+        )
+    pixels = width * height
+    if file_bytes is not None and pixels > max(_HARMLESS_PIXELS, _MOST_PER_BYTE * file_bytes):
+        raise UndecodableError(
+            f"{file_bytes} bytes cannot hold the {width}x{height} pixels that the file claims",
+            remedy="copy it again from its origin",
         )
 
 

@@ -18,7 +18,7 @@ from colorize_core.media.picture.sniff import HEAD_BYTES, is_animated_gif
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
     image = GifImagePlugin.GifImageFile(io.BytesIO(data))
-    check_pixels(*image.size, max_pixels)
+    check_pixels(*image.size, max_pixels, len(data))
     animation = None
     if is_animated_gif(data[:HEAD_BYTES]):
         rasters, animation = read_frames(image, max_pixels)

@@ -25,7 +25,7 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         ) from error
     file = pillow_heif.open_heif(data, convert_hdr_to_8bit=False)
     width, height = file.size
-    check_pixels(width, height, max_pixels)
+    check_pixels(width, height, max_pixels, len(data))
     info = file.info
     exif, packet = info.get("exif"), info.get("xmp")
     # libheif has turned the picture upright already, and the EXIF says so.

@@ -54,7 +54,7 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     found = {b.kind: b for b in boxes(data)} if data[4:6] == b"jP" else {}
     start = found[b"jp2c"].start if b"jp2c" in found else data.find(_CODESTREAM)
     stream = read_codestream(data, start)
-    check_pixels(stream.width, stream.height, max_pixels)
+    check_pixels(stream.width, stream.height, max_pixels, len(data))
     damage: tuple[str, ...] = ()
     sound = data
     if not stream.is_complete:

@@ -70,7 +70,7 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
     stream, metadata = _codestream(data)
     header = read_header(stream)
-    check_pixels(header.width, header.height, max_pixels)
+    check_pixels(header.width, header.height, max_pixels, len(data))
     if header.is_float or header.bits > 16:
         raise UnsupportedError(
             f"JPEG XL with {header.bits}-bit samples", remedy="convert it to 16-bit TIFF or PNG"

@@ -45,7 +45,7 @@ class WebpHeader:
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
     header, metadata = read_webp(data)
-    check_pixels(header.width, header.height, max_pixels)
+    check_pixels(header.width, header.height, max_pixels, len(data))
     promised = 8 + int.from_bytes(data[4:8], "little")
     damage: tuple[str, ...] = ()
     if len(data) < promised:
