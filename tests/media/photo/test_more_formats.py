@@ -195,6 +195,16 @@ def test_photoshop_becomes_tiff(packed, picture, large):
     assert name_of("a.psd", data) == "a.psd.tif"
 
 
+def test_transparent_parts_of_photoshop_files_are_taken_off_their_white():
+    alpha = np.linspace(60, 255, GRAY.size).round().astype(np.uint8).reshape(GRAY.shape)
+    part = alpha / 255
+    blended = (GRAY * part + 255 * (1 - part)).round().astype(np.uint8)
+    layers = struct.pack(">Ih", 2, -1) + bytes(2)
+    photo = decoded(psd_bytes(np.stack([blended, alpha]), 1, layers=layers))
+    np.testing.assert_array_equal(photo.pages[0].alpha, alpha)
+    assert np.abs(photo.pages[0].pixels.astype(int) - GRAY).max() <= 3
+
+
 def test_photoshop_in_inks_and_without_a_composite():
     inks = np.asarray(Image.fromarray(COLOR).convert("CMYK"))
     photo = decoded(psd_bytes(255 - np.moveaxis(inks, -1, 0), 4))

@@ -112,6 +112,13 @@ def test_a_small_file_that_claims_a_huge_picture_is_refused_at_once():
     assert time.process_time() - started < 1
 
 
+def test_a_picture_in_thousands_of_scans_is_refused_at_once():
+    data = saved(PHOTO, "JPEG", progressive=True)
+    scan = data.rindex(b"\xff\xda")
+    with pytest.raises(UndecodableError, match="scans"):
+        decoded(data[:-2] + data[scan:-2] * 400 + data[-2:])
+
+
 def chunks_of(data):
     position = 8
     while position < len(data):

@@ -24,6 +24,7 @@ _FILLINGS = b"\0\xff \n\r\x1a"
 # Below this share of what it claims, a file is not worth its decoding: 380 bytes may claim
 # 15800x15800 pixels.
 _LEAST_PERCENT: Final = 5
+_MOST_SCANS: Final = 200  # encoders make some ten; each goes over all pixels
 _HUFFMAN_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _HUFFMAN_PROGRESSIVE = 0xC2
 
@@ -47,9 +48,14 @@ def require_enough_data(data: bytes, width: int, height: int) -> None:
     coefficient, one for its end) and one in a progressive one (ITU-T T.81, F.1.2 and G.1.2).
 
     Raises:
-        UndecodableError: it can hold only a few percent of it.
+        UndecodableError: it can hold only a few percent of it, or goes over it again and again.
     """
     frame = jpeg_segments.jpeg_frame(data)
+    scans = sum(marker == jpeg_segments.SCAN for _, marker in jpeg_segments.markers(data))
+    if scans > _MOST_SCANS:
+        raise UndecodableError(
+            f"{scans} scans, the limit is {_MOST_SCANS}", remedy="convert it to TIFF or PNG"
+        )
     bits = {_HUFFMAN_PROGRESSIVE: 1, **dict.fromkeys(_HUFFMAN_SEQUENTIAL, 2)}
     if frame is None or frame.marker not in bits:
         return

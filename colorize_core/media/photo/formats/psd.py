@@ -58,7 +58,9 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     samples, alpha = _color(planes[:number], colors, header.mode), None
     if len(planes) > number and _has_transparency(layers, header.is_large):
         alpha = planes[number]
-        samples = unassociated(samples, alpha)
+        # The composite lies on white.
+        top = np.iinfo(samples.dtype).max
+        samples = top - unassociated(top - samples, alpha)
     remarks = Remarks()
     if len(planes) > number + (alpha is not None):
         remarks.notes.append("channels beyond the picture were left out")
