@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import lzma
 import struct
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -101,7 +102,9 @@ def decode_photo(data: bytes, *, name: str, max_pixels: int) -> Photo:
         if kind is None:
             raise _not_a_photo(data)
         try:
-            decoded = DECODERS[kind].decode(data, max_pixels)
+            with warnings.catch_warnings():  # of Pillow, to programmers
+                warnings.simplefilter("ignore")
+                decoded = DECODERS[kind].decode(data, max_pixels)
         except Image.DecompressionBombError as error:
             raise TooLargeError(_one_line(error), remedy="convert it to PNG or TIFF") from error
         except _DAMAGE as error:
@@ -133,14 +136,14 @@ def _not_a_photo(data: bytes) -> InputError:
 
 def _finish(kind: Format, target: Format, decoded: Decoded) -> Photo:
     pages = []
-    warnings = [*decoded.damage, *decoded.warnings]
+    said = [*decoded.damage, *decoded.warnings]
     for raster in decoded.rasters:
         pixels, more = to_srgb(raster)
-        warnings += more
+        said += more
         alpha = None if raster.alpha is None else upright(raster.alpha, raster.orientation)
         pages.append(Page(upright(pixels, raster.orientation), alpha))
     orientation = decoded.rasters[0].orientation
-    metadata = _metadata(target, decoded, orientation, warnings)
+    metadata = _metadata(target, decoded, orientation, said)
     if target != kind:
         metadata = _for_other(kind, target, metadata)
     return Photo(
@@ -150,7 +153,7 @@ def _finish(kind: Format, target: Format, decoded: Decoded) -> Photo:
         bit_depth=16 if any(page.pixels.dtype == np.uint16 for page in pages) else 8,
         metadata=metadata,
         lossless=decoded.lossless,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys(said)),
         notes=decoded.notes,
         is_damaged=bool(decoded.damage),
         turned=orientation != 1,
@@ -159,9 +162,7 @@ def _finish(kind: Format, target: Format, decoded: Decoded) -> Photo:
     )
 
 
-def _metadata(
-    target: Format, decoded: Decoded, orientation: int, warnings: list[str]
-) -> PhotoMetadata:
+def _metadata(target: Format, decoded: Decoded, orientation: int, said: list[str]) -> PhotoMetadata:
     metadata = decoded.metadata
     swapped = swaps_sides(orientation)
     exif = metadata.exif
@@ -170,7 +171,7 @@ def _metadata(
             exif = normalized_exif(exif, swapped=swapped)
         except ValueError:
             exif = None
-            warnings.append("damaged EXIF was left out")
+            said.append("damaged EXIF was left out")
     packet = metadata.xmp
     if packet is not None:
         try:
@@ -179,14 +180,14 @@ def _metadata(
                 raise ValueError("too long for a JPEG segment with the note added")
         except ValueError as error:
             packet = None
-            warnings.append(f"XMP was left out: {_one_line(error)}")
+            said.append(f"XMP was left out: {_one_line(error)}")
     resources = metadata.resources
     if resources is not None:
         try:
             resources = clean_resources(resources)
         except ValueError:
             resources = None
-            warnings.append("damaged IPTC was left out")
+            said.append("damaged IPTC was left out")
     dpi = metadata.dpi
     if dpi is not None and swapped:
         dpi = (dpi[1], dpi[0])

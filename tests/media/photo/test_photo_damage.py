@@ -153,6 +153,25 @@ def test_every_flipped_bit_that_changes_a_png_is_found():
         assert photo.is_damaged or (photo.pages[0].pixels == COLOR[:40, :40]).all()
 
 
+def test_lost_frames_of_an_animation_are_damage():
+    frames = [Image.fromarray(np.roll(PHOTO, step)) for step in (1, 40, 80)]
+    options = {"save_all": True, "append_images": frames[1:], "duration": 50, "loop": 0}
+    gif = saved(frames[0], "GIF", **options)
+    last = gif.rindex(b"\x21\xf9\x04")
+    assert not decoded(gif, "x.gif").is_damaged
+    photo = decoded(gif[:last], "x.gif")
+    assert photo.is_damaged
+    assert len(photo.pages) == 2
+    png = saved(frames[0], "PNG", **options)
+    assert not decoded(png).is_damaged
+    at = png.index(b"acTL") - 4
+    claimed = png_chunk(b"acTL", struct.pack(">II", 9, 0))
+    with pytest.raises(InputError):
+        decoded(png[:at] + claimed + png[at + 20 :])
+    none = png_chunk(b"acTL", struct.pack(">II", 0, 0))
+    assert decoded(png[:at] + none + png[at + 20 :]).pages
+
+
 def test_a_wrong_checksum_of_a_text_is_a_note():
     sound = saved(PHOTO, "PNG")
     text = bytearray(png_chunk(b"tEXt", b"Comment\0hello"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings as warnings_module
 
 import imagecodecs
 import numpy as np
@@ -29,9 +28,7 @@ _CODE_POINTS = re.compile(rb"colrnclx([\s\S]{2})([\s\S]{2})")
 
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
-    with warnings_module.catch_warnings():  # of damaged EXIF, which is looked at later
-        warnings_module.simplefilter("ignore")
-        image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
+    image = AvifImagePlugin.AvifImageFile(io.BytesIO(data))
     check_pixels(*image.size, max_pixels, len(data))
     frames = image.n_frames
     exif = image.info.get("exif")

@@ -14,6 +14,8 @@ from colorize_core.media.photo.photo import PhotoMetadata
 from colorize_core.media.photo.raster import Raster
 from colorize_core.media.picture.sniff import HEAD_BYTES, is_animated_gif
 
+_TRAILING = 64  # bytes, for what may stand behind the end
+
 
 def decode(data: bytes, max_pixels: int) -> Decoded:
     """See `base.Decoder`."""
@@ -33,6 +35,9 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         extra=text_chunks("Comment", [comment] if comment else []),
     )
     warnings: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    if animation is not None and b"\x3b" not in data[-_TRAILING:]:
+        damage = ("its end is missing, and frames may be with it",)
     if animation is None and image.is_animated:
         warnings = ("only the first frame of an animation is kept",)
-    return Decoded(rasters, metadata, warnings=warnings, animation=animation)
+    return Decoded(rasters, metadata, warnings=warnings, damage=damage, animation=animation)

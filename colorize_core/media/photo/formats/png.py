@@ -59,8 +59,13 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         if header.bits <= 8 and not damage:
             image = PngImagePlugin.PngImageFile(io.BytesIO(data))
             turn = orientation_of(metadata.exif)
+            lost: tuple[str, ...] = ()
             rasters, animation = read_frames(image, max_pixels, icc, turn)
-            return Decoded(rasters, replace(metadata, dpi=dpi), animation=animation)
+            # Of a damaged animation, Pillow shows the picture that stands for it.
+            missing = int.from_bytes(hints[b"acTL"][:4], "big") - len(rasters)
+            if missing > 0:
+                lost = (f"{missing} frames of the animation are missing",)
+            return Decoded(rasters, replace(metadata, dpi=dpi), damage=lost, animation=animation)
         warnings = ("only the first frame of an animation is kept",)
     raster = Raster(samples, alpha, icc, orientation_of(metadata.exif))
     return Decoded(
