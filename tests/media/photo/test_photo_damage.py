@@ -52,7 +52,14 @@ def test_jpegs_of_several_encoders_are_sound():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"progressive": True}, {"restart_marker_blocks": 5}, {"subsampling": 0}]
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"restart_marker_blocks": 5},
+        {"subsampling": 0},
+        {"keep_rgb": True},
+    ],
 )
 def test_what_libjpeg_warns_of_is_damage(options, capfd):
     """OpenCV's libjpeg prints its warnings: the second opinion."""

@@ -241,6 +241,21 @@ def test_pyramid_levels_are_made_anew_in_color(below):
         assert file.pages[-1].shape == (10, 12, 3)
 
 
+def test_reduced_copies_of_a_turned_page_lie_as_it_does():
+    plain = {"metadata": None, "software": False}
+    turned = {**plain, "extratags": [(274, 3, 1, 6, True)]}
+    data = tiff_bytes((deep(gray_picture(64, 96)), turned), (GRAY[:8, :12], {"subfiletype": 1}))
+    with tifffile.TiffFile(io.BytesIO(encoded(decoded(data)))) as file:
+        assert [page.shape for page in file.pages] == [(96, 64, 3), (12, 8, 3)]
+
+
+def test_a_reduced_copy_that_is_larger_than_its_page_is_left_out():
+    photo = decoded(tiff_bytes(GRAY, (gray_picture(640, 960), {"subfiletype": 1})))
+    assert any("reduced copy" in warning for warning in photo.warnings)
+    with tifffile.TiffFile(io.BytesIO(encoded(photo))) as file:
+        assert len(file.pages) == 1
+
+
 @pytest.mark.parametrize("infrared", [deep(GRAY), GRAY, GRAY > 99])
 def test_infrared_and_mask_pages_are_kept_as_they_are(infrared):
     data = bytearray(tiff_bytes(COLOR, (infrared, {"subfiletype": 2}), GRAY))

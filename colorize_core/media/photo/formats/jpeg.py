@@ -59,7 +59,7 @@ def _samples(data: bytes, mode: str) -> tuple[Samples, tuple[str, ...], tuple[st
             return decoded[..., 0] if mode == "L" else decoded, (), ()
         except ValueError:
             pass
-    findings = examine(data, "CMYK" if mode == "CMYK" else "GRAY")
+    findings = examine(data, colorspace or "CMYK")
     # With an end marker in place libjpeg delivers what there is, and fills the rest.
     image = JpegImagePlugin.JpegImageFile(io.BytesIO(findings.data))
     image.load()

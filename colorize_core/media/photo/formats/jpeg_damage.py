@@ -17,7 +17,8 @@ from colorize_core.errors import UndecodableError
 from colorize_core.media.photo.formats import jpeg_segments
 
 _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
-_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression")
+# Of headers alone: all else that libjpeg says is about the picture.
+_HARMLESS = ("Invalid SOS parameters", "Unknown Adobe color transform", "Warning: unknown JFIF")
 _MOST_COMPLAINTS = 8
 _READ_AHEAD = 9  # bytes that may be in the decoder already, and one of the data
 _FILLINGS = b"\0\xff \n\r\x1a"
@@ -76,7 +77,7 @@ def examine(data: bytes, colorspace: str) -> Findings:
 
     Args:
         data: a whole file.
-        colorspace: "GRAY" for gray and YCbCr, "RGB", or "CMYK", as the file has it.
+        colorspace: "GRAY", "RGB" or "CMYK", as the file has it.
     """
     notes: list[str] = []
     if jpeg_segments.picture_end(data) is None:
@@ -100,9 +101,9 @@ def examine(data: bytes, colorspace: str) -> Findings:
 
 
 def _settled(complaint: str, notes: list[str], data: bytes) -> Findings:
-    if complaint.startswith(_DAMAGE):
-        return Findings(complaint, tuple(dict.fromkeys(notes)), data)
-    return Findings("", (*dict.fromkeys(notes), complaint), data)
+    if complaint.startswith(_HARMLESS):
+        return Findings("", (*dict.fromkeys(notes), complaint), data)
+    return Findings(complaint, tuple(dict.fromkeys(notes)), data)
 
 
 def complaint_of(data: bytes, colorspace: str) -> str | None:

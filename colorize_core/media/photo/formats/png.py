@@ -65,7 +65,13 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
             missing = int.from_bytes(hints[b"acTL"][:4], "big") - len(rasters)
             if missing > 0:
                 lost = (f"{missing} frames of the animation are missing",)
-            return Decoded(rasters, replace(metadata, dpi=dpi), damage=lost, animation=animation)
+            return Decoded(
+                rasters,
+                replace(metadata, dpi=dpi),
+                damage=lost,
+                notes=(note,) if note else (),
+                animation=animation,
+            )
         warnings = ("only the first frame of an animation is kept",)
     raster = Raster(samples, alpha, icc, orientation_of(metadata.exif))
     return Decoded(

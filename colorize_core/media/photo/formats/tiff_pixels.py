@@ -34,9 +34,7 @@ def read_page(pages: Pages, page: tifffile.TiffPage, remarks: Remarks) -> Raster
     Raises:
         Exception: what the codecs raise on damaged data.
     """
-    orientation = page.tags.get(ORIENTATION)
-    value = orientation.value if orientation is not None else 1
-    turn = int(value) if value in range(1, 9) else 1
+    turn = orientation_of(page)
     photometric = int(page.photometric)
     by_libtiff = page.compression == _OLD_JPEG or (
         photometric == _YCBCR and page.compression != _JPEG
@@ -50,6 +48,13 @@ def read_page(pages: Pages, page: tifffile.TiffPage, remarks: Remarks) -> Raster
     icc = page.tags.get(_ICC)
     profile = icc.value if icc is not None and isinstance(icc.value, bytes) else None
     return Raster(samples, alpha, profile, turn)
+
+
+def orientation_of(page: tifffile.TiffPage) -> int:
+    """Orientation 1..8 of a page, 1 where it says none."""
+    tag = page.tags.get(ORIENTATION)
+    value = tag.value if tag is not None else 1
+    return int(value) if value in range(1, 9) else 1
 
 
 def stored_samples(pages: Pages, page: tifffile.TiffPage, remarks: Remarks) -> Samples:

@@ -13,7 +13,7 @@ import tifffile
 from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.photo import ifd
 from colorize_core.media.photo.formats.tiff_layout import KeptPage, Level, PageLayout, TiffLayout
-from colorize_core.media.photo.formats.tiff_pixels import read_page, stored_samples
+from colorize_core.media.photo.formats.tiff_pixels import orientation_of, read_page, stored_samples
 from colorize_core.media.photo.formats.tiff_segments import Pages
 from colorize_core.media.photo.formats.tiff_tags import (
     Remarks,
@@ -21,7 +21,7 @@ from colorize_core.media.photo.formats.tiff_tags import (
     read_layout,
     tile_of,
 )
-from colorize_core.media.photo.raster import Raster
+from colorize_core.media.photo.raster import Raster, swaps_sides, upright
 
 # tifffile logs every odd tag; without a handler Python prints those on the user's terminal.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -65,28 +65,28 @@ def read_tiff(data: bytes, *, max_pixels: int) -> TiffFile:
     rasters: list[Raster] = []
     layouts: list[PageLayout] = []
     kept: list[KeptPage] = []
-    early: list[Level] = []
+    following: dict[int, list[tifffile.TiffPage]] = {}
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         every = [_page_at(file, index, offset) for index, offset in enumerate(offsets)]
         pictures = [page for page in every if not page.subfiletype & (_REDUCED | _MASK)]
         if not pictures:
             raise UndecodableError("a TIFF without pages", remedy="check that the file is whole")
-        _check_size([p for p in every if p in pictures or p.subfiletype & _MASK], max_pixels)
+        _check_size([page for page in every if not page.subfiletype & _REDUCED], max_pixels)
         pages = Pages(data)
         for page in every:
-            if page in pictures:
+            if not page.subfiletype & (_REDUCED | _MASK):
                 _check_supported(page)
                 rasters.append(read_page(pages, page, remarks))
                 layout = read_layout(data, flavor, page, rasters[-1].orientation, remarks)
-                layouts.append(replace(layout, levels=_levels_below(file, page, remarks)))
+                levels = _levels(_pages_below(file, page, remarks), rasters[-1], remarks)
+                layouts.append(replace(layout, levels=levels))
             elif page.subfiletype & _MASK:
                 kept += _kept(data, flavor, pages, page, len(layouts) - 1, remarks)
-            elif layouts:
-                layouts[-1] = replace(layouts[-1], following=(*layouts[-1].following, _level(page)))
-            else:
-                early.append(_level(page))
-    # A reduced copy that stands before its page moves behind it.
-    layouts[0] = replace(layouts[0], following=(*early, *layouts[0].following))
+            else:  # one that stands before the first page moves behind it
+                following.setdefault(max(0, len(layouts) - 1), []).append(page)
+    for index, copies in following.items():
+        levels = _levels(copies, rasters[index], remarks)
+        layouts[index] = replace(layouts[index], following=levels)
     return TiffFile(
         tuple(rasters),
         TiffLayout(flavor, tuple(layouts), tuple(kept)),
@@ -95,30 +95,41 @@ def read_tiff(data: bytes, *, max_pixels: int) -> TiffFile:
     )
 
 
-def _level(page: tifffile.TiffPage) -> Level:
-    return Level(int(page.imagewidth), int(page.imagelength), tile_of(page))
-
-
-def _levels_below(
+def _pages_below(
     file: tifffile.TiffFile, page: tifffile.TiffPage, remarks: Remarks
-) -> tuple[Level, ...]:
+) -> list[tifffile.TiffPage]:
     """Reduced copies in the sub-directories of a page."""
-    levels: list[Level] = []
+    found: list[tifffile.TiffPage] = []
     for offset in (page.subifds or ())[:_MOST_LEVELS]:
         try:
             below = _page_at(file, 0, offset)
         except (ValueError, LookupError, tifffile.TiffFileError):
             remarks.warnings.append("a damaged directory was left out")
             continue
-        if below.subfiletype & _REDUCED and _is_reduced(below, page):
-            levels.append(_level(below))
+        if below.subfiletype & _REDUCED:
+            found.append(below)
         else:
             remarks.warnings.append(_LEFT_OUT)
+    return found
+
+
+def _levels(
+    copies: Sequence[tifffile.TiffPage], raster: Raster, remarks: Remarks
+) -> tuple[Level, ...]:
+    """Sizes of reduced copies of a page, upright; what is no reduction of it is left out."""
+    height, width = raster.samples.shape[:2]
+    swapped = swaps_sides(raster.orientation)
+    left = 2 * width * height
+    levels: list[Level] = []
+    for copy in copies[:_MOST_LEVELS]:
+        across, down, tile = int(copy.imagewidth), int(copy.imagelength), tile_of(copy)
+        left -= across * down
+        if not (0 < across <= width and 0 < down <= height) or left < 0:
+            remarks.warnings.append("a reduced copy that is none was left out")
+            break
+        level = Level(across, down, tile)
+        levels.append(Level(down, across, tile[::-1] if tile else None) if swapped else level)
     return tuple(levels)
-
-
-def _is_reduced(level: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
-    return 0 < level.imagewidth <= page.imagewidth and 0 < level.imagelength <= page.imagelength
 
 
 def _kept(
@@ -134,7 +145,7 @@ def _kept(
         remarks.warnings.append(_LEFT_OUT)
         return []
     try:
-        samples = stored_samples(pages, page, remarks)
+        samples = upright(stored_samples(pages, page, remarks), orientation_of(page))
         tags = copied_tags(data, ifd.read_ifd(data, flavor, page.offset)[0], remarks)
     except Exception:  # noqa: BLE001 - the picture itself is sound
         remarks.warnings.append(_LEFT_OUT)

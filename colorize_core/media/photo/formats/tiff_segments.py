@@ -15,7 +15,7 @@ from colorize_core.media.photo.formats.jpeg_damage import examine
 from colorize_core.media.photo.formats.tiff_tags import Remarks
 from colorize_core.media.photo.raster import Samples
 
-_PLAIN, _JPEG, _CMYK = 1, 7, 5
+_PLAIN, _JPEG = 1, 7
 _SEPARATE = 2
 # Offsets and byte counts.
 _STRIP_TAGS, _TILE_TAGS = (273, 279), (324, 325)
@@ -204,7 +204,10 @@ class _Segments:
 def _check_jpeg(pages: Pages, page: tifffile.TiffPage, remarks: Remarks) -> None:
     """Ask the JPEG decoder about each strip, with the tables that the page keeps for all."""
     tables = bytes(page.jpegtables or b"")
-    colorspace = "CMYK" if page.photometric == _CMYK and page.planarconfig == 1 else "GRAY"
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    colorspace = {1: "GRAY", 3: "RGB", 4: "CMYK"}.get(samples)
+    if colorspace is None:
+        return
     wrong = 0
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         strip = pages.segment(offset, count)
