@@ -47,6 +47,8 @@ def conversion(stream: StreamInfo, container: str) -> str | None:
     if stream.is_plain_latm:
         return "aac"
     sample_format = stream.sample_format.removesuffix("p")
+    if sample_format == "u8" and container == "mp4":  # it begins with 16 bits
+        sample_format = "s16"
     if sample_format == "s32" and stream.codec in _AT_MOST_24_BITS:
         return "pcm_s24le"
     return _PCM.get(sample_format)

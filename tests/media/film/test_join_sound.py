@@ -47,13 +47,15 @@ def test_sound_that_a_container_refuses_keeps_its_samples(tmp_path, name, sound,
 
 
 @pytest.mark.parametrize("container", ["mov", "mp4"])
-@pytest.mark.parametrize(("name", "sound"), [("a.vob", "pcm_dvd"), ("a.avi", "pcm_mulaw")])
+@pytest.mark.parametrize(
+    ("name", "sound"), [("a.vob", "pcm_dvd"), ("a.avi", "pcm_mulaw"), ("b.avi", "pcm_u8")]
+)
 def test_samples_in_mp4_and_quicktime(tmp_path, name, sound, container):
     path = tmp_path / name
     _make(path, ("-c:a", sound))
     output, result = color_film(path, tmp_path / "out", container=container)
     assert (result.lost, result.damage) == ((), ())
-    is_copied = (container, sound) == ("mov", "pcm_mulaw")
+    is_copied = (container, sound) in (("mov", "pcm_mulaw"), ("mov", "pcm_u8"))
     assert ("is kept as" in " ".join(result.notes)) == (not is_copied)
     np.testing.assert_array_equal(samples(output), samples(path))
     assert abs(_lag(output) - _lag(path)) < Fraction(2, 1000)

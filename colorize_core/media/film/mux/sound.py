@@ -11,7 +11,16 @@ import av
 from colorize_core.media.film.demux import decode_packet
 
 # Where streams only count their channels; MP4 has to know where they sound.
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_USUAL_LAYOUTS = {
+    1: "mono",
+    2: "stereo",
+    3: "2.1",
+    4: "4.0",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}
 # Times are rounded in many containers; only a longer wait is a pause in the sound.
 _PAUSE = Fraction(1, 10)
 
