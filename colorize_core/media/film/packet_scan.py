@@ -85,6 +85,8 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
         last_seconds = 0.0
         position = 0
         is_skipped = False
+        # Fractions are slow: a film has some hundred thousand packets.
+        ticks = {stream.index: float(stream.time_base) for stream in container.streams}
         watch = _Watch(container, stream.index, scan)
         is_in_one_piece = container.format.name in IN_ONE_PIECE
         try:
@@ -98,9 +100,9 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
                 scan.filled.add(packet.stream_index)
                 watch.look(packet)
                 if packet.pts is not None:
-                    end = packet.pts + (packet.duration or 0)
-                    last_seconds = max(last_seconds, float(end * packet.time_base))
-                    _note_start(packet, scan)
+                    tick = ticks.get(packet.stream_index) or float(packet.time_base)
+                    last_seconds = max(last_seconds, (packet.pts + (packet.duration or 0)) * tick)
+                    _note_start(packet, tick, scan)
                 if packet.stream_index == stream.index:
                     scan.add_picture(packet, codec)
                     if is_skipped and packet.pts is not None:
@@ -149,14 +151,14 @@ class _Watch:
                 self._scan.foreign[packet.stream_index] = float(watch.since * packet.time_base)
 
 
-def _note_start(packet: Any, scan: PacketScan) -> None:
+def _note_start(packet: Any, tick: float, scan: PacketScan) -> None:
     kind = packet.stream.type
     if kind not in ("audio", "video") or packet.is_discard:
         return
-    seconds = packet.pts * packet.time_base
-    scan.earliest = min(scan.earliest, seconds)
+    if packet.pts < 0:
+        scan.earliest = min(scan.earliest, packet.pts * packet.time_base)
     if kind == "audio":
-        scan.sound.append(float(seconds))
+        scan.sound.append(packet.pts * tick)
 
 
 def _missing_tail(container: Any, stream: Any, scan: PacketScan) -> float:
