@@ -139,7 +139,11 @@ def _choice(probe: FilmProbe, container: str, codec: str) -> ContainerChoice:
 
 
 def _converted_sound(probe: FilmProbe, container: str) -> list[str]:
-    sound = [s for s in probe.streams if s.kind == "audio" and container not in s.muxable_in]
+    sound = [
+        s
+        for s in probe.streams
+        if s.kind == "audio" and not s.is_redundant and container not in s.muxable_in
+    ]
     kept = [(stream, conversion(stream, container)) for stream in sound]
     return [
         f"audio stream {stream.index} ({stream.codec}) is kept as {codec}, "
