@@ -17,7 +17,7 @@ override DATA := $(value DATA)
 override ARGS := $(value ARGS)
 export SRC OUT CONFIG DATA ARGS
 
-.PHONY: help install colorize-archive train evaluate report status test test-slow test-faults test-s3 test-gpu test-browser lint bench clean
+.PHONY: help install colorize-archive train evaluate report status test test-slow test-faults test-s3 test-gpu test-browser lint docs bench clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -76,6 +76,11 @@ lint: $(DEV_STAMP) ## ruff and mypy
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+docs: $(DEV_STAMP) ## generated pages, pictures and schemas, and all docstrings in site/
+	$(PY) -m docs.settings
+	$(PY) -m docs.house
+	$(PY) -W error -m docs.api
 
 bench: $(STAMP) ## speed and quality figures of this machine
 	$(call run,bench $$ARGS)

@@ -16,6 +16,13 @@ from tests.processes import children, end_session
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give long tests a longer limit than the one in pyproject.toml."""
+    for item in items:
+        if item.get_closest_marker("slow") or item.get_closest_marker("faults"):
+            item.add_marker(pytest.mark.timeout(1800), append=False)
+
+
 @pytest.fixture(autouse=True)
 def no_process_stays() -> Iterator[None]:
     """End what a test that failed or timed out has left running."""

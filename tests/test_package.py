@@ -94,7 +94,7 @@ def needed(requirements: list[str]) -> set[str]:
 def test_the_users_lock_holds_what_users_need_and_no_test_tools():
     users = needed([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["onnx"]])
     assert users - set(locked("requirements.lock")) == set()
-    developers = needed([*EXTRAS["dev"], *EXTRAS["browser"]]) - users
+    developers = needed([*EXTRAS["dev"], *EXTRAS["browser"], *EXTRAS["docs"]]) - users
     assert {"pytest", "mypy", "ruff", "playwright"} <= developers
     assert developers - set(locked("requirements-dev.lock")) == set()
     assert developers & set(locked("requirements.lock")) == set()
