@@ -17,10 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give long tests a longer limit than the one in pyproject.toml."""
+    """Long tests have a longer limit than the one in pyproject.toml."""
     for item in items:
         if item.get_closest_marker("slow") or item.get_closest_marker("faults"):
-            item.add_marker(pytest.mark.timeout(1800), append=False)
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture(autouse=True)

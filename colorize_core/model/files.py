@@ -7,10 +7,13 @@ from pathlib import Path
 
 from colorize_core.errors import ModelError
 
+# The generator that travels with the package, by its version.
+SHIPPED = "flagship-1"
+
 
 def shipped_weights() -> Path:
     """Path of the generator that travels with the package."""
-    return Path(__file__).parents[1] / "weights" / "flagship.safetensors"
+    return Path(__file__).parents[1] / "weights" / f"{SHIPPED}.safetensors"
 
 
 def resolve_weights(weights: str) -> Path:
