@@ -21,7 +21,7 @@ import pytest
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.cli.status import main as status_main
 from colorize_core.cli.status import status
-from colorize_core.pipeline import plan
+from colorize_core.pipeline import plan_films
 from jobs import colorize_archive
 from tests.jobs.processes import worker_pids
 from tests.processes import Started
@@ -509,7 +509,7 @@ class _Unavailable(BaseHTTPRequestHandler):
 def test_a_film_whose_server_fails_is_tried_again_and_recorded(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(plan, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(plan_films, "RETRY_SECONDS", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Unavailable)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -519,4 +519,4 @@ def test_a_film_whose_server_fails_is_tried_again_and_recorded(
         server.server_close()
     (report,) = job.manifest.reports()
     assert (report.status, report.error) == ("failed", "transient")
-    assert _Unavailable.asked >= plan.MAX_TRANSIENT_TRIES
+    assert _Unavailable.asked >= plan_films.MAX_TRANSIENT_TRIES
