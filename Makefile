@@ -14,8 +14,19 @@ override SRC := $(value SRC)
 override OUT := $(value OUT)
 override CONFIG := $(value CONFIG)
 override DATA := $(value DATA)
+override REDO := $(value REDO)
 override ARGS := $(value ARGS)
-export SRC OUT CONFIG DATA ARGS
+export SRC OUT CONFIG DATA REDO ARGS
+
+# ARGS is split as a shell splits words and quotes, and nothing in it is expanded.
+define SPLIT
+import os, shlex, sys
+try:
+    print(shlex.join(shlex.split(os.environ.get("ARGS", ""))))
+except ValueError as error:
+    sys.exit(f"error: ARGS: {error}")
+endef
+export SPLIT
 
 .PHONY: help install colorize-archive train evaluate report status test test-slow test-faults test-s3 test-gpu test-browser lint docs bench clean
 
@@ -36,23 +47,28 @@ $(DEV_STAMP): requirements-dev.lock $(STAMP)
 
 # make's own exit code is always 2; the job's is printed.
 define run
-@set -f; $(PY) -m $(1) || { code=$$?; echo "exit code $$code"; exit $$code; }
+@words=$$($(PY) -c "$$SPLIT") || exit 1; eval "set -- $$words"; $(PY) -m $(1) || { code=$$?; echo "exit code $$code"; exit $$code; }
 endef
 
-colorize-archive: $(STAMP) ## colorize SRC (without it: a built-in sample) [OUT=] [CONFIG=] [ARGS=]
-	$(call run,jobs.colorize_archive $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $$ARGS $${SRC:+-- "$$SRC"})
+# Before anything is installed.
+.PHONY: need-DATA need-OUT
+need-DATA need-OUT:
+	@name=$(@:need-%=%); test -n "$${!name}" || { echo "error: $$name= is missing: make $(firstword $(MAKECMDGOALS)) $$name=..." >&2; exit 1; }
 
-train: $(STAMP) ## train a generator on DATA [CONFIG=configs/train/flagship.yaml] [ARGS=]
-	$(call run,jobs.train $${CONFIG:+--config "$$CONFIG"} $$ARGS -- "$$DATA")
+colorize-archive: $(STAMP) ## colorize SRC (without it: a built-in sample) [OUT=] [CONFIG=] [REDO=list.txt] [ARGS=]
+	$(call run,jobs.colorize_archive $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $${REDO:+--redo-list "$$REDO"} "$$@" $${SRC:+-- "$$SRC"})
 
-evaluate: $(STAMP) ## figures of the shipped generator on DATA (color photos or clips) [CONFIG=] [ARGS=]
-	$(call run,jobs.evaluate $${CONFIG:+--config "$$CONFIG"} $$ARGS -- "$$DATA")
+train: need-DATA $(STAMP) ## train a generator on DATA [CONFIG=configs/train/flagship.yaml] [ARGS=]
+	$(call run,jobs.train $${CONFIG:+--config "$$CONFIG"} "$$@" -- "$$DATA")
 
-report: $(STAMP) ## make the page of a finished run again: OUT=
-	$(call run,jobs.report $$ARGS -- "$$OUT")
+evaluate: need-DATA $(STAMP) ## figures of the shipped generator on DATA (color photos or clips) [CONFIG=] [ARGS=]
+	$(call run,jobs.evaluate $${CONFIG:+--config "$$CONFIG"} "$$@" -- "$$DATA")
 
-status: $(STAMP) ## how far a run is: OUT=
-	$(call run,jobs.archive_status $$ARGS -- "$$OUT")
+report: need-OUT $(STAMP) ## make the page of a finished run again: OUT=
+	$(call run,jobs.report "$$@" -- "$$OUT")
+
+status: need-OUT $(STAMP) ## how far a run is: OUT=
+	$(call run,jobs.archive_status "$$@" -- "$$OUT")
 
 test: $(DEV_STAMP) ## the test suite, without what has a target of its own
 	$(PY) -m pytest -q -m "not slow and not faults and not s3 and not browser and not gpu"
@@ -83,7 +99,7 @@ docs: $(DEV_STAMP) ## generated pages, pictures and schemas, and all docstrings 
 	$(PY) -W error -m docs.api
 
 bench: $(STAMP) ## speed and quality figures of this machine
-	$(call run,bench $$ARGS)
+	$(call run,bench "$$@")
 
 clean: ## remove .venv and caches, never a result
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

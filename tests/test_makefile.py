@@ -28,7 +28,8 @@ def make(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Compl
 def fake_python(tmp_path: Path) -> Path:
     """Stands for .venv/bin/python and prints the arguments that arrive."""
     path = tmp_path / "python"
-    path.write_text(f"#!/bin/sh\nexec python3 -c '{SHOW}' \"$@\"\n")
+    show = f"exec python3 -c '{SHOW}' \"$@\""
+    path.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec python3 "$@"\n{show}\n')
     path.chmod(0o755)
     return path
 
@@ -52,7 +53,7 @@ def test_names_arrive_as_typed(fake_python: Path, name: str, how: str):
     stamp = fake_python.with_name("stamp")
     stamp.touch()
     fixed = [f"PY={fake_python}", f"STAMP={stamp}", "-o", str(stamp)]
-    values = {"SRC": name, "OUT": name + " out"}
+    values = {"SRC": name, "OUT": name + " out", "REDO": name + " redo"}
     if how == "argument":
         done = make("colorize-archive", *fixed, *(f"{k}={v}" for k, v in values.items()))
     else:
@@ -63,22 +64,61 @@ def test_names_arrive_as_typed(fake_python: Path, name: str, how: str):
         "jobs.colorize_archive",
         "--out",
         name + " out",
+        "--redo-list",
+        name + " redo",
         "--",
         name,
     ]
 
 
-def test_arguments_are_split_and_nothing_is_expanded(fake_python: Path):
+@pytest.mark.parametrize("target", ["colorize-archive", "evaluate", "bench"])
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ("--dry-run  --set a.b=*", ["--dry-run", "--set", "a.b=*"]),
+        ("--out '/a b' --set \"x=$HOME\"", ["--out", "/a b", "--set", "x=$HOME"]),
+        ("'$(touch x)' `id` \\$HOME ~ ü;&|<", ["$(touch x)", "`id`", "$HOME", "~", "ü;&|<"]),
+        ("'it''s' \"\" 'line\nbreak'", ["its", "", "line\nbreak"]),
+        ("", []),
+    ],
+)
+def test_arguments_are_split_as_quoted_and_nothing_is_expanded(
+    fake_python: Path, target: str, args: str, words: list[str]
+):
+    stamp = fake_python.with_name("stamp")
+    stamp.touch()
+    fixed = [f"PY={fake_python}", f"STAMP={stamp}", "-o", str(stamp), "DATA=d"]
+    done = make(target, *fixed, env={"ARGS": args})
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)[2:]
+    assert found == [*words, "--", "d"] if target == "evaluate" else found == words
+
+
+def test_an_open_quote_is_said_and_nothing_runs(fake_python: Path):
     stamp = fake_python.with_name("stamp")
     stamp.touch()
     fixed = [f"PY={fake_python}", f"STAMP={stamp}", "-o", str(stamp)]
-    done = make("colorize-archive", *fixed, "ARGS=--dry-run  --set a.b=*")
-    assert json.loads(done.stdout)[2:] == ["--dry-run", "--set", "a.b=*"]
+    done = make("colorize-archive", *fixed, env={"ARGS": "--set 'a"})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ARGS: No closing quotation\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("train", "DATA"), ("evaluate", "DATA"), ("report", "OUT"), ("status", "OUT")],
+)
+def test_what_is_missing_is_said_before_anything_is_installed(tmp_path: Path, target, name):
+    stamp = tmp_path / "stamp"
+    done = make(target, "PY=/none", f"STAMP={stamp}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == f"error: {name}= is missing: make {target} {name}=..."
+    assert not stamp.exists()
 
 
 def test_the_exit_code_is_printed(tmp_path: Path):
     python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexit 75\n")
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exec python3 "$@"\nexit 75\n')
     python.chmod(0o755)
     done = make("colorize-archive", f"PY={python}", f"STAMP={python}", "-o", str(python), "SRC=x")
     assert done.returncode == 2

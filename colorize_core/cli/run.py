@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
 from colorize_core.config import ColorizeConfig, RunOptions, load_config
+from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from colorize_core.model.files import resolve_weights, sha256_of
 from colorize_core.pipeline.comparisons import Comparisons
 from colorize_core.pipeline.progress import format_seconds
@@ -102,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
+    p.add_argument("--json", action="store_true", help="with --verify: one JSON object")
     add_shortcuts(p)
     return p
 
@@ -133,12 +136,12 @@ def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; returns the exit code."""
     if args.follow_redirects:
         os.environ[FOLLOW_REDIRECTS] = "1"  # workers read it, too
+    if args.verify:
+        return _verify(args)
+    if args.json:
+        raise UsageError("--json is for --verify", remedy="leave it out")
     source = args.source if args.source is not None else _sample()
     out = (args.out or default_out(source)).absolute()
-    if args.verify:
-        from colorize_core.pipeline.verify import verify_outputs
-
-        return verify_outputs(out, say)
     config = load_config(ColorizeConfig, args.config, settings_of(args))
     check_fps(args, config)
     weights = resolve_weights(config.model.weights)
@@ -193,6 +196,24 @@ def run(args: argparse.Namespace) -> int:
         _say_luma(out)
     _say_outcome(outcome, out)
     return outcome.exit_code
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from colorize_core.pipeline.verify import verify_outputs
+
+    if args.source is None and args.out is None:
+        raise UsageError("--verify: of which run?", remedy="give its OUT with --out, or its SRC")
+    found = verify_outputs((args.out or default_out(args.source)).absolute())
+    good = found.outputs - len(found.problems)
+    if args.json:
+        print(json.dumps({"outputs": found.outputs, "good": good, "problems": found.problems}))
+    else:
+        for name, problem in found.problems.items():
+            say(f"{name}: {problem}")
+        say(f"{good} of {found.outputs} outputs are as recorded")
+        if found.problems:
+            say("delete a damaged output and run the job again to have it made anew")
+    return EXIT_SOME_FAILED if found.problems else EXIT_DONE
 
 
 def _say_luma(out: Path) -> None:

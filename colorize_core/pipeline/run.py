@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from colorize_core.errors import (
     EXIT_DONE,
     EXIT_RESUME,
     EXIT_SOME_FAILED,
+    ColorizeError,
     InputError,
     UnsupportedError,
     UsageError,
@@ -173,16 +175,13 @@ def colorize_archive(
     """
     started = time.monotonic()
     folder = RunFolder(job.out)
-    try:
-        folder.state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"OUT {job.out} cannot be written: {error.strerror}",
-            remedy="choose another with --out",
-        ) from error
-    require_own_folders(job.out)
     stop = StopRequest()
-    with OutputLock(folder.lock, say=say) as lock, stop_signals(stop, say):
+    with (
+        _made(folder),
+        OutputLock(folder.lock, say=say) as lock,
+        stop_signals(stop, say),
+    ):
+        require_own_folders(job.out)
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
@@ -256,6 +255,28 @@ def colorize_archive(
                 ending = Ending(stopped=True)
     left_out = {"not read": by_suffix(found.unread), "left out": found.ignored}
     return Outcome(_exit_code(ending, totals), totals, ending, seconds, comparisons, left_out)
+
+
+@contextmanager
+def _made(folder: RunFolder) -> Iterator[None]:
+    """Make OUT, and unmake it where nothing came to be recorded: a wrong SRC, refused weights."""
+    new = [path for path in (folder.state, *folder.state.parents) if not path.exists()]
+    try:
+        folder.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"OUT {folder.out} cannot be written: {error.strerror}",
+            remedy="choose another with --out",
+        ) from error
+    try:
+        yield
+    except ColorizeError:
+        if folder.state in new and not folder.manifest.exists():
+            shutil.rmtree(folder.state)
+            for path in new[1:]:
+                with suppress(OSError):  # something else was put there meanwhile
+                    path.rmdir()
+        raise
 
 
 def _run(

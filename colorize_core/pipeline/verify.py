@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.atomic import file_sha256, folder_sha256
-from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UnsafePathError, UsageError
+from colorize_core.errors import UnsafePathError, UsageError
 
 
-def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
+@dataclass(frozen=True)
+class Verified:
+    """How many outputs were looked at, and what is wrong with some, by their path in OUT."""
+
+    outputs: int
+    problems: dict[str, str]
+
+
+def verify_outputs(out: Path) -> Verified:
     """Compare every output with its recorded sha256; nothing is changed.
-
-    Returns:
-        0 when all are as recorded, 2 when some are missing or differ.
 
     Raises:
         UsageError: no run has written to `out`.
@@ -29,16 +34,8 @@ def verify_outputs(out: Path, say: Callable[[str], None]) -> int:
         if report.kind != "segment" and report.output is not None:
             # An output may have been made again under another key: the last line counts.
             latest[report.output] = report
-    bad = 0
-    for name, report in latest.items():
-        problem = _problem(out, name, report.sha256)
-        if problem:
-            bad += 1
-            say(f"{name}: {problem}")
-    say(f"{len(latest) - bad} of {len(latest)} outputs are as recorded")
-    if bad:
-        say("delete a damaged output and run the job again to have it made anew")
-    return EXIT_SOME_FAILED if bad else EXIT_DONE
+    found = {name: _problem(out, name, report.sha256) for name, report in latest.items()}
+    return Verified(len(latest), {name: problem for name, problem in found.items() if problem})
 
 
 def _problem(out: Path, name: str, sha256: str) -> str:
