@@ -175,13 +175,13 @@ def colorize_archive(
     """
     started = time.monotonic()
     folder = RunFolder(job.out)
+    require_own_folders(job.out)
     stop = StopRequest()
     with (
         _made(folder),
         OutputLock(folder.lock, say=say) as lock,
         stop_signals(stop, say),
     ):
-        require_own_folders(job.out)
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
@@ -105,7 +106,7 @@ def panel_size(width: int, height: int) -> tuple[int, int]:
     return max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
 
 
-def _rgb(frame: Any, probe: FilmProbe, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _rgb(frame: av.VideoFrame, probe: FilmProbe, size: tuple[int, int]) -> NDArray[np.uint8]:
     """An upright picture of the panel's size, [H, W, 3]."""
     is_turned = round(probe.rotation / 90) % 2 == 1
     stored = size[::-1] if is_turned else size
@@ -140,7 +141,7 @@ def _write(
             result.mux_one(packet)
 
 
-def _add_color(result: Any, probe: FilmProbe, size: tuple[int, int]) -> Any:
+def _add_color(result: OutputContainer, probe: FilmProbe, size: tuple[int, int]) -> Any:
     width, height = size
     stream = result.add_stream("libx264", rate=probe.frame_rate, options=_OPTIONS)
     stream.width, stream.height, stream.pix_fmt = 2 * width + DIVIDER, height, "yuv420p"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
 
 from colorize_core.errors import MissingError, UndecodableError, UnsupportedError
 from colorize_core.media.film.image_sequence import frame_pattern
@@ -48,7 +49,7 @@ def open_film(path: Path, rate: Fraction | None = None) -> Iterator[Any]:
         yield container
 
 
-def main_video(container: Any, path: Path) -> Any:
+def main_video(container: InputContainer, path: Path) -> Any:
     """Find the stream that is colored: the first that is not a cover picture.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import av
 import numpy as np
 
 from colorize_core.media.film.display_matrix import upright
@@ -13,7 +14,7 @@ SWS_MATRICES = {"bt709": 1, "bt601": 5, "bt2020nc": 9}
 
 
 def to_display_rgb(
-    frame: Any,
+    frame: av.VideoFrame,
     probe: FilmProbe,
     pixel_format: str = "rgb24",
     *,

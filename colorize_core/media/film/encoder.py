@@ -71,7 +71,7 @@ class SegmentEncoder:
         )
         self._stream: Any = self._add_stream(encoding)
 
-    def write(self, frame: Any) -> None:
+    def write(self, frame: av.VideoFrame) -> None:
         """Encode the next frame, in the encoding's format."""
         frame.pts = self._written
         frame.time_base = 1 / self._probe.frame_rate

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
 
 from colorize_core.errors import TooLargeError, UndecodableError
 from colorize_core.media.film.container_choice import muxable_in
@@ -44,7 +45,7 @@ class Head:
     streams: tuple[StreamInfo, ...]
     stream_index: int
     codec: str
-    frame: Any
+    frame: av.VideoFrame
     sample_aspect: Fraction
     color: ColorTags
     field_order: int
@@ -106,7 +107,7 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
         )
 
 
-def _check_size(path: Path, frame: Any, max_pixels: int | None) -> None:
+def _check_size(path: Path, frame: av.VideoFrame, max_pixels: int | None) -> None:
     if max_pixels is not None and frame.width * frame.height > max_pixels:
         raise TooLargeError(
             f"{path.name}: {frame.width} x {frame.height} is above {max_pixels} pixels",
@@ -114,7 +115,7 @@ def _check_size(path: Path, frame: Any, max_pixels: int | None) -> None:
         )
 
 
-def _stream_info(stream: Any, container: Any) -> StreamInfo:
+def _stream_info(stream: Any, container: InputContainer) -> StreamInfo:
     codec = stream.codec_context.codec.canonical_name if stream.codec_context else ""
     tags = stream.metadata
     in_mov = container.format.name.startswith("mov,")
@@ -142,7 +143,7 @@ def _sample_format(stream: Any) -> str:
     return str(context.format.name) if context.sample_rate and context.channels else ""
 
 
-def _color_tags(frame: Any, context: Any) -> ColorTags:
+def _color_tags(frame: av.VideoFrame, context: Any) -> ColorTags:
     def pick(name: str, unknown: int) -> int:
         value = int(getattr(frame, name))
         return value if value != unknown else int(getattr(context, name))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
+from av.container import OutputContainer
 
 from colorize_core.media.film.demux import open_film
 
@@ -195,7 +196,7 @@ def is_plain(stream: Any) -> bool:
     return True
 
 
-def add_aac(result: Any, stream: Any, path: Path) -> Any:
+def add_aac(result: OutputContainer, stream: Any, path: Path) -> Any:
     """Add a stream to `result` that takes the packets of LatmUnwrapper.
 
     Args:

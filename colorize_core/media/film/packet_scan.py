@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
 
 from colorize_core.media.film.captions import caption_kinds
 from colorize_core.media.film.changes import CodecWatch, ShapeWatch
@@ -125,7 +126,7 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
 class _Watch:
     """Looks for changes of codec in transport streams, and of shape in the pictures."""
 
-    def __init__(self, container: Any, pictures: int, scan: PacketScan) -> None:
+    def __init__(self, container: InputContainer, pictures: int, scan: PacketScan) -> None:
         self._scan = scan
         self._pictures = pictures
         self._is_transport = container.format.name in _CHANGEABLE
@@ -161,7 +162,7 @@ def _note_start(packet: Any, tick: float, scan: PacketScan) -> None:
         scan.sound.append(packet.pts * tick)
 
 
-def _missing_tail(container: Any, stream: Any, scan: PacketScan) -> float:
+def _missing_tail(container: InputContainer, stream: Any, scan: PacketScan) -> float:
     """Seconds of pictures that the index of MP4 or AVI promises after the last one there is.
 
     A count of pictures is no promise: edit lists leave some out, and the headers of AVI count

@@ -10,6 +10,7 @@ from typing import Any, Final
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
@@ -117,7 +118,7 @@ def _frames(
             yield time, _picture(frame, stream.sample_aspect_ratio)
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
     """What decodes, also behind damage."""
     packets = container.demux(stream)
     while True:
@@ -182,7 +183,7 @@ def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float
     return PreviewClip(name, round(max(0.0, seconds), 2))
 
 
-def _clip_stream(container: Any, width: int, height: int) -> Any:
+def _clip_stream(container: OutputContainer, width: int, height: int) -> Any:
     stream = container.add_stream("libx264", rate=30)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from colorize_core.color.grayness import judge
 from colorize_core.media.film.demux import decode_packet, main_video, open_film
@@ -82,7 +83,7 @@ def _key_looks(path: Path, probe: FilmProbe) -> Iterator[bool | None]:
             yield is_frame_colored(frame)
 
 
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
     packets = container.demux(stream)
     while True:
         try:
@@ -121,7 +122,7 @@ def _between_cuts(path: Path, probe: FilmProbe, cut_threshold: float) -> Iterato
         yield seen
 
 
-def _small_L(frame: Any, probe: FilmProbe) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _small_L(frame: av.VideoFrame, probe: FilmProbe) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Y' as 0..100, at most 128 wide: near enough to L* for the structure that makes a cut."""
     luma = plane(frame, 0)
     scale = min(1.0, 128 / max(luma.shape))
@@ -162,7 +163,7 @@ def _runs(looks: list[bool | None], shortest: int) -> list[tuple[int, bool | Non
     return runs
 
 
-def is_frame_colored(frame: Any) -> bool | None:
+def is_frame_colored(frame: av.VideoFrame) -> bool | None:
     """The one rule (color.grayness, docs/decisions/0003) on a small picture; None if it is blank.
 
     Letters and logos in a gray frame do not make it a color one.

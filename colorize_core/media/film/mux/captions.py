@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import OutputContainer
 
 from colorize_core.media.film.captions import caption_track
 
@@ -22,7 +23,7 @@ _HOLD_SECONDS = 2
 _STYLING = re.compile(rb"\{[^}]*\}")
 
 
-def add_text(result: Any, stream: Any, codec: str) -> Any:
+def add_text(result: OutputContainer, stream: Any, codec: str) -> Any:
     """Add a stream to `result` for the text of captions: "ass", with places, or "mov_text"."""
     if codec != "ass":
         new = result.add_mux_stream(codec)
@@ -84,7 +85,7 @@ class PictureCaptions:
         result: container that is written.
     """
 
-    def __init__(self, path: Path, source_codec: str, codec: str, result: Any) -> None:
+    def __init__(self, path: Path, source_codec: str, codec: str, result: OutputContainer) -> None:
         self._track = caption_track(path, source_codec)
         self._start = self._track[0][0] if self._track else Fraction(0)
         self._codec = codec

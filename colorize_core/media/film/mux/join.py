@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
+from av.stream import Stream
 
 from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
@@ -210,7 +212,7 @@ def _must_patch_aspect(probe: FilmProbe, container: str, codec: str) -> bool:
     )
 
 
-def _muxer_options(source: Any, probe: FilmProbe, container: str) -> dict[str, str]:
+def _muxer_options(source: InputContainer, probe: FilmProbe, container: str) -> dict[str, str]:
     if container not in ("mp4", "mov"):
         return {}
     # Edit lists count in movie time; its default of 1/1000 s would round the first pts.
@@ -247,7 +249,7 @@ def _later(chapter: Any, shift: Fraction) -> Any:
 
 
 def _color_packets(
-    segments: Sequence[Path], probe: FilmProbe, depth: int, target: Any
+    segments: Sequence[Path], probe: FilmProbe, depth: int, target: Stream
 ) -> Iterator[Any]:
     """The film's own packets with the source's times, in decode order."""
     pts = probe.pts

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
+from av.container import InputContainer
 from av.rational import AVRational
 
 from colorize_core.media.film.latm import LatmUnwrapper
@@ -26,7 +27,7 @@ class StreamCopier:
         container: of the result.
     """
 
-    def __init__(self, source: Any, targets: dict[int, Target], container: str) -> None:
+    def __init__(self, source: InputContainer, targets: dict[int, Target], container: str) -> None:
         self._source = source
         self._targets = targets
         self._rewriters = {

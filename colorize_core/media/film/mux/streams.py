@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from av.container import InputContainer, OutputContainer
+
 from colorize_core.media.film.container_choice import is_kept
 from colorize_core.media.film.conversions import conversion
 from colorize_core.media.film.demux import open_film
@@ -54,12 +56,17 @@ class Target:
 
 
 def add_streams(
-    path: Path, source: Any, first: Any, result: Any, probe: FilmProbe, container: str
+    path: Path,
+    source: InputContainer,
+    first: Any,
+    result: OutputContainer,
+    probe: FilmProbe,
+    container: str,
 ) -> dict[int, Target]:
     """Create the result's streams in the source's order, by index in the source."""
     targets: dict[int, Target] = {}
     for info in probe.streams:
-        stream = source.streams[info.index]
+        stream: Any = source.streams[info.index]
         is_color = info.index == probe.video_index
         if not is_color and (info.is_redundant or not is_kept(info, container)):
             continue
@@ -79,7 +86,9 @@ def add_streams(
     return targets
 
 
-def _add_other(path: Path, stream: Any, info: StreamInfo, result: Any, container: str) -> Target:
+def _add_other(
+    path: Path, stream: Any, info: StreamInfo, result: OutputContainer, container: str
+) -> Target:
     codec = None if container in info.muxable_in else conversion(info, container)
     if codec is None:
         new = result.add_stream_from_template(stream, opaque=True)
@@ -95,7 +104,7 @@ def _add_other(path: Path, stream: Any, info: StreamInfo, result: Any, container
     return Target(new, codec)
 
 
-def _add_color(template: Any, result: Any, probe: FilmProbe) -> Any:
+def _add_color(template: Any, result: OutputContainer, probe: FilmProbe) -> Any:
     color = probe.output_color
     new = result.add_stream_from_template(
         template,
@@ -114,7 +123,7 @@ def _add_color(template: Any, result: Any, probe: FilmProbe) -> Any:
     return new
 
 
-def _attach_cover(path: Path, index: int, result: Any) -> None:
+def _attach_cover(path: Path, index: int, result: OutputContainer) -> None:
     with open_film(path) as container:
         stream = container.streams[index]
         data = next(bytes(p) for p in container.demux(stream) if p.size)
