@@ -12,16 +12,18 @@ import av
 from av.container import InputContainer
 
 from colorize_core.errors import MissingError, UndecodableError, UnsupportedError
-from colorize_core.media.film.image_sequence import frame_pattern
+from colorize_core.media.film.frame_files import concat_list, find_frames, read_dpx_times
 
 
 @contextlib.contextmanager
-def open_film(path: Path, rate: Fraction | None = None) -> Iterator[Any]:
+def open_film(path: Path, rate: Fraction | None = None, *, first: int = 0) -> Iterator[Any]:
     """Open a container, or a folder of numbered pictures, for reading.
 
     Args:
         path: file or folder.
         rate: frames per second; used for a folder only, and needed there.
+        first: of a folder whose container is called "concat": the frame to begin with, because it
+            cannot be seeked in.
 
     Raises:
         MissingError: there is no such file.
@@ -30,15 +32,9 @@ def open_film(path: Path, rate: Fraction | None = None) -> Iterator[Any]:
     """
     if not path.exists():
         raise MissingError(f"{path}: no such file", remedy="was it moved during the run?")
-    is_folder = path.is_dir()
-    name = frame_pattern(path) if is_folder else str(path)
-    options = {"pattern_type": "glob", "framerate": str(rate)} if is_folder else {}
     try:
-        container = av.open(
-            name,
-            format="image2" if is_folder else None,
-            options=options,
-            metadata_errors="replace",
+        container = (
+            _open_folder(path, rate or Fraction(25), first) if path.is_dir() else _open(path)
         )
     except (av.FFmpegError, ValueError) as error:
         raise UndecodableError(
@@ -47,6 +43,26 @@ def open_film(path: Path, rate: Fraction | None = None) -> Iterator[Any]:
         ) from error
     with container:
         yield container
+
+
+def _open(path: Path) -> Any:
+    return av.open(str(path), metadata_errors="replace")
+
+
+def _open_folder(path: Path, rate: Fraction, first: int) -> Any:
+    frames = find_frames(path)
+    if frames.pattern is not None:
+        options = {"pattern_type": "glob", "framerate": str(rate)}
+        container = av.open(frames.pattern, format="image2", options=options)
+    else:
+        # The names are ours, not of a file that somebody sent.
+        options = {"safe": "0", "protocol_whitelist": "file"}
+        listed = concat_list(frames.files, rate, first)
+        container = av.open(listed, format="concat", options=options)
+    time_code = read_dpx_times(frames.files[0]).time_code
+    if time_code is not None:
+        container.metadata["timecode"] = time_code
+    return container
 
 
 def main_video(container: InputContainer, path: Path) -> Any:

@@ -1,9 +1,8 @@
-"""Folders of numbered pictures: one taken as a film, or written from one."""
+"""A film as a folder of numbered pictures."""
 
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,57 +13,11 @@ import cv2
 import numpy as np
 
 from colorize_core.atomic import publish_folder
-from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
+from colorize_core.errors import VerifyError
 from colorize_core.media.film.display_rgb import to_display_rgb
 from colorize_core.media.film.film import FilmProbe
-from colorize_core.media.film.names import FRAME_SUFFIXES
 
 TIMES_NAME = "times.csv"
-_DIGITS = re.compile(r"\d+")
-
-
-def frame_pattern(folder: Path) -> str:
-    """Glob that matches a folder's frames: its pictures, but for hidden ones.
-
-    Raises:
-        UndecodableError: it holds no pictures.
-        UnsupportedError: they have several suffixes (`.PNG` is as `.png`), or, sorted by name, are
-            not in the order of their numbers.
-    """
-    names = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() in FRAME_SUFFIXES and not path.name.startswith(".")
-    )
-    if not names:
-        raise UndecodableError(f"{folder.name}: holds no pictures to make a film of")
-    spellings = sorted({Path(name).suffix for name in names})
-    suffixes = sorted({spelling.lower() for spelling in spellings})
-    if len(suffixes) > 1:
-        raise UnsupportedError(
-            f"{folder.name}: holds pictures of several kinds: {', '.join(suffixes)}",
-            remedy="convert them to one, or move those that are no frames out of the folder",
-        )
-    if names != sorted(names, key=_by_number):
-        raise UnsupportedError(
-            f"{folder.name}: the order of its pictures is unclear",
-            remedy="give all numbers the same count of digits: 0001, 0002, ...",
-        )
-    pattern = spellings[0] if len(spellings) == 1 else _in_any_case(suffixes[0])
-    return f"{_escape(str(folder))}/*{pattern}"
-
-
-def _in_any_case(suffix: str) -> str:
-    return "." + "".join(f"[{letter}{letter.upper()}]" for letter in suffix[1:])
-
-
-def _by_number(name: str) -> tuple[tuple[int, ...], str]:
-    return tuple(int(digits) for digits in _DIGITS.findall(name)), name
-
-
-def _escape(path: str) -> str:
-    # FFmpeg's glob takes a backslash, where Python's takes brackets.
-    return re.sub(r"([][*?{}\\])", r"\\\1", path)
 
 
 @dataclass(frozen=True)

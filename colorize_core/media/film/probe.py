@@ -13,6 +13,7 @@ from colorize_core.media.film.changes import longest_shape
 from colorize_core.media.film.display_matrix import display_matrix
 from colorize_core.media.film.ffmpeg_log import container_damage, listening
 from colorize_core.media.film.film import FilmProbe, StreamInfo
+from colorize_core.media.film.frame_files import find_frames, read_dpx_times
 from colorize_core.media.film.frame_times import (
     find_gaps,
     find_restart,
@@ -28,7 +29,7 @@ from colorize_core.media.film.planes import working_format
 
 # Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
 # streams not at all.
-_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi", "image2"}
+_SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi", "image2", "concat"}
 _UNORDERED_IN_AVI = {"h264", "hevc"}  # AVI has decode times only
 
 
@@ -71,7 +72,17 @@ def probe_film(
             remedy="remux it first: ffmpeg -fflags +genpts -i FILM -map 0 -dn -c copy FILM.mkv",
         )
     probe = _assemble(head, packets)
-    return replace(probe, notes=probe.notes + container_damage(messages, head.container))
+    said = container_damage(messages, head.container)
+    told = _folder_notes(path, rate) if path.is_dir() else ()
+    return replace(probe, notes=probe.notes + said + told)
+
+
+def _folder_notes(folder: Path, rate: Fraction) -> tuple[str, ...]:
+    frames = find_frames(folder)
+    own = read_dpx_times(frames.files[0]).rate
+    if own is None or abs(own - float(rate)) < 0.01:
+        return frames.notes
+    return (*frames.notes, f"its pictures say {own:g} frames per second: --fps {own:g} takes that")
 
 
 def _assemble(head: Head, packets: PacketScan) -> FilmProbe:

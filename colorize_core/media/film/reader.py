@@ -127,7 +127,7 @@ def _decode(path: Path, probe: FilmProbe, start: int, stop: int) -> Iterator[Fra
         return
     keyframes = _keyframes_before(probe, start)
     for keyframe in keyframes:
-        with open_film(path, probe.frame_rate) as container:
+        with open_film(path, probe.frame_rate, first=keyframe) as container:
             stream = main_video(container, path)
             packets = _packets_from(container, stream, probe, keyframe)
             frames = _frames(packets, is_timed=probe.is_timed)
@@ -216,7 +216,7 @@ def _by_order(
 
 def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> Iterator[Any]:
     """Packets from a keyframe at or before frame `start`."""
-    if start == 0 or not probe.is_segmentable:
+    if start == 0 or not probe.is_segmentable or container.format.name == "concat":
         return iter(container.demux(stream))
     target = probe.pts_of(start)
     for seconds in _STEP_BACK_SECONDS:

@@ -8,7 +8,8 @@ import pytest
 from colorize_core.config import VideoSettings
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
 from colorize_core.media.film.encoder_choice import choose_encoding
-from colorize_core.media.film.image_sequence import TIMES_NAME, export_frames, frame_pattern
+from colorize_core.media.film.frame_files import find_frames
+from colorize_core.media.film.image_sequence import TIMES_NAME, export_frames
 from colorize_core.media.film.planes import plane
 from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
@@ -44,7 +45,7 @@ def test_a_folder_of_pictures_can_be_slow(tmp_path):
 
 def test_a_folder_of_pictures_is_a_film(tmp_path):
     folder = tmp_path / "reel [1] *x?"
-    _write_pictures(folder, [f"scan {i:03d}.png" for i in (0, 1, 2, 5, 7, 10)])
+    _write_pictures(folder, [f"scan {i:03d}.png" for i in (0, 2, 4, 6, 8, 10)])
     (folder / "notes.txt").write_text("not a frame")
     probe = probe_film(folder, fps=16)
     assert (probe.frames, probe.frame_rate, probe.width) == (6, 16, 64)
@@ -72,8 +73,8 @@ def test_deep_scans_keep_their_depth(tmp_path):
 def test_folders_that_are_no_film(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UndecodableError, match="no pictures"):
-        frame_pattern(tmp_path / "empty")
-    _write_pictures(tmp_path / "mixed", ["f1.png", "f2.png", "f10.png"])
+        find_frames(tmp_path / "empty")
+    _write_pictures(tmp_path / "mixed", ["f1.png", "f2.png", "f01.png"])
     with pytest.raises(UnsupportedError, match="order"):
         probe_film(tmp_path / "mixed", fps=24)
     _write_pictures(tmp_path / "kinds", ["1.png", "2.png", "3.JPG"])
