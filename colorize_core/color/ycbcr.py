@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Literal
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from colorize_core.color.lab import L_to_luminance, lab_to_linear
+from colorize_core.color.matrices import KR_KB, Matrix
 from colorize_core.color.transfer import (
     HDR,
     TRANSFERS,
@@ -25,10 +26,6 @@ from colorize_core.color.transfer import (
     without_shoulder,
 )
 from colorize_core.color.upsample import Method, upsample_rows
-
-Matrix = Literal["bt601", "bt709", "bt2020nc"]
-
-_KR_KB: Final = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020nc": (0.2627, 0.0593)}
 
 # Linear light, BT.709 primaries to BT.2020 primaries (ITU-R BT.2087, table 2.2).
 _709_TO_2020: Final = (
@@ -55,8 +52,8 @@ class YCbCrSpec:
     transfer: Transfer = "bt1886"
 
     def __post_init__(self) -> None:
-        if self.matrix not in _KR_KB:
-            raise ValueError(f"matrix {self.matrix!r} is not one of {', '.join(_KR_KB)}")
+        if self.matrix not in KR_KB:
+            raise ValueError(f"matrix {self.matrix!r} is not one of {', '.join(KR_KB)}")
         if self.transfer not in TRANSFERS:
             raise ValueError(f"transfer {self.transfer!r} is unknown")
         if not 8 <= self.bit_depth <= 16:
@@ -131,7 +128,7 @@ def ab_to_cbcr(L: Tensor, ab: Tensor, spec: YCbCrSpec) -> Tensor:
     if spec.matrix == "bt2020nc":
         r, g, b = linear.unbind(1)
         linear = torch.stack([r * m[0] + g * m[1] + b * m[2] for m in _709_TO_2020], 1)
-    kr, kb = _KR_KB[spec.matrix]
+    kr, kb = KR_KB[spec.matrix]
     red, green, blue = encode(linear, spec.transfer, (kr, kb)).unbind(1)
     luma = kr * red + (1.0 - kr - kb) * green + kb * blue
     return torch.stack(((blue - luma) / (2.0 - 2.0 * kb), (red - luma) / (2.0 - 2.0 * kr)), 1)
@@ -149,7 +146,7 @@ def fit_cbcr(luma: Tensor, cbcr: Tensor, spec: YCbCrSpec) -> tuple[Tensor, Tenso
         Cb and Cr codes [B,h,w]: uint8 for 8 bits, else uint16.
     """
     cb, cr = cbcr.unbind(1)
-    kr, kb = _KR_KB[spec.matrix]
+    kr, kb = KR_KB[spec.matrix]
     red, blue = cr * (2.0 - 2.0 * kr), cb * (2.0 - 2.0 * kb)
     green = (red * kr).add_(blue * kb).mul_(-1.0 / (1.0 - kr - kb))
     highest = torch.maximum(red, blue)

@@ -123,7 +123,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
     target = out / unit.output
     whole = _sum_up(unit, parts)
     if unit.plan.has_pictures:
-        report = _export(unit, files, target, whole)
+        report = _export(unit, files, target, note, whole)
     else:
         report = _join(unit, files, target, note, whole)
         if write_thumbnails:
@@ -260,10 +260,12 @@ def _write_thumbnails(unit: Join, out: Path, cuts: list[int]) -> FilmThumbnails 
         return write_film(source, target, RunFolder(out).thumbs, unit.key, shots=shots)
 
 
-def _export(unit: Join, files: list[Path], target: Path, whole: FilmDetails) -> ItemReport:
+def _export(
+    unit: Join, files: list[Path], target: Path, note: str, whole: FilmDetails
+) -> ItemReport:
     from colorize_core.media.film.image_sequence import export_frames
 
-    result = export_frames(unit.probe, files, target)
+    result = export_frames(unit.probe, files, target, note)
     lost = [f"lost: {what}" for what in result.lost]
     return ItemReport(
         key=unit.key,

@@ -117,10 +117,13 @@ def find_items(
         )
 
     def outputs_of(path: str) -> tuple[str, ...]:
-        if not as_film and suffix_of(path) not in FILM_SUFFIXES:
+        is_film = suffix_of(path) in FILM_SUFFIXES
+        if not as_film and not is_film:
             return (path,)
         video = config_for(path).video
-        return film_outputs(path, container=video.container, frames=video.frames, is_folder=as_film)
+        return film_outputs(
+            path, container=video.container, frames=video.frames, is_folder=not is_film
+        )
 
     if as_film and (local is None or not local.is_dir()):
         raise UsageError(
@@ -133,6 +136,7 @@ def find_items(
                 source,
                 local,
                 suffixes=FRAME_SUFFIXES,
+                film_suffixes=FILM_SUFFIXES,
                 out=out,
                 outputs_of=outputs_of,
                 names=names,

@@ -41,7 +41,9 @@ def test_frame_folders_become_films(tmp_path, colorize):
     _write_frames(source / "reel 2", 12)
     options = ("--set", "video.as_film=true", "--set", "video.fps=16")
     options += ("--set", "video.codec=ffv1", "--set", "video.segment_frames=16")
+    make_film(source / "beside.mkv", frames=5)
     out = colorize(source, *options)
+    assert probe_film(out / "beside.mkv").frames == 5
     for name, frames in (("reel 1", 40), ("reel 2", 12)):
         probe = probe_film(out / f"{name}.mkv")
         assert (probe.frames, probe.frame_rate) == (frames, 16)

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from colorize_core.archive.source.globs import Glob, comparable
 from colorize_core.archive.source.kinds import (
+    DOUBTFUL_FILMS,
     SIDECARS,
     Unread,
+    is_mpeg,
     says_nothing,
     unread_by_head,
     unread_by_suffix,
@@ -110,7 +112,10 @@ class ScanFilter:
             return None
         suffix = suffix_of(path)
         if suffix in self.film_suffixes:
-            return ""
+            if suffix not in DOUBTFUL_FILMS or is_mpeg(head()):
+                return ""
+            self.ignored[OTHER] += 1
+            return None
         if suffix in self.photo_suffixes:
             return self._added(path, head if may_look else bytes)
         found = unread_by_suffix(path, suffix)

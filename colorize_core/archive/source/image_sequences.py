@@ -1,9 +1,10 @@
-"""Folders of numbered pictures as films."""
+"""Folders of numbered pictures as films, and the films beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,29 +21,31 @@ def scan_frame_folders(
     root: Path,
     *,
     suffixes: frozenset[str],
+    film_suffixes: frozenset[str],
     out: Path,
     outputs_of: Callable[[str], Sequence[str]],
     names: OutNames,
 ) -> Scan:
-    """Take every folder of pictures at or below `root` as one film.
+    """Take every folder of pictures at or below `root` as one film, and every film too.
 
     Args:
         source: as the user gave it.
         root: local folder.
         suffixes: of frames, lower case, with the dot.
+        film_suffixes: likewise, of films.
         out: left out where it lies inside.
         outputs_of: as for `scan`.
         names: likewise.
 
     Raises:
-        UsageError: no folder holds pictures, or `root` cannot be read.
+        UsageError: there is neither, or `root` cannot be read.
     """
     notes = ScanFilter(frozenset(), frozenset())
-    rows = _rows(root, suffixes, out.resolve(), notes)
+    rows = _rows(root, suffixes, film_suffixes, out.resolve(), notes)
     kept = without_collisions(rows, notes, outputs_of, names, Place.of(out, str(root)))
     if not kept and not notes.problems:
         raise UsageError(
-            f"{source}: no folder of pictures in it",
+            f"{source}: no folder of pictures and no film in it",
             remedy=f"known suffixes: {', '.join(sorted(suffixes))}",
         )
     return Scan(
@@ -56,7 +59,13 @@ def scan_frame_folders(
     )
 
 
-def _rows(root: Path, suffixes: frozenset[str], out: Path, notes: ScanFilter) -> Iterator[Row]:
+def _rows(
+    root: Path,
+    suffixes: frozenset[str],
+    film_suffixes: frozenset[str],
+    out: Path,
+    notes: ScanFilter,
+) -> Iterator[Row]:
     def path_of(folder: Path) -> str:
         below = folder.relative_to(root).as_posix()
         return root.resolve().name if below == "." else below
@@ -73,7 +82,9 @@ def _rows(root: Path, suffixes: frozenset[str], out: Path, notes: ScanFilter) ->
         folder = Path(name)
         folders[:] = sorted(f for f in folders if f[0] != "." and (folder / f).resolve() != out)
         # Macs leave a hidden `._0001.png` beside each picture on a share.
-        if not any(f[0] != "." and Path(f).suffix.lower() in suffixes for f in files):
+        shown = sorted(f for f in files if f[0] != ".")
+        yield from _films(folder, shown, film_suffixes, root, notes)
+        if not any(Path(f).suffix.lower() in suffixes for f in shown):
             continue
         path = path_of(folder)
         try:
@@ -82,6 +93,24 @@ def _rows(root: Path, suffixes: frozenset[str], out: Path, notes: ScanFilter) ->
             notes.problem(path, unreadable(path, error))
         else:
             yield Row(path, str(folder.absolute()), size, stamp)
+
+
+def _films(
+    folder: Path, names: list[str], suffixes: frozenset[str], root: Path, notes: ScanFilter
+) -> Iterator[Row]:
+    for name in names:
+        if Path(name).suffix.lower() not in suffixes:
+            continue
+        file = folder / name
+        path = file.relative_to(root).as_posix()
+        try:
+            status = file.stat()
+        except OSError as error:
+            notes.problem(path, unreadable(path, error))
+            continue
+        if stat.S_ISREG(status.st_mode):
+            stamp = f"mtime_ns:{status.st_mtime_ns}"
+            yield Row(path, str(file.absolute()), status.st_size, stamp)
 
 
 def measure_folder(folder: Path) -> tuple[int, str]:

@@ -45,9 +45,9 @@ _KINDS: Final = (
     _Kind(
         "a film of a kind that is not read",
         _AS_FILM,
-        "3g2 amv asf bik braw divx dpg dvr-ms f4v fli flc flic gxf hevc h265 265 insv ism ivf lrv "
-        "m1v m2p m2t m4p mjp mjpeg mjpg mjp2 mj2 mlv mod mpe mpv mp2v mpg2 mpv2 mqv nsv nuv obu "
-        "ogm ogx qt rec rm rmvb roq smk swf tod tp trp vc1 vdr vro wtv xesc y4m yuv",
+        "3g2 amv bik braw dpg dvr-ms fli flc flic gxf hevc h265 265 insv ism ivf lrv "
+        "m2p m4p mjp mjpeg mjpg mjp2 mj2 mlv mpe mpv mp2v mpg2 mpv2 mqv nsv nuv obu "
+        "ogm ogx rec rm rmvb roq smk swf tp trp vc1 vdr vro wtv xesc yuv",
     ),
     _Kind(
         "a document, which is not looked into",
@@ -64,6 +64,8 @@ _KINDS: Final = (
     ),
 )
 _BY_SUFFIX: Final = {f".{name}": kind for kind in _KINDS for name in kind.suffixes.split()}
+# Of films by cameras and Video CDs, but of other data much more often: the first bytes decide.
+DOUBTFUL_FILMS: Final = frozenset({".dat", ".mod", ".tod"})
 # They belong to a picture or film beside them.
 SIDECARS: Final = frozenset(
     f".{name}"
@@ -177,3 +179,11 @@ def by_suffix(unread: Iterable[Unread]) -> dict[str, int]:
 def says_nothing(suffix: str) -> bool:
     """Whether only the content can tell what a file of this suffix is."""
     return suffix not in _BY_SUFFIX and suffix not in SIDECARS and suffix not in OTHERS
+
+
+def is_mpeg(head: bytes) -> bool:
+    """Whether a file begins as an MPEG program or transport stream, or as a Video CD's."""
+    is_program = head.startswith(b"\0\0\1\xba")
+    is_transport = head[:1] == b"G" and head[188:189] == b"G"
+    is_stamped = head[4:5] == b"G" and head[196:197] == b"G"  # with a time before each packet
+    return is_program or is_transport or is_stamped or (head[:4], head[8:12]) == (b"RIFF", b"CDXA")

@@ -57,16 +57,22 @@ class Damage:
 
 @dataclass(frozen=True)
 class LumaCheck:
-    """Outcome of a comparison. `largest` and `mean` are differences in steps of the source's Y'."""
+    """Outcome of a comparison. `largest` and `mean` are differences in steps of the source's Y'.
+
+    `is_computed`: the source has R, G and B instead, and Y' is what they give.
+    """
 
     frames: int
     differing: int
     largest: float
     mean: float
     is_lossless: bool
+    is_computed: bool = False
 
     def words(self) -> str:
         """One line for the user."""
+        if not self.differing and self.is_computed:
+            return f"luma of all {self.frames} frames is that of the source's R, G and B, rounded"
         if not self.differing:
             return f"luma of all {self.frames} frames equals the source's bit for bit"
         return (

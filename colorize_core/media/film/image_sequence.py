@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from colorize_core.errors import VerifyError
 from colorize_core.media.film.display_rgb import to_display_rgb
 from colorize_core.media.film.film import FilmProbe
 
+_AFTER_HEADER = 33  # signature and IHDR
+_HDR = {"pq": "the curve PQ", "hlg": "the curve HLG"}
 TIMES_NAME = "times.csv"
 
 
@@ -29,7 +33,9 @@ class FramesResult:
     lost: tuple[str, ...]
 
 
-def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> FramesResult:
+def export_frames(
+    probe: FilmProbe, segments: Sequence[Path], folder: Path, note: str
+) -> FramesResult:
     """Write the frames of finished segments as PNGs, upright, and a table of their times.
 
     8-bit films give 8-bit pictures, deeper ones 16-bit. The folder appears whole or not at all.
@@ -38,6 +44,7 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
         probe: of the source.
         segments: lossless files of SegmentEncoder in order, together all frames of the film.
         folder: final path; what it held before is replaced.
+        note: put into each picture; says that the color is computed.
 
     Raises:
         VerifyError: the segments do not hold exactly the film's frames.
@@ -48,7 +55,7 @@ def export_frames(probe: FilmProbe, segments: Sequence[Path], folder: Path) -> F
     with publish_folder(folder) as temporary:
         for frame in _decode(segments):
             picture = to_display_rgb(frame, probe, pixel_format, interpolation="BICUBIC")
-            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture)
+            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, note)
             count += 1
         if count != probe.frames:
             raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
@@ -63,11 +70,18 @@ def _decode(segments: Sequence[Path]) -> Iterator[Any]:
             yield from container.decode(container.streams.video[0])
 
 
-def _write_png(path: Path, picture: np.ndarray[Any, Any]) -> None:
+def _write_png(path: Path, picture: np.ndarray[Any, Any], note: str) -> None:
     ok, data = cv2.imencode(".png", picture)
     if not ok:
         raise VerifyError(f"{path.name}: a picture of shape {picture.shape} did not encode")
-    path.write_bytes(data.tobytes())
+    png = data.tobytes()
+    path.write_bytes(png[:_AFTER_HEADER] + _comment(note) + png[_AFTER_HEADER:])
+
+
+def _comment(text: str) -> bytes:
+    """A PNG chunk iTXt, neither packed nor of a language."""
+    content = b"iTXt" + b"Comment" + bytes(5) + text.encode()
+    return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
 
 
 def _write_times(path: Path, probe: FilmProbe, digits: int) -> None:
@@ -85,6 +99,8 @@ def lost_in_frames(probe: FilmProbe) -> tuple[str, ...]:
         for stream in probe.streams
         if stream.index != probe.video_index and not stream.is_redundant
     ]
+    lost += [f"{_HDR[probe.transfer]} is not marked in PNG"] if probe.transfer in _HDR else []
+    lost += list(probe.hdr)
     if probe.sample_aspect != 1:
         lost.append(f"the pixels' shape {probe.sample_aspect}")
     return tuple(lost)

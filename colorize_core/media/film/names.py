@@ -10,6 +10,7 @@ FILM_SUFFIXES = frozenset(
     for name in (
         *("3gp", "264", "avi", "dv", "flv", "h264", "m2ts", "m2v", "m4v", "mkv", "mov", "mp4"),
         *("mpeg", "mpg", "mts", "mxf", "nut", "ogv", "ts", "vob", "webm", "wmv"),
+        *("asf", "divx", "f4v", "m1v", "m2t", "mod", "qt", "tod", "y4m", "dat"),
     )
 )
 

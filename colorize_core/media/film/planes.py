@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_core.color.matrices import KR_KB, Matrix
 from colorize_core.errors import UnsupportedError
 
 Plane = NDArray[np.unsignedinteger[Any]]
@@ -37,6 +38,10 @@ _REPACKED = {
     "y212le": "yuv422p12le",
     "ya8": "gray",
     "ya16le": "gray16le",
+}
+_RGB_DEPTHS = (8, 9, 10, 12, 14, 16)  # of planar RGB and of gray
+_PLANAR_RGB = {"gbrp": 8, "gbrap": 8} | {
+    f"{name}{depth}le": depth for name in ("gbrp", "gbrap") for depth in _RGB_DEPTHS[1:]
 }
 
 
@@ -124,21 +129,58 @@ def working_format(source: str) -> WorkingFormat:
             f"pixel format {source!r} is not supported", remedy="convert the film to planar YCbCr"
         )
     depth = max(c.bits for c in described.components if not c.is_alpha)
-    name = "gray" if depth <= 8 else "gray10le" if depth <= 10 else "gray12le"
-    gray = parse_format(name)
+    held = next(d for d in _RGB_DEPTHS if d >= depth)
+    gray = parse_format("gray" if held == 8 else f"gray{held}le")
     assert gray is not None
     return WorkingFormat(gray, is_computed=True, drops_alpha=has_alpha)
 
 
-def to_working(frame: Any, working: WorkingFormat) -> Any:
-    """Bring a decoded frame into its working format; the frame itself when it already is in it."""
+def to_working(frame: Any, working: WorkingFormat, matrix: Matrix) -> Any:
+    """Bring a decoded frame into its working format; the frame itself when it already is in it.
+
+    Args:
+        frame: of the film.
+        working: of `working_format`.
+        matrix: with which Y' is computed from R'G'B'.
+    """
     name = working.planar.name
     current = parse_format(frame.format.name)
     if current is not None and current.name == name:
         return frame
-    if working.is_computed:
-        return frame.reformat(format=name, dst_color_range=_FULL_RANGE)
-    return frame.reformat(format=name)
+    if not working.is_computed:
+        return frame.reformat(format=name)
+    # For what reformat copies along; its own Y' is of BT.601 and off by a step at 9 bit and more.
+    gray = frame.reformat(format=name, dst_color_range=_FULL_RANGE)
+    plane(gray, 0)[:] = np.rint(rgb_luma(frame, working.planar.depth, matrix))
+    return gray
+
+
+def rgb_luma(frame: Any, depth: int, matrix: Matrix) -> NDArray[np.float32]:
+    """Full-range Y' of an RGB or palette frame, [H, W], in steps of `depth` bits, not yet rounded.
+
+    Gray (R' = G' = B') stays what it is, exactly, where the frame has `depth` bits.
+    """
+    planar, bits = _planar_rgb(frame)
+    rows = [np.frombuffer(p, np.uint8 if bits == 8 else np.uint16) for p in planar.planes[:3]]
+    green, blue, red = (
+        samples.reshape(-1, p.line_size // samples.itemsize)[: p.height, : p.width]
+        for samples, p in zip(rows, planar.planes, strict=False)
+    )
+    g = green.astype(np.float32)
+    kr, kb = KR_KB[matrix]
+    luma = g + np.float32(kr) * (red - g) + np.float32(kb) * (blue - g)
+    scale = ((1 << depth) - 1) / ((1 << bits) - 1)
+    return luma if scale == 1 else luma * np.float32(scale)
+
+
+def _planar_rgb(frame: Any) -> tuple[Any, int]:
+    """The frame in a planar format of its own depth, and that depth."""
+    name = frame.format.name
+    if name in _PLANAR_RGB:
+        return frame, _PLANAR_RGB[name]
+    deepest = max(c.bits for c in frame.format.components if not c.is_alpha)
+    bits = next(depth for depth in _RGB_DEPTHS if depth >= deepest)
+    return frame.reformat(format="gbrp" if bits == 8 else f"gbrp{bits}le"), bits
 
 
 def plane(frame: Any, index: int) -> Plane:

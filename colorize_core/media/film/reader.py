@@ -244,7 +244,7 @@ def _normal(index: int, decoded: _Decoded, probe: FilmProbe) -> Frame:
     if frame.format.name != probe.pix_fmt:
         frame = frame.reformat(format=probe.planar.name)
         return Frame(index, frame, is_corrupt=corrupt, is_converted=True, source=frame)
-    working = to_working(frame, probe.working)
+    working = to_working(frame, probe.working, probe.matrix)
     return Frame(index, working, is_corrupt=corrupt, source=frame)
 
 

@@ -116,8 +116,7 @@ def _write_dpx(folder, count, rate, time_code):
         (folder / f"{index:07d}.dpx").write_bytes(bytes(head) + data[offset:])
 
 
-@pytest.mark.parametrize("container", ["mkv", "mov"])
-def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path, container):
+def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path):
     folder = tmp_path / "scan"
     _write_dpx(folder, 6, 25.0, 0x01020304)
     times = read_dpx_times(folder / "0000000.dpx")
@@ -128,8 +127,7 @@ def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path, container):
     assert probe_film(folder, fps=25).notes == ()
     levels = [int(plane(p.frame, 0)[0, 0]) for p in read_frames(folder, probe, 0, 6)]
     assert levels == [100 + 30 * i for i in range(6)]
-    codec = "ffv1" if container == "mkv" else "prores_ks"
-    output, _ = color_film(folder, tmp_path / "out", container=container, codec=codec, fps=25)
+    output, _ = color_film(folder, tmp_path / "out", codec="ffv1", fps=25)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", str(output)]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
     assert "01:02:03:04" in said

@@ -4,12 +4,13 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from colorize_core.config import VideoSettings
 from colorize_core.errors import UndecodableError, UnsupportedError, VerifyError
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.frame_files import find_frames
-from colorize_core.media.film.image_sequence import TIMES_NAME, export_frames
+from colorize_core.media.film.image_sequence import TIMES_NAME, export_frames, lost_in_frames
 from colorize_core.media.film.planes import plane
 from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
@@ -120,7 +121,7 @@ def test_frames_of_a_film(tmp_path, pix_fmt, dtype, mirrored):
     folder = tmp_path / "a.mkv.frames"
     folder.mkdir()
     (folder / "old.png").write_bytes(b"of another run")
-    result = export_frames(probe, segments, folder)
+    result = export_frames(probe, segments, folder, "color is computed")
     assert result.frames == 12
     assert result.lost == ("audio stream 1 (aac)", "the pixels' shape 4/3")
     names = sorted(p.name for p in folder.glob("*.png"))
@@ -131,6 +132,9 @@ def test_frames_of_a_film(tmp_path, pix_fmt, dtype, mirrored):
     assert [(name, float(time)) for name, time in rows] == [
         (name, pytest.approx(i * 0.04)) for i, name in enumerate(names)
     ]
+    with Image.open(folder / names[3]) as opened:
+        opened.load()
+        assert opened.text["Comment"] == "color is computed"
     picture = cv2.imread(str(folder / names[3]), -1)
     assert picture.dtype == dtype
     assert picture.shape == (96, 64, 3)
@@ -156,6 +160,12 @@ def test_missing_frames_leave_the_folder_as_it_was(tmp_path):
     folder.mkdir()
     (folder / "old.png").write_bytes(b"old")
     with pytest.raises(VerifyError, match="hold 4 frames, the film 8"):
-        export_frames(probe, [tmp_path / "0.nut"], folder)
+        export_frames(probe, [tmp_path / "0.nut"], folder, "")
     assert [p.name for p in folder.iterdir()] == ["old.png"]
     assert not list(tmp_path.glob(".colorize-tmp-*"))
+
+
+def test_a_curve_that_png_does_not_mark_is_said(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=2, pix_fmt="yuv420p10le", tags={"color_trc": 16, "colorspace": 9})
+    assert any("PQ" in lost for lost in lost_in_frames(probe_film(path)))

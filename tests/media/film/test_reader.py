@@ -1,16 +1,22 @@
+import functools
 import hashlib
+import subprocess
 from fractions import Fraction
 
+import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.film.counts import Damage
+from colorize_core.media.film.mux.luma_check import compare_luma
 from colorize_core.media.film.planes import plane
 from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
 from colorize_core.media.film.segments import plan_segments
 from tests.film_helpers import decode, make_film, make_frame, spoil_packet
+from tests.segment_helpers import color_film
 
 
 def _hash(frame) -> str:
@@ -202,3 +208,75 @@ def test_rgb_gray_becomes_full_range_luma(tmp_path, name, codec, pix_fmt):
     truth = [frame.reformat(format="rgb24").to_ndarray()[..., 1] for frame in decode(path)]
     for shown in read_frames(path, probe, 0, 2):
         assert np.array_equal(plane(shown.frame, 0), truth[shown.index])
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "depth"), [("gbrp16le", 16), ("gbrp14le", 14), ("gbrp12le", 12), ("gbrp10le", 10)]
+)
+def test_every_value_of_a_deep_rgb_master_arrives(tmp_path, pix_fmt, depth):
+    """R = G = B: what the ffmpeg program decodes of source and result is compared, as gray."""
+    path = tmp_path / "master.mkv"
+    values = np.arange(1 << min(depth, 16), dtype=np.uint16)[:: max(1, (1 << depth) // 16384)]
+    picture = np.resize(values, (64, 256))
+
+    def draw(_index):
+        frame = av.VideoFrame(256, 64, pix_fmt)
+        for target in frame.planes:
+            np.frombuffer(target, np.uint16).reshape(64, -1)[:, :256] = picture
+        return frame
+
+    make_film(path, frames=2, size=(256, 64), codec="ffv1", pix_fmt=pix_fmt, draw=draw)
+    probe = probe_film(path)
+    assert probe.planar.depth == depth
+    output, _ = color_film(path, tmp_path / "out", codec="ffv1")
+    check = compare_luma(path, probe, output)
+    assert check.differing == 0
+    assert "R, G and B" in check.words()
+    # Gray in the source, so its green is its Y'; extractplanes moves samples, it does not convert.
+    green, luma = (_raw_plane(p, which) for p, which in ((path, "g"), (output, "y")))
+    assert len(set(green)) == len(set(values.tolist()))
+    shift = 16 - depth if max(luma) >= 1 << depth else 0
+    assert np.array_equal(np.asarray(green) << shift, luma)
+
+
+def _raw_plane(path, which):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
+    command += ["-vf", f"extractplanes={which}", "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+    data = subprocess.run(command, capture_output=True, check=True).stdout
+    return np.frombuffer(data, np.uint16).astype(np.int64).tolist()
+
+
+def test_luma_of_colored_rgb_is_of_the_matrix_that_is_said(tmp_path):
+    path = tmp_path / "hd.mkv"
+
+    def draw(_index):
+        red = np.zeros((720, 1280, 3), np.uint8)
+        red[..., 0] = 255
+        return av.VideoFrame.from_ndarray(red, format="rgb24").reformat(format="bgr0")
+
+    make_film(path, frames=1, size=(1280, 720), codec="ffv1", pix_fmt="bgr0", draw=draw)
+    probe = probe_film(path)
+    (picture,) = read_frames(path, probe, 0, 1)
+    assert probe.output_color.matrix == 1
+    assert plane(picture.frame, 0)[0, 0] == round(0.2126 * 255)
+
+
+def test_the_luma_check_sees_a_master_cut_to_fewer_bits(tmp_path):
+    path, cut = tmp_path / "master.mkv", tmp_path / "cut.mkv"
+    ramp = np.resize(np.arange(0, 65536, 4, dtype=np.uint16), (64, 256))
+
+    def draw(pix_fmt, mask):
+        frame = av.VideoFrame(256, 64, pix_fmt)
+        for target in frame.planes:
+            np.frombuffer(target, np.uint16).reshape(64, -1)[:, :256] = ramp & mask
+        return frame
+
+    size = (256, 64)
+    for target, pix_fmt, mask in ((path, "gbrp16le", 0xFFFF), (cut, "yuv444p16le", 0xFFF0)):
+        make = functools.partial(draw, pix_fmt, mask)
+        make_film(
+            target, frames=1, size=size, codec="ffv1", pix_fmt=pix_fmt, draw=lambda _, m=make: m()
+        )
+    check = compare_luma(path, probe_film(path), cut)
+    assert check.differing == 1
+    assert check.largest == 12

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colorize_core.media.film.counts import LumaCheck
 from colorize_core.media.film.encoder_choice import LOSSLESS
 from colorize_core.media.film.film import FilmProbe
-from colorize_core.media.film.planes import plane
+from colorize_core.media.film.planes import parse_format, plane, rgb_luma
 from colorize_core.media.film.probe import probe_film
-from colorize_core.media.film.reader import read_frames
+from colorize_core.media.film.reader import Frame, read_frames
+
+_HALF = 0.499  # of a step, and what float32 adds
 
 
 def compare_luma(
@@ -31,14 +34,33 @@ def compare_luma(
     joined = probe_film(result)
     scale = float(1 << (joined.planar.depth - probe.planar.depth))
     differing, largest, total = 0, 0.0, 0.0
-    theirs = read_frames(source, probe, 0, probe.frames, deinterlace=deinterlace)
+    theirs = read_frames(
+        source, probe, 0, probe.frames, deinterlace=deinterlace, keep_source=not deinterlace
+    )
     ours = read_frames(result, joined, 0, joined.frames)
     count = 0
     for before, after in zip(theirs, ours, strict=True):
-        expected = plane(before.frame, 0).astype(np.float32) * np.float32(scale)
-        error = np.abs(plane(after.frame, 0).astype(np.float32) - expected) / scale
+        found = plane(after.frame, 0).astype(np.float32) / np.float32(scale)
+        error = np.abs(found - _expected(before, probe))
+        if probe.is_rgb:
+            # What rounding to whole steps costs is no difference.
+            error = np.floor(error + _HALF)
         count += 1
         differing += bool(error.any())
         largest = max(largest, float(error.max()))
         total += float(error.mean())
-    return LumaCheck(count, differing, largest, total / count, joined.codec in LOSSLESS)
+    is_lossless = joined.codec in LOSSLESS
+    return LumaCheck(count, differing, largest, total / count, is_lossless, probe.is_rgb)
+
+
+def _expected(before: Frame, probe: FilmProbe) -> NDArray[np.float32]:
+    """Y' as the source decodes, not as it was worked on: that may have lost something."""
+    source = before.source
+    if source is None or source.format.name != probe.pix_fmt:
+        return plane(before.frame, 0).astype(
+            np.float32
+        )  # deinterlaced, or converted, which is said
+    if probe.is_rgb:
+        return rgb_luma(source, probe.planar.depth, probe.matrix)
+    direct = parse_format(source.format.name)
+    return plane(source if direct else before.frame, 0).astype(np.float32)

@@ -1,0 +1,46 @@
+"""Films under the suffixes of cameras and Video CDs; other data under the same suffixes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from colorize_core.archive.source.scan import scan
+from colorize_core.media.film.names import FILM_SUFFIXES
+from colorize_core.media.film.probe import probe_film
+from tests.film_helpers import make_film
+
+KINDS = {
+    **{"mod": ("mpg", "mpeg2video"), "tod": ("m2t", "mpeg2video"), "m2t": ("ts", "mpeg2video")},
+    **{"qt": ("mov", "mpeg4"), "asf": ("asf", "mpeg4"), "divx": ("avi", "mpeg4")},
+    **{"f4v": ("mp4", "libx264"), "y4m": ("y4m", "wrapped_avframe"), "m1v": ("m1v", "mpeg1video")},
+    "dat": ("mpg", "mpeg1video"),
+}
+
+
+def _found(folder):
+    result = scan(str(folder), photo_suffixes=frozenset({".jpg"}), film_suffixes=FILM_SUFFIXES)
+    return [item.path for item in result.items], result.ignored
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_films_of_cameras_are_found_and_read(tmp_path, suffix):
+    kind, codec = KINDS[suffix]
+    made = tmp_path / "made" / f"a.{kind}"
+    made.parent.mkdir()
+    make_film(made, frames=25, codec=codec, time_base=Fraction(1, 25), options={})
+    film = tmp_path / "in" / f"CLIP.{suffix.upper()}"
+    film.parent.mkdir()
+    made.rename(film)
+    assert _found(film.parent) == ([film.name], {})
+    assert probe_film(film).frames == 25
+
+
+def test_other_data_under_these_suffixes_is_left_out(tmp_path):
+    make_film(tmp_path / "a.mkv", frames=1)
+    (tmp_path / "registry.dat").write_bytes(b"regf" + bytes(600))
+    (tmp_path / "tune.mod").write_bytes(b"a tune".ljust(1080, b"\0") + b"M.K." + bytes(600))
+    paths, ignored = _found(tmp_path)
+    assert paths == ["a.mkv"]
+    assert sum(ignored.values()) == 2
