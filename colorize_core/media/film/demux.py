@@ -53,7 +53,7 @@ def _open_folder(path: Path, rate: Fraction, first: int) -> Any:
     frames = find_frames(path)
     if frames.pattern is not None:
         options = {"pattern_type": "glob", "framerate": str(rate)}
-        container = av.open(frames.pattern, format="image2", options=options)
+        container: Any = av.open(frames.pattern, format="image2", options=options)
     else:
         # The names are ours, not of a file that somebody sent.
         options = {"safe": "0", "protocol_whitelist": "file"}

@@ -162,13 +162,14 @@ def rgb_luma(frame: Any, depth: int, matrix: Matrix) -> NDArray[np.float32]:
     """
     planar, bits = _planar_rgb(frame)
     rows = [np.frombuffer(p, np.uint8 if bits == 8 else np.uint16) for p in planar.planes[:3]]
-    green, blue, red = (
-        samples.reshape(-1, p.line_size // samples.itemsize)[: p.height, : p.width]
+    g, blue, red = (
+        samples.reshape(-1, p.line_size // samples.itemsize)[: p.height, : p.width].astype(
+            np.float32
+        )
         for samples, p in zip(rows, planar.planes, strict=False)
     )
-    g = green.astype(np.float32)
     kr, kb = KR_KB[matrix]
-    luma = g + np.float32(kr) * (red - g) + np.float32(kb) * (blue - g)
+    luma: NDArray[np.float32] = g + np.float32(kr) * (red - g) + np.float32(kb) * (blue - g)
     scale = ((1 << depth) - 1) / ((1 << bits) - 1)
     return luma if scale == 1 else luma * np.float32(scale)
 
