@@ -289,9 +289,9 @@ def test_jpeg_2000_inside_tiff(picture):
 
 def test_thousands_of_pages_take_their_time_once():
     started = time.process_time()
-    photo = decoded(tiff_bytes(*[GRAY[:4, :4]] * 2000))
-    assert len(photo.pages) == 2000
-    assert time.process_time() - started < 10  # 0.7 s; quadratic: 4,000 pages took 9 s
+    photo = decoded(tiff_bytes(*[GRAY[:4, :4]] * 1000))
+    assert len(photo.pages) == 1000
+    assert time.process_time() - started < 5  # 0.5 s; quadratic: 4,000 pages took 9 s
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
