@@ -112,7 +112,7 @@ class ScanFilter:
             return None
         suffix = suffix_of(path)
         if suffix in self.film_suffixes:
-            if suffix not in DOUBTFUL_FILMS or is_mpeg(head()):
+            if suffix not in DOUBTFUL_FILMS or (may_look and is_mpeg(head())):
                 return ""
             self.ignored[OTHER] += 1
             return None

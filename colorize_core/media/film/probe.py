@@ -26,6 +26,7 @@ from colorize_core.media.film.hdr import read_light
 from colorize_core.media.film.head import Head, hdr_names, read_head
 from colorize_core.media.film.packet_scan import PacketScan, scan_packets
 from colorize_core.media.film.planes import working_format
+from colorize_core.media.film.title_parts import title_note
 
 # Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
 # streams not at all.
@@ -73,7 +74,7 @@ def probe_film(
         )
     probe = _assemble(head, packets)
     said = container_damage(messages, head.container)
-    told = _folder_notes(path, rate) if path.is_dir() else ()
+    told = _folder_notes(path, rate) if path.is_dir() else title_note(path)
     return replace(probe, notes=probe.notes + said + told)
 
 
