@@ -14,7 +14,7 @@ from colorize_core.config import VideoSettings
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.planes import parse_format, plane
-from colorize_core.media.film.segments import probe_film
+from colorize_core.media.film.probe import probe_film
 from tests.film_helpers import make_film
 
 # Encoded twice by x264 with AVX-512, films of these sizes differed by up to 26 codes of luma.
