@@ -82,6 +82,10 @@ def main_video(container: InputContainer, path: Path) -> Any:
     raise UnsupportedError(f"{path.name}: has no moving pictures", remedy="leave it out of SRC")
 
 
+# What demuxing a damaged film raises: PyAV knows no streams that FFmpeg finds on the way.
+DEMUX_ERRORS = (av.FFmpegError, IndexError)
+
+
 def decode_packet(packet: Any) -> tuple[list[Any], bool]:
     """Decode one packet; damage gives no frames and True instead of an exception.
 

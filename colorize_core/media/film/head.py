@@ -14,6 +14,7 @@ from av.container import InputContainer
 from colorize_core.errors import TooLargeError, UndecodableError
 from colorize_core.media.film.container_choice import muxable_in
 from colorize_core.media.film.demux import (
+    DEMUX_ERRORS,
     decode_packet,
     is_attached_picture,
     main_video,
@@ -71,7 +72,7 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
         shown: list[int] = []
         is_interlaced = False
         delay = 0
-        with contextlib.suppress(av.FFmpegError):
+        with contextlib.suppress(*DEMUX_ERRORS):
             for count, packet in enumerate(container.demux(stream)):
                 if packet.pts is not None:
                     times.add(packet.pts)

@@ -13,7 +13,7 @@ from av.container import InputContainer
 
 from colorize_core.media.film.captions import caption_kinds
 from colorize_core.media.film.changes import CodecWatch, ShapeWatch
-from colorize_core.media.film.demux import main_video, open_film, short_error
+from colorize_core.media.film.demux import DEMUX_ERRORS, main_video, open_film, short_error
 
 # Containers that store packets whole, one behind the other. Between two lie headers of a few bytes,
 # or a table; more was skipped as damaged.
@@ -111,7 +111,7 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
                         is_skipped = False
         except MemoryError:
             raise
-        except av.FFmpegError as caught:
+        except DEMUX_ERRORS as caught:
             scan.error = short_error(caught)
         declared = float(container.duration or 0) / av.time_base
         # A tail of half a second may be rounding or a last long frame; more is missing.

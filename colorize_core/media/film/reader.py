@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import av
 
 from colorize_core.errors import UndecodableError, UnsupportedError
-from colorize_core.media.film.demux import decode_packet, main_video, open_film
+from colorize_core.media.film.demux import DEMUX_ERRORS, decode_packet, main_video, open_film
 from colorize_core.media.film.ffmpeg_log import listening, tells_damage
 from colorize_core.media.film.film import DEINTERLACE_REACH, KEYFRAMES_TRIED, FilmProbe
 from colorize_core.media.film.planes import to_working
@@ -177,7 +177,7 @@ def _frames(packets: Iterator[Any], *, is_timed: bool) -> Iterator[_Decoded]:
             return
         except MemoryError:
             raise
-        except av.FFmpegError:
+        except DEMUX_ERRORS:
             # The rest cannot be read; the caller holds what is missing and the probe noted it.
             return
         with listening() as messages:

@@ -10,6 +10,7 @@ import av
 from av.container import InputContainer
 from av.rational import AVRational
 
+from colorize_core.media.film.demux import DEMUX_ERRORS
 from colorize_core.media.film.latm import LatmUnwrapper
 from colorize_core.media.film.mux.captions import CaptionConverter
 from colorize_core.media.film.mux.sound import SoundConverter
@@ -86,7 +87,7 @@ class StreamCopier:
                 packet = next(packets, None)
             except MemoryError:
                 raise
-            except av.FFmpegError:
+            except DEMUX_ERRORS:
                 self._error = "the source cannot be read to its end: sound and subtitles stop early"
                 return
             if packet is None:
