@@ -71,13 +71,13 @@ def test_run_all_colorizes_and_run_all_again_resumes(run_cells):
     environment = dict(os.environ)
     first = run_cells("--limit", "3")
     assert "left" in first
-    results = {p: p.stat().st_mtime_ns for p in run_cells.out.glob("box*/*.png")}
+    results = {p: p.stat().st_ctime_ns for p in run_cells.out.glob("box*/*.png")}
     assert len(results) == 3
     assert (run_cells.installed / "colorize_core" / "report" / "page.html").is_file()
 
     second = run_cells()
     assert "Everything is done." in second
     assert len(list(run_cells.out.glob("box*/*.png"))) == 4
-    assert {p: p.stat().st_mtime_ns for p in results} == results
+    assert {p: p.stat().st_ctime_ns for p in results} == results
     assert (run_cells.out / "report" / "index.html").is_file()
     assert dict(os.environ) == environment

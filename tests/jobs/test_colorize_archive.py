@@ -112,20 +112,20 @@ def test_the_second_run_has_nothing_to_do(
 ):
     source = gray_folder(5)
     job(source)
-    before = {p: p.stat().st_mtime_ns for p in job.out.rglob("*.png")}
+    before = {p: p.stat().st_ctime_ns for p in job.out.rglob("*.png")}
     capsys.readouterr()
     assert job(source) == 0
     assert "0 to do" in capsys.readouterr().err
-    assert before == {p: p.stat().st_mtime_ns for p in job.out.rglob("*.png")}
+    assert before == {p: p.stat().st_ctime_ns for p in job.out.rglob("*.png")}
 
 
 def test_one_new_scan_redoes_just_itself(job: Job, gray_folder: MakeFolder):
     source = gray_folder(5)
     job(source)
-    before = {p: p.stat().st_mtime_ns for p in job.out.rglob("*.png")}
+    before = {p: p.stat().st_ctime_ns for p in job.out.rglob("*.png")}
     (source / "new.png").write_bytes((source / "box 0" / "scan 000.png").read_bytes())
     assert job(source) == 0
-    after = {p: p.stat().st_mtime_ns for p in job.out.rglob("*.png")}
+    after = {p: p.stat().st_ctime_ns for p in job.out.rglob("*.png")}
     assert set(after) - set(before) == {job.out / "new.png"}
     assert {p: after[p] for p in before} == before
 
@@ -133,10 +133,10 @@ def test_one_new_scan_redoes_just_itself(job: Job, gray_folder: MakeFolder):
 def test_a_changed_override_redoes_just_what_it_fits(job: Job, gray_folder: MakeFolder):
     source = gray_folder(6)
     job(source)
-    before = {p: p.stat().st_mtime_ns for p in job.out.rglob("*.png")}
+    before = {p: p.stat().st_ctime_ns for p in job.out.rglob("*.png")}
     (source / "overrides.yaml").write_text('"box 1/**": {render.strength: 0.5}\n')
     assert job(source) == 0
-    redone = {p for p in before if p.stat().st_mtime_ns != before[p]}
+    redone = {p for p in before if p.stat().st_ctime_ns != before[p]}
     assert redone == {p for p in before if "box 1" in p.parts}
 
 
@@ -220,10 +220,10 @@ def test_limit_takes_some_now_and_the_rest_later(
 def test_redo_list(job: Job, gray_folder: MakeFolder, tmp_path: Path):
     source = gray_folder(4)
     job(source)
-    before = {p: p.stat().st_mtime_ns for p in job.out.rglob("*.png")}
+    before = {p: p.stat().st_ctime_ns for p in job.out.rglob("*.png")}
     (tmp_path / "redo.txt").write_text("box 0/scan 000.png\n")
     assert job(source, "--redo-list", str(tmp_path / "redo.txt")) == 0
-    redone = {p.name for p in before if p.stat().st_mtime_ns != before[p]}
+    redone = {p.name for p in before if p.stat().st_ctime_ns != before[p]}
     assert redone == {"scan 000.png"}
 
 
@@ -374,10 +374,10 @@ def test_kill_9_at_any_moment_and_run_again(job: Job, gray_folder: MakeFolder, t
                 kills += 1
     assert kills >= KILLS // 2
     recorded = {r.key: r for r in job.manifest.reports()}
-    times = {r.output: (job.out / str(r.output)).stat().st_mtime_ns for r in recorded.values()}
+    times = {r.output: (job.out / str(r.output)).stat().st_ctime_ns for r in recorded.values()}
     assert job(source, *SMALL) == 0
     assert same(whole.pictures(), job.pictures())
-    assert times == {name: (job.out / str(name)).stat().st_mtime_ns for name in times}
+    assert times == {name: (job.out / str(name)).stat().st_ctime_ns for name in times}
     assert not list(job.out.rglob(".colorize-tmp-*"))
     lines = (job.out / ".colorize" / "manifest.jsonl").read_text().splitlines()
     keys = [json.loads(line).get("key") for line in lines if '"crc"' in line]

@@ -37,7 +37,7 @@ class Run:
 
     def dates(self) -> dict[Path, int]:
         found = (p for p in self.out.rglob("*") if p.is_file() and ".colorize" not in p.parts)
-        return {p: p.stat().st_mtime_ns for p in found}
+        return {p: p.stat().st_ctime_ns for p in found}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ CONNECT_SECONDS: Final = 30.0
 STALL_SECONDS = 30.0  # without a byte
 _WINDOW_SECONDS: Final = 60.0
 _LEAST_BYTES: Final = 1 << 14  # in such a window: less is as good as nothing
-_BREAKS: Final = 5  # in a row, without a byte between them
+_BREAKS: Final = 4  # in a row, without a byte between them
 _STALLS: Final = 1
 _FIRST_PAUSE: Final = 0.2  # doubled with every break
 
