@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import safetensors.numpy
 from numpy import zeros
 
 from colorize_core.cli.main import main
+
+ROOT = Path(__file__).parents[2]
 
 
 def files(folder: Path) -> set[Path]:
@@ -25,12 +29,15 @@ def foreign_weights(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("runner", ["serial", "ray"])
-def test_refused_weights_leave_no_folder(runner, foreign_weights, gray_folder, tmp_path, capsys):
+def test_refused_weights_leave_no_folder(runner, foreign_weights, gray_folder, tmp_path):
     source = gray_folder(1)
     before = files(tmp_path)
-    options = ["--runner", runner, "--workers", "1", "--set", f"model.weights={foreign_weights}"]
-    assert main([str(source), "--out", str(tmp_path / "new" / "out"), *options]) == 1
-    assert "not a generator of this project" in capsys.readouterr().err.splitlines()[-1]
+    command = [sys.executable, "-m", "colorize_core", str(source), "--runner", runner]
+    command += ["--workers", "1", "--set", f"model.weights={foreign_weights}"]
+    command += ["--out", str(tmp_path / "new" / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not a generator of this project" in done.stderr.splitlines()[-1]
     assert files(tmp_path) == before
 
 
@@ -57,8 +64,9 @@ def test_records_of_an_earlier_run_stay(tiny_weights, foreign_weights, gray_fold
     source, out = gray_folder(1), tmp_path / "out"
     options = ["--out", str(out), "--runner", "serial", "--no-report", "--set"]
     assert main([str(source), *options, f"model.weights={tiny_weights}"]) == 0
-    kept = [path for path in files(out) if path.is_file() and path.name != "progress.json"]
-    before = {path: path.read_bytes() for path in kept}
+    names = {"manifest.jsonl", "summary.json", "scan 000.png"}
+    before = {path: path.read_bytes() for path in files(out) if path.name in names}
+    assert len(before) == 3
     assert main([str(source), *options, f"model.weights={foreign_weights}"]) == 1
     assert {path: path.read_bytes() for path in before} == before
 
