@@ -34,8 +34,8 @@ GRAIN = 0.01  # of the made pictures
 NEUTRAL_CHROMA = (
     2.0  # 99 % of the cells of a photo below this: R=G=B within noise, not a color photo
 )
-LEAST_MEGAPIXELS, MOST_MEGAPIXELS = 0.5, 3.0
-HUGE_EVERY = 12  # every so many pictures has up to 40 megapixels
+LEAST_MEGAPIXELS, MOST_MEGAPIXELS = 0.5, 1.5
+HUGE_EVERY = 25  # every so many pictures has up to 40 megapixels
 
 
 def photos(sources: Sequence[SourceItem], half: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:

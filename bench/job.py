@@ -44,9 +44,9 @@ def run(paths):
         some = paths[at:at + 8]
         photos = [decode_photo(p.read_bytes(), name=p.name, max_pixels=10**9) for p in some]
         pages = [photo_pages.prepare_page(p.pages[0], 256) for p in photos]
-        ab = colorizer.predict_ab(torch.cat([p.working for p in pages]))
+        colors = colorizer.predict_pictures([p.box for p in pages], [p.shown for p in pages])
         for i, (photo, page, path) in enumerate(zip(photos, pages, some)):
-            pixels = [photo_pages.finish_page(page, ab[i:i+1], config)]
+            pixels = [photo_pages.finish_page(page, colors[i], config)]
             data = photo_pages.encode(photo, pixels, config, note)
             (Path(sys.argv[2]) / path.name).write_bytes(data)
 run(paths[:8])

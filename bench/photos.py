@@ -31,7 +31,7 @@ def stage_seconds(path: Path) -> dict[str, float]:
     marks.append(time.perf_counter())
     page = photo_pages.prepare_page(photo.pages[0], config.render.size)
     marks.append(time.perf_counter())
-    ab = colorizer.predict_ab(page.working)
+    (ab,) = colorizer.predict_pictures([page.box], [page.shown])
     marks.append(time.perf_counter())
     pixels = photo_pages.finish_page(page, ab, config)
     marks.append(time.perf_counter())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from colorize_core.color.merge import crop_working, to_working
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.pixels import pixels_to_lab
 from colorize_core.color.upsample import upsample_ab
 from colorize_core.samples import sample_pictures
@@ -23,9 +23,8 @@ def main() -> None:
     for name, picture in sample_pictures().items():
         lab = pixels_to_lab(picture)
         L, ab = lab[:, :1], lab[:, 1:]
-        low_L, where = to_working(L, SIZE)
-        low_L = crop_working(low_L, where)
-        low_ab = F.interpolate(ab, low_L.shape[-2:], mode="bilinear", antialias=True)
+        box = Letterbox.of(*L.shape[-2:], SIZE)
+        low_L, low_ab = box.shrink(L), box.shrink(ab)
         edges = strength_of_edges(L)
         near = edges >= edges.flatten().quantile(1 - EDGE_SHARE)
         cells = []

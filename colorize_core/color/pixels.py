@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_core.color.lab import L_to_gray, gray_to_L, rgb_to_lab
-from colorize_core.color.merge import Placement, merge_rows
+from colorize_core.color.merge import OwnColor, merge_rows
 from colorize_core.color.upsample import Method
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -73,29 +73,29 @@ def rgb_to_pixels(rgb: Tensor, dtype: np.dtype[Any]) -> Pixels:
 def merge_to_pixels(
     L: Tensor,
     ab: Tensor,
-    L_working: Tensor,
-    placement: Placement,
+    L_low: Tensor,
     *,
     dtype: np.dtype[Any],
     strength: float = 1.0,
     upsample: Method = "guided",
+    own: OwnColor | None = None,
 ) -> Pixels:
     """`merge`, rounded to integers strip by strip.
 
     Args:
         L: (1, 1, H, W) 0..100 of the source.
-        ab: (1, 2, S, S) predicted at working size.
-        L_working: (1, 1, S, S) what the generator saw.
-        placement: where the picture lies in the working square.
+        ab: (1, 2, h, w) predicted at working size.
+        L_low: (1, 1, h, w) the picture at working size.
         dtype: uint8 or uint16.
         strength: chroma multiplier.
         upsample: how ab reaches full size.
+        own: what stands in place of the prediction where the source is in color.
 
     Returns:
         (H, W, 3) of `dtype`, sRGB-encoded.
     """
     pixels = np.empty((*L.shape[-2:], 3), dtype)
-    strips = merge_rows(L, ab, L_working, placement, strength=strength, upsample=upsample)
+    strips = merge_rows(L, ab, L_low, strength=strength, upsample=upsample, own=own)
     for rows, rgb in strips:
         pixels[rows] = rgb_to_pixels(rgb, dtype)
     return pixels

@@ -131,8 +131,11 @@ class ColorizeConfig(Settings, frozen=True):
     video: VideoSettings = VideoSettings()
     temporal: TemporalSettings = TemporalSettings()
     colored: Annotated[
-        Literal["copy", "leave", "recolor"],
-        about("what becomes of photos and films that already have color"),
+        Literal["copy", "leave", "recolor", "whole"],
+        about(
+            "what becomes of photos and films that already have color; whole is copy, but decides "
+            "for a photo as one: nothing in it keeps its own color beside colored parts"
+        ),
     ] = "copy"
 
 

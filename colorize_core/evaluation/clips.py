@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from colorize_core.archive.source.contents import stage_item
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.color.gamut import fit_chroma
 from colorize_core.color.lab import L_to_gray, gray_to_L, lab_to_rgb, rgb_to_lab
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.pixels import rgb_to_pixels
 from colorize_core.color.upsample import Method, upsample_ab
 from colorize_core.config import EvaluateConfig
@@ -37,7 +37,6 @@ Picture = NDArray[np.uint8]
 PER_FRAME: Final = f"{GENERATOR}, per frame"
 STEADY: Final = f"{GENERATOR}, stabilized"
 _LEAST_FRAMES: Final = 5  # CDC compares frames that are 4 apart
-_GRID: Final = 32
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Clip:
         small_L: the same at working size, [n,h,w].
         small_ab: the true colors there, [n,2,h,w].
         moved: motion between consecutive frames, None across a cut.
+        box: how the generator sees a frame.
     """
 
     truth: Picture
@@ -57,6 +57,7 @@ class Clip:
     small_L: Array
     small_ab: Array
     moved: list[Motion | None]
+    box: Letterbox
 
 
 @dataclass(frozen=True)
@@ -89,34 +90,29 @@ def make_clip(truth: Picture, *, working: int) -> Clip:
         raise UnsupportedError(
             f"{n} frames are too few to judge over time", remedy=f"give {_LEAST_FRAMES} or more"
         )
-    scale = working / max(high, wide)
-    size = (max(1, round(high * scale)), max(1, round(wide * scale)))
+    box = Letterbox.of(high, wide, working)
     L = np.empty((n, high, wide), np.float32)
-    small = np.empty((n, 3, *size), np.float32)
+    small = np.empty((n, 3, *box.stored_size), np.float32)
     for i, frame in enumerate(truth):
         lab = rgb_to_lab(_rgb(frame))
         # The generator gets what an 8-bit gray film would give it.
         lab[:, :1] = gray_to_L((L_to_gray(lab[:, :1]) * 255).round() / 255)
         L[i] = lab[0, 0].numpy()
-        small[i] = F.interpolate(lab, size, mode="bilinear", antialias=True)[0].numpy()
+        small[i] = box.shrink(lab)[0].numpy()
     moved = list(motions(L))
     if not any(motion is not None and motion.visible.any() for motion in moved):
         raise UnsupportedError(
             "no two consecutive frames show the same", remedy="give clips with a shot in them"
         )
-    return Clip(truth, L, small[:, 0], small[:, 1:], moved)
+    return Clip(truth, L, small[:, 0], small[:, 1:], moved, box)
 
 
 def per_frame_ab(clip: Clip, colorizer: Colorizer) -> Array:
     """The generator's ab of each frame by itself, [n,2,h,w]."""
-    high, wide = clip.small_L.shape[1:]
-    down, right = -high % _GRID, -wide % _GRID
-    padding = (right // 2, right - right // 2, down // 2, down - down // 2)
-    mode = "reflect" if right < wide and down < high else "replicate"
-    parts = []
-    for L in torch.split(torch.from_numpy(clip.small_L)[:, None], colorizer.batch_size):
-        ab = colorizer.predict_ab(F.pad(L, padding, mode=mode))
-        parts.append(ab[..., down // 2 :, right // 2 :][..., :high, :wide])
+    parts: list[Tensor] = []
+    for frames in torch.split(torch.from_numpy(clip.small_L)[:, None], colorizer.batch_size):
+        shown = [clip.box.to_working(L[None]) for L in frames]
+        parts += colorizer.predict_pictures([clip.box] * len(shown), shown)
     return torch.cat(parts).numpy()
 
 

@@ -17,11 +17,13 @@ from torch import Tensor
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.color.lab import L_to_gray, gray_to_L, rgb_to_lab
-from colorize_core.color.merge import Placement, crop_working, merge, to_working
+from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.merge import merge
 from colorize_core.color.pixels import rgb_to_pixels
 from colorize_core.config import EvaluateConfig, NetworkFile
 from colorize_core.errors import InputError, UnsupportedError
 from colorize_core.inference.colorizer import Colorizer
+from colorize_core.inference.hints import draw_hint
 from colorize_core.media.photo.codec import decode_photo
 from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture.resize import center_square, squeezed
@@ -199,24 +201,23 @@ def _colored(
     grays = [_in_steps(L_to_gray(lab[:, :1])) for lab in labs]
     # The generator gets what an 8-bit gray scan would give it.
     lights = [gray_to_L(gray) for gray in grays]
-    placed = [to_working(L, config.render.size) for L in lights]
-    working = torch.cat([square for square, _ in placed])
-    predictions = {GENERATOR: colorizer.predict_ab(working)}
+    boxes = [Letterbox.of_picture(L, config.render.size) for L in lights]
+    lows = [box.shrink(L) for box, L in zip(boxes, lights, strict=True)]
+    shown = [box.to_working(low) for box, low in zip(boxes, lows, strict=True)]
+    predictions = {GENERATOR: colorizer.predict_pictures(boxes, shown)}
     if config.hints and colorizer.takes_hints:
         hints = [
-            _true_points(lab, where, config, truth.index)
-            for truth, lab, (_, where) in zip(batch, labs, placed, strict=True)
+            _true_points(lab, box, config, truth.index)
+            for truth, lab, box in zip(batch, labs, boxes, strict=True)
         ]
-        predictions[hint_row(config)] = colorizer.predict_ab(working, torch.cat(hints))
+        predictions[hint_row(config)] = colorizer.predict_pictures(boxes, shown, hints)
     for i, truth in enumerate(batch):
-        square, where = placed[i]
         outputs = {GRAY: grays[i].expand(-1, 3, -1, -1)}
         for name, ab in predictions.items():
             rgb = merge(
                 lights[i],
-                ab[i : i + 1],
-                square,
-                where,
+                ab[i],
+                lows[i],
                 strength=config.render.strength,
                 upsample=config.render.upsample,
             )
@@ -224,21 +225,18 @@ def _colored(
         yield {**outputs, TRUTH: truth.rgb}
 
 
-def _true_points(lab: Tensor, where: Placement, config: EvaluateConfig, index: int) -> Tensor:
-    """Hints [1,3,S,S]: the mean true ab around uniformly random points, and the mask."""
-    ab = torch.cat([to_working(lab[:, i : i + 1], where.size)[0] for i in (1, 2)], 1)
-    radius, size = config.hint_radius, where.size
-    inner = crop_working(ab, where)
-    means = F.avg_pool2d(inner, 2 * radius + 1, 1, radius, count_include_pad=False)
+def _true_points(lab: Tensor, box: Letterbox, config: EvaluateConfig, index: int) -> Tensor:
+    """Hints [n,3,S,T]: the mean true ab around uniformly random points, and the mask."""
+    radius = config.hint_radius
+    ab = box.shrink(lab[:, 1:])
+    means = F.avg_pool2d(ab, 2 * radius + 1, 1, radius, count_include_pad=False)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + index)
-    hints = torch.zeros(1, 3, size, size)
+    hints = torch.zeros(len(box.starts), 3, *box.shown_size)
     for _ in range(config.hints):
-        y = int(torch.randint(where.inner_height, (), generator=generator))
-        x = int(torch.randint(where.inner_width, (), generator=generator))
-        rows = slice(max(where.top + y - radius, 0), where.top + y + radius + 1)
-        columns = slice(max(where.left + x - radius, 0), where.left + x + radius + 1)
-        hints[0, :2, rows, columns] = ab_to_net(means[0, :, y, x])[:, None, None]
-        hints[0, 2, rows, columns] = 1.0
+        y = int(torch.randint(box.height, (), generator=generator))
+        x = int(torch.randint(box.width, (), generator=generator))
+        for part, row, column in box.shown_at(y, x):
+            draw_hint(hints[part], row, column, (radius, radius), ab_to_net(means[0, :, y, x]))
     return hints
 
 

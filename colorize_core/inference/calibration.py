@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source.item import SourceItem
-from colorize_core.color.merge import to_working
+from colorize_core.color.letterbox import Letterbox, padded
 from colorize_core.color.pixels import pixels_to_L
 from colorize_core.errors import InputError
 from colorize_core.media.photo.codec import decode_photo
@@ -36,5 +36,6 @@ def calibration_pictures(photos: Sequence[SourceItem]) -> Iterator[NDArray[np.fl
         except InputError as error:
             log.warning("%s: left out: %s", item.path, error)
             continue
-        working, _ = to_working(pixels_to_L(pixels), _SIZE)
-        yield working.numpy()
+        L = pixels_to_L(pixels)
+        low = Letterbox.of_picture(L, _SIZE).shrink(L)
+        yield padded(low[..., :_SIZE, :_SIZE], (_SIZE, _SIZE)).numpy()

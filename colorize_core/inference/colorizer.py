@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorize_core.color.merge import to_working
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.pixels import merge_to_pixels, pixels_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import (
@@ -121,11 +121,11 @@ class Colorizer:
         """Color of a batch of any length.
 
         Args:
-            L: (B, 1, S, S) float32, 0..100, S a multiple of 32.
-            hints: (B, 3, S, S) ab/110 and mask, or None.
+            L: (B, 1, S, T) float32, 0..100, S and T multiples of 32.
+            hints: (B, 3, S, T) ab/110 and mask, or None.
 
         Returns:
-            ab: (B, 2, S, S) float32 on the CPU.
+            ab: (B, 2, S, T) float32 on the CPU.
 
         Raises:
             OutOfMemoryError: not even one picture fits, on the device and on the CPU.
@@ -137,6 +137,36 @@ class Colorizer:
             ab = self._predict_padded(chunk, clues)
             parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
         return torch.cat(parts)
+
+    def predict_pictures(
+        self,
+        boxes: Sequence[Letterbox],
+        shown: Sequence[Tensor],
+        hints: Sequence[Tensor] | None = None,
+    ) -> list[Tensor]:
+        """Color of pictures of different shapes; those that are shown alike share batches.
+
+        Args:
+            boxes: how each lies in what is shown.
+            shown: L (n, 1, S, T) of each, from its box.
+            hints: (n, 3, S, T) of each, or None.
+
+        Returns:
+            ab (1, 2, h, w) of each, in the stored size of its box.
+
+        Raises:
+            OutOfMemoryError: see `predict_ab`.
+        """
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for i, L in enumerate(shown):
+            alike.setdefault(tuple(L.shape[-2:]), []).append(i)
+        results: dict[int, Tensor] = {}
+        for group in alike.values():
+            drawn = None if hints is None else torch.cat([hints[i] for i in group])
+            rest = self.predict_ab(torch.cat([shown[i] for i in group]), drawn)
+            for i in group:
+                results[i], rest = rest[: len(shown[i])], rest[len(shown[i]) :]
+        return [box.from_working(results[i]) for i, box in enumerate(boxes)]
 
     def colorize(self, gray: np.ndarray, hints: Sequence[Hint] | None = None) -> np.ndarray:
         """Colorize one picture.
@@ -157,10 +187,11 @@ class Colorizer:
                 remedy="give (H, W) or (H, W, 3) of uint8 or uint16",
             )
         L = pixels_to_L(gray)
-        working, placement = to_working(L, self.render_size)
-        clues = hint_planes(hints, placement) if hints else None
-        ab = self.predict_ab(working, clues)
-        return merge_to_pixels(L, ab, working, placement, dtype=gray.dtype)
+        box = Letterbox.of_picture(L, self.render_size)
+        low = box.shrink(L)
+        drawn = [hint_planes(hints, box, L.shape[-2:])] if hints else None
+        (ab,) = self.predict_pictures([box], [box.to_working(low)], drawn)
+        return merge_to_pixels(L, ab, low, dtype=gray.dtype)
 
     def _predict_padded(self, L: Tensor, hints: Tensor | None) -> Tensor:
         count = L.shape[0]

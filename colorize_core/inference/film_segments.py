@@ -6,7 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_core.atomic import publish
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference.prefetch import Prefetcher
 from colorize_core.inference.signals import FilmSignals
 from colorize_core.inference.temporal import stabilize
-from colorize_core.inference.view import View
 from colorize_core.media.film.counts import Damage
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.film import FilmProbe
@@ -111,7 +111,7 @@ def colorize_segment(
 class _Frame:
     """A frame on its way: `picture` is None in the halo, whose colors only steady the others.
 
-    L is [1,1,h,w], 0..100, upright; padded to the grid until the generator has seen it.
+    L is [1,1,h,w], 0..100, at working size, as the film stores it.
     """
 
     index: int
@@ -144,7 +144,7 @@ class _Segment:
             number for s in shots if s.is_colored for number in range(s.start, s.stop)
         )
         self.spec = YCbCrSpec(probe.matrix, probe.is_full_range, probe.planar.depth, probe.transfer)
-        self.view = View.of(probe, config.render.size)
+        self.box = letterbox_of(probe, config.render.size)
         self.damage = Damage()
         self.seconds: dict[str, float] = defaultdict(float)
         self.signals = FilmSignals()
@@ -213,8 +213,9 @@ class _Segment:
                     return
                 # A frame that is held once more may be in use by a later stage already.
                 if picture.frame is not last:
-                    luma = self.view.shrink(plane(picture.frame, 0))
-                    L = self.view.upright(luma_to_L(_tensor(luma), self.spec))
+                    high, wide = self.box.stored_size
+                    luma = resize_plane(plane(picture.frame, 0), wide, high)
+                    L = luma_to_L(_tensor(luma), self.spec)
                 last = picture.frame
             is_inside = self.start <= picture.index < self.stop
             if is_inside:
@@ -225,10 +226,10 @@ class _Segment:
         strength = self.config.render.strength
         for batch in _batches(seen, self.config.render.batch_size):
             with self.clock("infer"):
-                ab = self.predict_ab(torch.cat([frame.L for frame in batch])) * strength
-            for i, frame in enumerate(batch):
-                inner = replace(frame, L=self.view.inner(frame.L))
-                yield inner, self.view.inner(ab[i : i + 1])
+                shown = torch.cat([self.box.to_working(frame.L) for frame in batch])
+                parts = self.predict_ab(shown).chunk(len(batch))
+                colored = [self.box.from_working(part) * strength for part in parts]
+            yield from zip(batch, colored, strict=True)
 
     def _judge(self, frame: _Frame, ab: Tensor) -> None:
         is_cut = self._finder.begins_shot(_array(frame.L))
@@ -247,13 +248,20 @@ class _Segment:
         luma = resize_plane(plane(picture.frame, 0), width, height)
         codes = chroma_planes(
             codes_to_luma(_tensor(luma), self.spec),
-            self.view.as_stored(frame.L),
-            self.view.as_stored(ab),
+            frame.L,
+            ab,
             self.spec,
             method=self.config.render.upsample,
         )
         cb, cr = (code[0].numpy() for code in codes)
         return with_chroma(picture.frame, target, cb, cr, is_shared=picture.is_held)
+
+
+def letterbox_of(probe: FilmProbe, size: int) -> Letterbox:
+    """How the generator sees a film: upright, in square pixels."""
+    wide, high = probe.display_size
+    turns = round(probe.rotation / 90) % 4
+    return Letterbox.of(high, wide, size, quarter_turns=turns, is_mirrored=probe.is_mirrored)
 
 
 def _arrays(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorize_core.color.merge import Placement
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.errors import ConfigError
 from colorize_core.model.scale import ab_to_net, net_to_ab
 
@@ -40,37 +40,42 @@ class Hint:
     radius: int = 3
 
 
-def hint_planes(hints: Sequence[Hint], placement: Placement) -> Tensor:
+def hint_planes(hints: Sequence[Hint], box: Letterbox, size: Sequence[int]) -> Tensor:
     """Draw hints at working size.
 
     Args:
         hints: in picture pixels.
-        placement: of the picture in the working square.
+        box: how the picture is shown; upright pictures only.
+        size: height and width of the picture.
 
     Returns:
-        (1, 3, S, S) float32: ab/110 and a mask of 0 and 1.
+        (n, 3, S, T) float32, one per part: ab/110 and a mask of 0 and 1.
 
     Raises:
         ConfigError: a hint lies outside the picture.
     """
-    planes = torch.zeros(1, 3, placement.size, placement.size)
-    scale_y = placement.inner_height / placement.height
-    scale_x = placement.inner_width / placement.width
+    height, width = size
+    planes = torch.zeros(len(box.starts), 3, *box.shown_size)
+    scale_y, scale_x = box.height / height, box.width / width
     for hint in hints:
-        if not (0 <= hint.y < placement.height and 0 <= hint.x < placement.width):
+        if not (0 <= hint.y < height and 0 <= hint.x < width):
             raise ConfigError(
-                f"hint at ({hint.y}, {hint.x}) is outside of {placement.height}x{placement.width}",
+                f"hint at ({hint.y}, {hint.x}) is outside of {height}x{width}",
                 remedy="give y and x in picture pixels",
             )
-        y = placement.top + int(hint.y * scale_y)
-        x = placement.left + int(hint.x * scale_x)
         ry, rx = int(hint.radius * scale_y), int(hint.radius * scale_x)
-        rows = slice(max(y - ry, 0), y + ry + 1)
-        columns = slice(max(x - rx, 0), x + rx + 1)
         ab = ab_to_net(torch.tensor([hint.a, hint.b]))
-        planes[0, :2, rows, columns] = ab[:, None, None]
-        planes[0, 2, rows, columns] = 1.0
+        for part, y, x in box.shown_at(int(hint.y * scale_y), int(hint.x * scale_x)):
+            draw_hint(planes[part], y, x, (ry, rx), ab)
     return planes
+
+
+def draw_hint(planes: Tensor, y: int, x: int, radii: tuple[int, int], ab: Tensor) -> None:
+    """Write ab/110 [2] and the mask on a rectangle of planes [3,S,T] around (y, x)."""
+    rows = slice(max(y - radii[0], 0), y + radii[0] + 1)
+    columns = slice(max(x - radii[1], 0), x + radii[1] + 1)
+    planes[:2, rows, columns] = ab[:, None, None]
+    planes[2, rows, columns] = 1.0
 
 
 def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
@@ -82,12 +87,12 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
     make it fade where none is near.
 
     Args:
-        ab: (B, 2, S, S) float32, the generator's, S a multiple of 4.
-        L: (B, 1, S, S), 0..100.
-        hints: (B, 3, S, S) ab/110 and mask, as `hint_planes` draws them.
+        ab: (B, 2, S, T) float32, the generator's, S and T multiples of 4.
+        L: (B, 1, S, T), 0..100.
+        hints: (B, 3, S, T) ab/110 and mask, as `hint_planes` draws them.
 
     Returns:
-        (B, 2, S, S); a picture whose mask is empty stays as it is.
+        (B, 2, S, T); a picture whose mask is empty stays as it is.
     """
     mask = hints[:, 2:]
     share = F.avg_pool2d(mask, _CELL)
@@ -98,10 +103,11 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
     seen_ab, seen_L = at_hints(ab).double(), at_hints(L)
     error = at_hints(net_to_ab(hints[:, :2])).double() - seen_ab
     all_L = F.avg_pool2d(L, _CELL)
-    cells = share.shape[-1]
-    steps = torch.arange(cells, dtype=torch.float64) / (_REACH * cells)
-    place = torch.stack(torch.meshgrid(steps, steps, indexing="ij")).flatten(1).T
-    corrections = torch.zeros(len(ab), 2, cells, cells)
+    high, wide = share.shape[-2:]
+    reach = _REACH * max(high, wide)
+    steps = (torch.arange(side, dtype=torch.float64) / reach for side in (high, wide))
+    place = torch.stack(torch.meshgrid(*steps, indexing="ij")).flatten(1).T
+    corrections = torch.zeros(len(ab), 2, high, wide)
     factors = torch.ones(len(ab), 2, 1, 1)
     for i in range(len(ab)):
         known = torch.nonzero(share[i, 0].flatten() > 0)[:, 0]
@@ -114,7 +120,7 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
         own = seen_ab[i].flatten(1)[:, known]
         covariance = near + _FACTOR * own[:, :, None] * own[:, None, :]
         weights = torch.linalg.solve(covariance, error[i].flatten(1)[:, known])
-        corrections[i] = (weights @ _kernel(everywhere, seen).T).reshape(2, cells, cells)
+        corrections[i] = (weights @ _kernel(everywhere, seen).T).reshape(2, high, wide)
         factors[i, :, 0, 0] += _FACTOR * (own * weights).sum(1)
     return factors * ab + F.interpolate(corrections, ab.shape[-2:], mode="bilinear")
 

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from colorize_core.archive.records.details import Signals
 from colorize_core.archive.records.run_folder import RunFolder
-from colorize_core.color.grayness import judge
-from colorize_core.color.merge import Placement, crop_working, to_working
+from colorize_core.color.grayness import Grayness, judge
+from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.merge import OwnColor
+from colorize_core.color.own_color import PictureColor
 from colorize_core.color.pixels import (
-    L_to_pixels,
     Pixels,
     merge_to_pixels,
     pixels_to_L,
@@ -32,38 +33,44 @@ from colorize_core.media.picture.pair import ThumbnailPair
 # Mean chroma below which a picture with contrast counts as left gray.
 GRAY_COLORFULNESS = 1.0
 BLANK_CONTRAST = 2.0
+GRAY = Grayness("gray")
 
 
 @dataclass(frozen=True)
 class PreparedPage:
     """A page on its way to the generator.
 
-    L is (1, 1, H, W) 0..100; working is (1, 1, S, S), the same picture at working size.
+    L is (1, 1, H, W) 0..100; low is (1, 1, h, w), the same at working size, and shown
+    (n, 1, S, T) how the generator sees it. `own` is what keeps its color.
     """
 
     L: Tensor
-    working: Tensor
-    placement: Placement
+    low: Tensor
+    shown: Tensor
+    box: Letterbox
     dtype: np.dtype[Any]
+    own: OwnColor | None = None
 
 
-def prepare_page(page: Page, size: int) -> PreparedPage:
-    """L of a page, full and at working size `size`."""
+def prepare_page(page: Page, size: int, verdict: Grayness = GRAY) -> PreparedPage:
+    """L of a page, full and at working size `size`; what the verdict calls colored stays so."""
     L = pixels_to_L(page.pixels)
-    working, placement = to_working(L, size)
-    return PreparedPage(L, working, placement, page.pixels.dtype)
+    box = Letterbox.of_picture(L, size)
+    low = box.shrink(L)
+    own = PictureColor(page.pixels, verdict) if verdict.own is not None else None
+    return PreparedPage(L, low, box.to_working(low), box, page.pixels.dtype, own)
 
 
 def finish_page(page: PreparedPage, ab: Tensor, config: ColorizeConfig) -> Pixels:
-    """The colorized page, (H, W, 3) in the source's dtype; `ab` is (1, 2, S, S)."""
+    """The colorized page, (H, W, 3) in the source's dtype; `ab` is (1, 2, h, w), as page.low."""
     return merge_to_pixels(
         page.L,
         ab,
-        page.working,
-        page.placement,
+        page.low,
         dtype=page.dtype,
         strength=config.render.strength,
         upsample=config.render.upsample,
+        own=page.own,
     )
 
 
@@ -79,23 +86,48 @@ def encode(
 
 def signals_of(page: PreparedPage, ab: Tensor) -> dict[str, float]:
     """Signals of the quality gate, computed at working size."""
-    return photo_signals(
-        crop_working(page.working, page.placement), crop_working(ab, page.placement)
-    )
+    return photo_signals(page.low, ab)
 
 
 def is_gray_result(signals: Signals, page: PreparedPage) -> bool:
     """True when a picture with contrast came out without color: that must not pass silently."""
-    is_blank = float(page.working.std()) < BLANK_CONTRAST
+    is_blank = float(page.low.std()) < BLANK_CONTRAST
     return not is_blank and signals["colorfulness"] < GRAY_COLORFULNESS
 
 
-def write_thumbnails(page: PreparedPage, pixels: Pixels, out: Path, key: str) -> ThumbnailPair:
+def write_thumbnails(before: Pixels, after: Pixels, out: Path, key: str) -> ThumbnailPair:
     """The before and after pictures of the report."""
-    after = to_uint8(pixels)
-    return thumbnails.write_pair(L_to_pixels(page.L), after, RunFolder(out).thumbs, key)
+    pair = (to_uint8(before), to_uint8(after))
+    return thumbnails.write_pair(*pair, RunFolder(out).thumbs, key)
 
 
-def is_colored(photo: Photo) -> bool:
-    """True when any page has color of its own; toned prints have none."""
-    return any(judge(page.pixels).kind == "colored" for page in photo.pages)
+def verdicts(photo: Photo, colored: str) -> tuple[Grayness, ...]:
+    """What is to become of each page.
+
+    Args:
+        photo: decoded.
+        colored: the setting. "recolor" takes all pages for gray; "whole" the photo as one: all its
+            pages are gray, or all are in color.
+    """
+    if colored == "recolor":
+        return (GRAY,) * len(photo.pages)
+    found = tuple(judge(page.pixels) for page in photo.pages)
+    if colored != "whole":
+        return found
+    in_color = [verdict for verdict in found if verdict.kind == "colored"]
+    return ((in_color or [GRAY])[0],) * len(found)
+
+
+def own_color_note(found: Sequence[Grayness]) -> str:
+    """Which pages of a photo stay as they are, and what keeps its color; "" where nothing does."""
+    notes = []
+    kept = [str(n) for n, verdict in enumerate(found, 1) if verdict.kind == "colored"]
+    if kept:
+        pages = f"page {kept[0]} is" if len(kept) == 1 else f"pages {', '.join(kept)} are"
+        notes.append(f"{pages} in color and kept, the other {len(found) - len(kept)} colored")
+    for number, verdict in enumerate(found, 1):
+        if verdict.kind == "partly colored":
+            where = f"page {number} is " if len(found) > 1 else ""
+            share = max(1, round(100 * verdict.own_share))
+            notes.append(f"{where}partly in color: {share} % of it keep their own color")
+    return "; ".join(notes)

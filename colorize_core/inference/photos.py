@@ -12,25 +12,37 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from colorize_core.archive.records.details import PhotoDetails
 from colorize_core.archive.records.work import ItemReport, PhotoTask
 from colorize_core.archive.source.contents import modified_ns, most_bytes, read_item
 from colorize_core.atomic import publish_bytes
+from colorize_core.color.grayness import Grayness
+from colorize_core.color.pixels import L_to_pixels, Pixels
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference import photo_pages
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photo_pages import PreparedPage
 from colorize_core.inference.prefetch import Prefetcher
+from colorize_core.inference.signals import OWN_COLOR
 from colorize_core.media.photo.codec import decode_photo
 from colorize_core.media.photo.photo import Photo
 from colorize_core.media.picture.note import ComputedColorNote
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.
 BATCH_PIXELS = 64_000_000
+_IN_COLOR_REMEDY = (
+    "if it is black and white after all: --colored recolor, or `colored: recolor` for it in "
+    "overrides.yaml"
+)
+_OWN_COLOR_REMEDY = (
+    "look at it; --colored recolor (in overrides.yaml: `colored: recolor`) colors all of it, "
+    "--colored whole decides for the picture as one"
+)
+
+_Pages = list[PreparedPage | None]  # None: a page in color, which stays as it is
 
 
 @dataclass(frozen=True)
@@ -39,10 +51,15 @@ class _Opened:
 
     task: PhotoTask
     photo: Photo = field(repr=False)
-    is_colored: bool
+    verdicts: tuple[Grayness, ...]
     data: bytes = field(repr=False)
     sha256: str
     seconds: float
+
+    @property
+    def is_colored(self) -> bool:
+        """All of it is in color."""
+        return all(verdict.kind == "colored" for verdict in self.verdicts)
 
     @property
     def pixels(self) -> int:
@@ -53,11 +70,11 @@ class _Opened:
 class _Predicted:
     """A photo and, unless it is passed on, its pages with the ab predicted for each.
 
-    `notes` are the generator's fallbacks.
+    A page in color among gray ones is None. `notes` are the generator's fallbacks.
     """
 
     opened: _Opened
-    pages: list[tuple[PreparedPage, Tensor]]
+    pages: list[tuple[PreparedPage, Tensor] | None]
     notes: list[str]
 
 
@@ -115,69 +132,70 @@ class PhotoLine:
 
     def _predict(self, batch: list[_Opened]) -> list[_Predicted]:
         passed_on = [_Predicted(opened, [], []) for opened in batch if opened.is_colored]
-        prepared: list[tuple[_Opened, list[PreparedPage]]] = []
-        size = self._config.render.size
+        prepared: list[tuple[_Opened, _Pages]] = []
         for opened in batch:
             if not opened.is_colored:
                 with self._outcomes.item(opened.task.about):
-                    pages = [photo_pages.prepare_page(page, size) for page in opened.photo.pages]
-                    prepared.append((opened, pages))
+                    prepared.append((opened, self._prepared(opened)))
         return [*self._infer(prepared), *passed_on]
 
-    def _infer(self, prepared: list[tuple[_Opened, list[PreparedPage]]]) -> list[_Predicted]:
-        if not prepared:
-            return []
-        working = torch.cat([page.working for _, pages in prepared for page in pages])
+    def _prepared(self, opened: _Opened) -> _Pages:
+        size = self._config.render.size
+        return [
+            None if verdict.kind == "colored" else photo_pages.prepare_page(page, size, verdict)
+            for page, verdict in zip(opened.photo.pages, opened.verdicts, strict=True)
+        ]
+
+    def _infer(self, prepared: list[tuple[_Opened, _Pages]]) -> list[_Predicted]:
+        shown = [page for _, pages in prepared for page in pages if page is not None]
         try:
-            rest = self._colorizer.predict_ab(working)
+            predicted = self._colorizer.predict_pictures(
+                [page.box for page in shown], [page.shown for page in shown]
+            )
         except Exception as error:  # noqa: BLE001 - settled per photo: recorded, retried or raised
             for opened, _ in prepared:
                 self._outcomes.settle(opened.task.about, error)
             return []
+        rest = iter(predicted)
         results = []
         for opened, pages in prepared:
-            colored = [(page, rest[i : i + 1]) for i, page in enumerate(pages)]
+            colored = [None if page is None else (page, next(rest)) for page in pages]
             # Fallbacks cost time once: the first photo of the batch tells of them.
             results.append(_Predicted(opened, colored, self._colorizer.take_notes()))
-            rest = rest[len(pages) :]
         return results
 
     def _publish(self, photo: _Predicted, write_thumbnails: bool) -> ItemReport:
         if photo.opened.is_colored:
-            return self._pass_on(photo.opened)
+            return self._pass_on(photo.opened, write_thumbnails)
         return self._finish(photo, write_thumbnails)
 
     def _finish(self, predicted: _Predicted, write_thumbnails: bool) -> ItemReport:
         started = time.monotonic()
         opened, task = predicted.opened, predicted.opened.task
-        pixels = [photo_pages.finish_page(*page, self._config) for page in predicted.pages]
+        pixels = [
+            page.pixels if made is None else photo_pages.finish_page(*made, self._config)
+            for page, made in zip(opened.photo.pages, predicted.pages, strict=True)
+        ]
         data = photo_pages.encode(opened.photo, pixels, self._config, self._note)
         publish_bytes(self._out / task.output, data, mtime_ns=modified_ns(task.item))
-        first, first_ab = predicted.pages[0]
-        details = PhotoDetails(
-            width=pixels[0].shape[1],
-            height=pixels[0].shape[0],
-            signals=photo_pages.signals_of(first, first_ab),
-            growth=round(len(data) / max(1, task.item.size), 3),
-            thumbnails=photo_pages.write_thumbnails(first, pixels[0], self._out, task.key)
-            if write_thumbnails
-            else None,
-        )
+        details = self._described(predicted, pixels, write_thumbnails)
+        details = replace(details, growth=round(len(data) / max(1, task.item.size), 3))
         notes = [*opened.photo.warnings, *predicted.notes]
         remedy = "nothing to do: only time was lost" if notes else ""
         if opened.photo.warnings:
             remedy = "compare it with the original; a better copy of that may help"
-        if photo_pages.is_gray_result(details.signals, first):
+        if photo_pages.is_gray_result(details.signals, _first(predicted)[0]):
             notes.append("the generator found hardly any color in it")
             remedy = "look at it; another render.size may find some"
+        own = photo_pages.own_color_note(opened.verdicts)
         return ItemReport(
             key=task.key,
             kind="photo",
             source=task.item.path,
             status="degraded" if notes else "done",
             output=task.output,
-            reason="; ".join([*notes, *opened.photo.notes]),
-            remedy=remedy,
+            reason="; ".join(filter(None, [*notes, *opened.photo.notes, own])),
+            remedy=remedy or (_OWN_COLOR_REMEDY if own else ""),
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
             seconds=round(opened.seconds + time.monotonic() - started, 4),
@@ -186,12 +204,31 @@ class PhotoLine:
             details=details,
         )
 
-    def _pass_on(self, opened: _Opened) -> ItemReport:
+    def _described(
+        self, predicted: _Predicted, pixels: list[Pixels], write_thumbnails: bool
+    ) -> PhotoDetails:
+        """Of the first page that was colored."""
+        page, ab = _first(predicted)
+        colored = zip(pixels, predicted.pages, strict=True)
+        after = next(picture for picture, made in colored if made is not None)
+        key = predicted.opened.task.key
+        share = sum(v.own_share for v in predicted.opened.verdicts) / len(pixels)
+        signals = photo_pages.signals_of(page, ab)
+        return PhotoDetails(
+            width=after.shape[1],
+            height=after.shape[0],
+            signals={**signals, **({OWN_COLOR: round(share, 4)} if share else {})},
+            thumbnails=photo_pages.write_thumbnails(L_to_pixels(page.L), after, self._out, key)
+            if write_thumbnails
+            else None,
+        )
+
+    def _pass_on(self, opened: _Opened, write_thumbnails: bool) -> ItemReport:
         """A picture that already has color: copied byte for byte, or left out."""
-        task = opened.task
-        leave = self._config.colored == "leave"
+        task, leave = opened.task, self._config.colored == "leave"
         if not leave:
             publish_bytes(self._out / task.item.path, opened.data, mtime_ns=modified_ns(task.item))
+        pixels = opened.photo.pages[0].pixels
         return ItemReport(
             key=task.key,
             kind="photo",
@@ -199,12 +236,25 @@ class PhotoLine:
             status="skipped",
             output=None if leave else task.item.path,
             reason="already in color: left out" if leave else "already in color: copied",
+            remedy=_IN_COLOR_REMEDY,
             sha256="" if leave else opened.sha256,
             size=0 if leave else len(opened.data),
             seconds=round(opened.seconds, 4),
             source_sha256=opened.sha256,
             stamp=task.item.stamp,
+            details=PhotoDetails(
+                width=pixels.shape[1],
+                height=pixels.shape[0],
+                thumbnails=photo_pages.write_thumbnails(pixels, pixels, self._out, task.key)
+                if write_thumbnails
+                else None,
+            ),
         )
+
+
+def _first(predicted: _Predicted) -> tuple[PreparedPage, Tensor]:
+    """The first page that was colored, with its ab."""
+    return next(page for page in predicted.pages if page is not None)
 
 
 def _decoded(
@@ -212,10 +262,10 @@ def _decoded(
 ) -> _Opened:
     photo = decode_photo(data, name=task.item.path, max_pixels=config.photo.max_pixels)
     # Damage looks like color: half a picture in green is no color photo.
-    may_be_colored = config.colored != "recolor" and not photo.is_damaged
-    colored = may_be_colored and photo_pages.is_colored(photo)
-    kept = data if colored else b""
-    return _Opened(task, photo, colored, kept, sha256, time.monotonic() - started)
+    verdicts = photo_pages.verdicts(photo, "recolor" if photo.is_damaged else config.colored)
+    opened = _Opened(task, photo, verdicts, data, sha256, 0.0)
+    kept = data if opened.is_colored else b""
+    return replace(opened, data=kept, seconds=time.monotonic() - started)
 
 
 def _batches(photos: Iterable[_Opened], size: int) -> Iterator[list[_Opened]]:

@@ -24,6 +24,7 @@ COLORED_MEDIAN: Final = 4.0  # an archive below this has too little color to com
 BLOTCHES_LIMIT: Final = 11.5
 CAST_LIMIT: Final = 13.0
 FLICKER_LIMIT: Final = 0.8
+OWN_COLOR: Final = "own_color"  # share of a gray picture that keeps its own color: a signal, too
 
 _REDUCE: Final = 4  # blotches are looked for at a quarter of the working size
 _RADIUS: Final = 2  # of the window, in reduced pixels
@@ -191,4 +192,6 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
         reasons.append(f"cast: nearly everything is pulled {signals['cast']:.0f} to one hue")
     if signals.get("flicker", 0.0) > FLICKER_LIMIT:
         reasons.append(f"flicker: color jumps by {signals['flicker']:.1f} between frames of a shot")
+    if signals.get(OWN_COLOR, 0.0) > 0:
+        reasons.append(f"partly in color: {signals[OWN_COLOR]:.1%} keeps its own color")
     return reasons

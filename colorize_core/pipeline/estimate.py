@@ -26,7 +26,7 @@ from colorize_core.errors import (
     InputError,
     is_transient,
 )
-from colorize_core.media.film.shot import colored_frames, is_wholly_colored
+from colorize_core.media.film.shot import as_one, colored_frames, is_wholly_colored
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import format_seconds
 from colorize_core.pipeline.run import Job, find_items, rules_fitting_nothing
@@ -161,9 +161,10 @@ def _look_at_film(item: SourceItem, local: Path, config: ColorizeConfig, films: 
     kept = 0
     if config.colored != "recolor" and plan.may_be_colored:
         shots = scan_film(local, probe, cut_threshold=config.temporal.cut_threshold)
+        shots = as_one(shots) if config.colored == "whole" else shots
         if is_wholly_colored(shots):
             films.colored += 1
-            films.copied_size += item.size if config.colored == "copy" else 0
+            films.copied_size += item.size if config.colored != "leave" else 0
             return
         kept = colored_frames(shots)
     films.frames += probe.frames

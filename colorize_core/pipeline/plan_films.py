@@ -29,7 +29,7 @@ from colorize_core.archive.source.filters import check_length
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import InputError, UnreachableError, in_words, is_transient
-from colorize_core.media.film.shot import Shot, is_wholly_colored, window_of
+from colorize_core.media.film.shot import Shot, as_one, is_wholly_colored, window_of
 from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ class FilmPlanner:
         return item_key(film.item, maker, settings=settings, what="scan")
 
     def _after_scan(self, film: _Film, shots: tuple[Shot, ...]) -> list[Planned]:
+        shots = as_one(shots) if film.config.colored == "whole" else shots
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]

@@ -40,14 +40,10 @@ def test_one_picture(tiny_weights: Path, gray: np.ndarray, dtype: type):
 
 def test_the_paper_s_structure():
     """Section 9: (B, 3, 256, 256) float32 after the merge."""
-    from colorize_core.color.merge import merge, to_working
+    from colorize_core.color.merge import merge
 
     L = torch.rand(2, 1, 256, 256) * 100
-    rgb = []
-    for one in L.split(1):
-        working, where = to_working(one, 256)
-        rgb.append(merge(one, torch.zeros(1, 2, 256, 256), working, where))
-    merged = torch.cat(rgb)
+    merged = torch.cat([merge(one, torch.zeros(1, 2, 256, 256), one) for one in L.split(1)])
     assert merged.shape == (2, 3, 256, 256)
     assert merged.dtype == torch.float32
 

@@ -7,8 +7,7 @@ import torch
 from msgspec.structs import replace
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
-from colorize_core.inference.film_segments import colorize_segment
-from colorize_core.inference.view import View
+from colorize_core.inference.film_segments import colorize_segment, letterbox_of
 from colorize_core.media.film.container_choice import what_container_keeps
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.mux.join import join_segments
@@ -153,8 +152,8 @@ def _corner(index):
         (0, True, 1, (64, 64), "top right"),
         (90, True, 1, (64, 64), "bottom right"),
         (180, True, 1, (64, 64), "bottom left"),
-        (0, False, Fraction(2), (32, 64), "top left"),
-        (90, False, Fraction(2), (64, 32), "bottom left"),
+        (0, False, Fraction(2), (32, 96), "top left"),
+        (90, False, Fraction(2), (96, 32), "bottom left"),
     ],
 )
 def test_the_generator_sees_upright_square_pixels(
@@ -178,9 +177,9 @@ def test_the_generator_sees_upright_square_pixels(
 
     output, _ = colorize(path, tmp_path / "out", predict_ab=predict)
     assert seen[0].shape[-2:] == shape
-    view = View.of(probe_film(path), 64)
-    left, right, top, bottom = view.padding
-    inner = seen[0][0, 0, top : shape[0] - bottom, left : shape[1] - right]
+    box = letterbox_of(probe_film(path), 64)
+    top, left = (shape[0] - box.height) // 2, (shape[1] - box.width) // 2
+    inner = seen[0][0, 0, top : top + box.height, left : left + box.width]
     # 96 x 64 stored: the shape inside the padding is that of the picture on the screen.
     on_screen = (96 * aspect / 64) if rotation % 180 == 0 else (64 / (96 * aspect))
     assert inner.shape[1] / inner.shape[0] == pytest.approx(float(on_screen), rel=0.05)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorize_core.color.merge import to_working
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.pixels import pixels_to_L, pixels_to_lab
 from colorize_core.config import ColorizeConfig
 from colorize_core.inference import photo_pages
@@ -33,7 +33,8 @@ def test_lightness_is_kept_even_for_colors_that_do_not_exist(
 ):
     photo = decode_photo(scan(dtype, kind), name=f"a.{kind}", max_pixels=10**6)
     page = photo_pages.prepare_page(photo.pages[0], 64)
-    planes = torch.tensor(ab, dtype=torch.float32)[None, :, None, None].expand(1, 2, 64, 64)
+    planes = torch.tensor(ab, dtype=torch.float32)[None, :, None, None]
+    planes = planes.expand(1, 2, *page.low.shape[-2:])
     pixels = photo_pages.finish_page(page, planes, ColorizeConfig())
     assert pixels.dtype == dtype
     data = photo_pages.encode(photo, [pixels], ColorizeConfig(), NOTE)
@@ -46,11 +47,13 @@ def test_lightness_is_kept_even_for_colors_that_do_not_exist(
 
 def test_a_result_without_color_is_noticed():
     L = pixels_to_L(np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1)))
-    working, where = to_working(L, 64)
-    page = photo_pages.PreparedPage(L, working, where, np.dtype(np.uint8))
+    box = Letterbox.of(64, 64, 64)
+    page = photo_pages.PreparedPage(L, L, box.to_working(L), box, np.dtype(np.uint8))
     gray = photo_pages.signals_of(page, torch.zeros(1, 2, 64, 64))
     colored = photo_pages.signals_of(page, torch.full((1, 2, 64, 64), 9.0))
     assert photo_pages.is_gray_result(gray, page)
     assert not photo_pages.is_gray_result(colored, page)
-    blank = photo_pages.PreparedPage(L, torch.full_like(working, 90.0), where, np.dtype(np.uint8))
+    blank = photo_pages.PreparedPage(
+        L, torch.full_like(L, 90.0), box.to_working(L), box, np.dtype(np.uint8)
+    )
     assert not photo_pages.is_gray_result(gray, blank)

@@ -213,7 +213,7 @@ def test_networks_of_the_user_add_their_columns(job, photos, tmp_path, capsys):
 
 
 def test_true_hints_are_drawn_where_the_truth_has_them():
-    from colorize_core.color.merge import place
+    from colorize_core.color.letterbox import Letterbox
     from colorize_core.config import EvaluateConfig
     from colorize_core.evaluation.photos import _true_points
     from colorize_core.model.scale import ab_to_net
@@ -221,7 +221,7 @@ def test_true_hints_are_drawn_where_the_truth_has_them():
     config = EvaluateConfig(hints=10, hint_radius=3)
     a = torch.linspace(-50, 50, 64).expand(1, 1, 64, 64)
     lab = torch.cat((torch.full_like(a, 50.0), a, a.mT), 1)
-    where = place(64, 64, 64)
+    where = Letterbox.of(64, 64, 64)
     hints = _true_points(lab, where, config, index=0)
     assert hints.shape == (1, 3, 64, 64)
     mask = hints[:, 2:] == 1
@@ -238,19 +238,15 @@ def test_true_hints_are_drawn_where_the_truth_has_them():
 
 def test_a_large_square_has_the_papers_shape(tiny_weights):
     """The paper's structural check: (B, 3, 256, 256) float32 after the merge."""
-    from colorize_core.color.merge import merge, to_working
+    from colorize_core.color.letterbox import Letterbox
+    from colorize_core.color.merge import merge
     from colorize_core.inference.colorizer import Colorizer
 
     colorizer = Colorizer.load(tiny_weights, device="cpu", batch_size=2)
-    L = torch.rand(2, 1, 256, 256) * 100
-    placed = [to_working(x[None], 256) for x in L]
-    ab = colorizer.predict_ab(torch.cat([square for square, _ in placed]))
-    merged = torch.cat(
-        [
-            merge(L[i : i + 1], ab[i : i + 1], square, where)
-            for i, (square, where) in enumerate(placed)
-        ]
-    )
+    pictures = (torch.rand(2, 1, 256, 256) * 100).split(1)
+    box = Letterbox.of(256, 256, 256)
+    colors = colorizer.predict_pictures([box] * 2, [box.to_working(L) for L in pictures])
+    merged = torch.cat([merge(L, ab, L) for L, ab in zip(pictures, colors, strict=True)])
     assert merged.shape == (2, 3, 256, 256)
     assert merged.dtype == torch.float32
 

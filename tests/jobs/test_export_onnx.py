@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorize_core.color.merge import to_working
+from colorize_core.color.letterbox import Letterbox
 from colorize_core.config import GeneratorConfig
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.model.checkpoint import save_generator
@@ -57,11 +57,16 @@ def test_onnx_runtime_gives_what_torch_gives(weights, tmp_path, capsys):
     assert {p.key: p.value for p in model.metadata_props}["weights_sha256"] == sha256_of(weights)
 
 
+def shown(L: torch.Tensor, size: int) -> torch.Tensor:
+    box = Letterbox.of(*L.shape[-2:], size)
+    return box.to_working(box.shrink(L))
+
+
 def test_the_shipped_generator_with_a_real_picture(tmp_path):
     out = tmp_path / "shipped.onnx"
     assert export_onnx.main([str(out)]) == 0
     gray = torch.from_numpy(gray_sample("cat") * 100).float()[None, None]
-    working, _ = to_working(gray, 128)
+    working = shown(gray, 128)
     expected = Colorizer.load(device="cpu").predict_ab(working)
     (found,) = session(out).run(["ab"], {"L": working.numpy()})
     assert expected.abs().max() > 5
@@ -81,7 +86,7 @@ def test_int8_is_smaller_and_near_to_torch(tmp_path, capsys, caplog):
     assert "root mean square" in capsys.readouterr().out
     assert "torn.png" in caplog.text
     assert small.stat().st_size < 0.7 * plain.stat().st_size
-    L, _ = to_working(torch.from_numpy(gray_sample("cat") * 100).float()[None, None], 256)
+    L = shown(torch.from_numpy(gray_sample("cat") * 100).float()[None, None], 256)
     (exact,) = session(plain).run(["ab"], {"L": L.numpy()})
     (found,) = session(small).run(["ab"], {"L": L.numpy()})
     moved = float(np.sqrt(np.mean((found - exact) ** 2)))

@@ -32,6 +32,14 @@ def is_wholly_colored(shots: Sequence[Shot]) -> bool:
     return bool(shots) and all(shot.is_colored for shot in shots)
 
 
+def as_one(shots: Sequence[Shot]) -> tuple[Shot, ...]:
+    """One shot for the whole film, in color if a quarter of it or more is."""
+    if not shots:
+        return ()
+    start, stop = shots[0].start, shots[-1].stop
+    return (Shot(start, stop, 4 * colored_frames(shots) >= stop - start),)
+
+
 def colored_frames(shots: Iterable[Shot]) -> int:
     """How many frames keep the color that they have."""
     return sum(shot.stop - shot.start for shot in shots if shot.is_colored)

@@ -15,7 +15,7 @@ from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
 from colorize_core.media.film.scan import scan_film
 from colorize_core.media.film.segments import plan_segments
-from colorize_core.media.film.shot import Shot, colored_frames, is_wholly_colored, window_of
+from colorize_core.media.film.shot import Shot, as_one, colored_frames, is_wholly_colored, window_of
 from tests.film_helpers import HEIGHT, WIDTH, make_film, make_frame
 
 SETTINGS = ColorizeConfig()
@@ -124,3 +124,10 @@ def test_a_window_of_the_probe_decodes_the_same_frames(tmp_path, codec):
 
 def test_a_segment_of_a_two_hour_film_is_small():
     assert 1_000 < largest_segment() < 20_000
+
+
+@pytest.mark.parametrize(("colored", "whole"), [(0, False), (24, False), (25, True), (100, True)])
+def test_as_one_a_film_is_in_color_from_a_quarter_on(colored: int, whole: bool):
+    shots = (Shot(0, colored, True), Shot(colored, 100, False))
+    assert as_one(shots) == (Shot(0, 100, whole),)
+    assert as_one(()) == ()
