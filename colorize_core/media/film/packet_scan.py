@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -55,7 +56,7 @@ class PacketScan:
     error: str = ""
     captions: set[str] = field(default_factory=set)
     skipped: list[int] = field(default_factory=list)
-    sound: array[float] = field(default_factory=lambda: array("d"))
+    sound: MutableSequence[float] = field(default_factory=lambda: array("d"))
     earliest: Fraction = Fraction(0)
     filled: set[int] = field(default_factory=set)
     shapes: list[tuple[int, Fraction]] = field(default_factory=list)
