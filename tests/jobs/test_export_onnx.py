@@ -19,15 +19,17 @@ from colorize_core.samples import gray_sample
 from jobs import export_onnx
 
 
-@pytest.fixture(scope="module", params=["paper", "flagship"])
+@pytest.fixture(scope="module", params=["paper", "flagship", "lite2"])
 def weights(request, tmp_path_factory):
     torch.manual_seed(2)
+    architecture = "paper" if request.param == "paper" else "flagship"
+    encoder = "efficientnet_lite2" if request.param == "lite2" else "mobilenet_v2"
     config = GeneratorConfig(
-        architecture=request.param, base_channels=8, max_channels=32, depth=3,
+        architecture=architecture, encoder=encoder, base_channels=8, max_channels=32, depth=3,
         decoder_channels=(32, 32, 16, 16, 8), hint_channels=(8, 8, 8, 8),
     )  # fmt: skip
     module = build_generator(config)
-    if request.param == "flagship":
+    if architecture == "flagship":
         with torch.no_grad():  # a new head is close to gray
             module.head.weight.mul_(100)
     path = tmp_path_factory.mktemp("weights") / f"{request.param}.safetensors"
