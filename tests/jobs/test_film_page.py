@@ -74,9 +74,10 @@ def test_streams_that_are_kept_are_named(tmp_path, colorize):
 
 
 def test_a_film_does_not_fail_for_its_pictures_on_the_page(film, colorize, tmp_path):
-    occupied = tmp_path / "out" / "report" / "thumbs"
-    occupied.parent.mkdir(parents=True)
-    occupied.touch()
+    thumbs = tmp_path / "out" / "report" / "thumbs"
+    thumbs.mkdir(parents=True)
+    for number in range(256):  # where the folders of all keys would be
+        (thumbs / f"{number:02x}").touch()
     out, details = colorize()
     assert (out / "film.mkv").exists()
     assert "thumbnails" not in details

@@ -148,7 +148,7 @@ def test_bad_films_are_results(job: Job, film: Path):
     statuses = {name: item["status"] for name, item in job.items.items()}
     assert statuses.pop("film.mp4") == "done"
     assert set(statuses.values()) == {"failed"}
-    assert "a name of more than 255 bytes" in job.items[long_name]["reason"]
+    assert "does not take a name of 256 bytes" in job.items[long_name]["reason"]
     assert all(item["reason"] for item in job.items.values() if item["status"] == "failed")
 
 

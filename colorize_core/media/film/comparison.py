@@ -21,6 +21,7 @@ from colorize_core.media.film.display_rgb import SWS_MATRICES, to_display_rgb
 from colorize_core.media.film.encoder import writing
 from colorize_core.media.film.film import RANGE_LIMITED, FilmProbe
 from colorize_core.media.film.mux.stream_copier import StreamCopier
+from colorize_core.media.film.mux.streams import Target
 from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
 from colorize_core.media.picture.side_by_side import DIVIDER, side_by_side
@@ -130,9 +131,10 @@ def _write(
     ):
         result.metadata["comment"] = note
         color = _add_color(result, probe, size)
-        copied = {}
+        copied: dict[int, Target] = {}
         for stream in sound.streams.audio:
-            new = copied[stream.index] = result.add_stream_from_template(stream, opaque=True)
+            new = result.add_stream_from_template(stream, opaque=True)
+            copied[stream.index] = Target(new)
             new.time_base = stream.time_base
             new.metadata.update({k: v for k, v in stream.metadata.items() if k == "language"})
         copies = StreamCopier(sound, copied, kind)
