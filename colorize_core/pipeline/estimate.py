@@ -27,9 +27,10 @@ from colorize_core.errors import (
     is_transient,
 )
 from colorize_core.media.film.shot import as_one, colored_frames, is_wholly_colored
+from colorize_core.pipeline.find_items import find_items, rules_fitting_nothing
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Job, find_items, rules_fitting_nothing
+from colorize_core.pipeline.run import Job
 
 # Small enough to be quick, large enough that loading the generator does not dominate.
 CALIBRATION_UNITS = 3
@@ -112,7 +113,7 @@ def dry_run(
         f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
     )
     say(f"to do: {photos} photos, {films.count} films with {films.frames} frames")
-    for line in rules_fitting_nothing(job, found):
+    for line in rules_fitting_nothing(found, job.rules, job.redo):
         say(line)
     for suffix, count in by_suffix(found.unread).items():
         say(f"not read: {count} {suffix}")

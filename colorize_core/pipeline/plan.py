@@ -118,10 +118,11 @@ class Planner:
 
     def _has_work(self, item: SourceItem) -> bool:
         key = self._key(item, self._maker)
-        if self._is_pending(key, retry_failed=self._options.retry_failed):
-            return not self._is_kept(item)
         report = self._manifest.get(key)
-        if report is None or report.stamp in ("", item.stamp):
+        if self._is_open(report, retry_failed=self._options.retry_failed):
+            return not self._is_kept(item)
+        assert report is not None
+        if report.stamp in ("", item.stamp):
             return False
         if report.status == "failed":
             return True
@@ -143,14 +144,14 @@ class Planner:
         return False
 
     def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
-        status = self._manifest.status(key)
-        if status is None:
+        return self._is_open(self._manifest.get(key), retry_failed=retry_failed)
+
+    def _is_open(self, report: ItemReport | None, *, retry_failed: bool) -> bool:
+        """Whether what a line says, if there is one that is understood, is still to be done."""
+        if report is None:
             return True
-        if status == "failed":
+        if report.status == "failed":
             return retry_failed
-        report = self._manifest.get(key)
-        if report is None:  # a line that this version does not understand
-            return True
         if report.output is None:
             return False
         try:

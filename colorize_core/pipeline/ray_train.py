@@ -15,7 +15,7 @@ from ray.train.torch import TorchTrainer
 
 from colorize_core.config import RunOptions
 from colorize_core.errors import ResumableError, UsageError
-from colorize_core.pipeline.ray_pool import start_ray
+from colorize_core.pipeline.ray_start import start_ray
 
 
 class RayHost:

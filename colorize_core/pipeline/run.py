@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,16 +16,11 @@ from colorize_core.archive.records.keys import Maker, add_maker, read_makers
 from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import require_own_folders
-from colorize_core.archive.records.overrides import Overrides, fits_nothing, fitting_nothing
+from colorize_core.archive.records.overrides import Overrides
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.summary import Judge, write_summary
-from colorize_core.archive.records.work import ItemId, ItemReport, UnitReport
-from colorize_core.archive.source.filters import suffix_of
-from colorize_core.archive.source.image_sequences import scan_frame_folders
-from colorize_core.archive.source.item import Scan
-from colorize_core.archive.source.kinds import Unread, by_suffix
-from colorize_core.archive.source.out_names import OutNames
-from colorize_core.archive.source.scan import local_path, scan
+from colorize_core.archive.records.work import UnitReport
+from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.atomic import remove_stale_temporaries
 from colorize_core.config import ColorizeConfig, RunOptions, as_tree
 from colorize_core.errors import (
@@ -34,15 +28,11 @@ from colorize_core.errors import (
     EXIT_RESUME,
     EXIT_SOME_FAILED,
     ColorizeError,
-    InputError,
-    UnsupportedError,
     UsageError,
 )
-from colorize_core.media.film.names import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
-from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from colorize_core.media.picture.note import ComputedColorNote
-from colorize_core.media.picture.sniff import sniff
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
+from colorize_core.pipeline.find_items import find_items, record_problems, rules_fitting_nothing
 from colorize_core.pipeline.loop import Ending, Loop, Pool
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.plan_films import Planned
@@ -92,71 +82,6 @@ class Outcome:
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def find_items(
-    source: str,
-    out: Path,
-    *,
-    follow_links: bool,
-    staging: Path | None,
-    config_for: Callable[[str], ColorizeConfig],
-    as_film: bool = False,
-    exclude: Sequence[str] = (),
-    include: Sequence[str] = (),
-) -> Scan:
-    """Scan SRC, with OUT left out; with `as_film`, each folder of pictures is one film.
-
-    `config_for` gives the settings of an item by its path: they decide what its output may be.
-
-    Raises:
-        UsageError: SRC is not there, holds nothing, or OUT is SRC.
-    """
-    local = None if source.startswith("@") else local_path(source)
-    if local is not None and local.resolve() == out.resolve():
-        raise UsageError(
-            f"OUT is SRC: {out}", remedy="choose another OUT: originals are never written"
-        )
-
-    def outputs_of(path: str) -> tuple[str, ...]:
-        is_film = suffix_of(path) in FILM_SUFFIXES
-        if not as_film and not is_film:
-            return (path,)
-        video = config_for(path).video
-        return film_outputs(
-            path, container=video.container, frames=video.frames, is_folder=not is_film
-        )
-
-    if as_film and (local is None or not local.is_dir()):
-        raise UsageError(
-            f"{source}: frames are taken from a local folder only",
-            remedy="leave video.as_film out, or unpack it first",
-        )
-    with OutNames(out) as names:
-        if as_film and local is not None:
-            return scan_frame_folders(
-                source,
-                local,
-                suffixes=FRAME_SUFFIXES,
-                film_suffixes=FILM_SUFFIXES,
-                out=out,
-                outputs_of=outputs_of,
-                names=names,
-            )
-        return scan(
-            source,
-            photo_suffixes=PHOTO_SUFFIXES,
-            film_suffixes=FILM_SUFFIXES,
-            exclude=out,
-            follow_links=follow_links,
-            staging=staging,
-            name_photo=output_path,
-            is_photo=lambda head: sniff(head) is not None,
-            outputs_of=outputs_of,
-            exclude_globs=exclude,
-            include_globs=include,
-            names=names,
-        )
-
-
 def colorize_archive(
     job: Job,
     *,
@@ -198,7 +123,7 @@ def colorize_archive(
             exclude=job.options.exclude,
             include=job.options.include,
         )
-        for line in rules_fitting_nothing(job, found):
+        for line in rules_fitting_nothing(found, job.rules, job.redo):
             say(line)
         if job.options.compare:
             require_place(found.items)
@@ -221,7 +146,7 @@ def colorize_archive(
         if planner.outdated:
             say(_outdated(planner.outdated, job.options))
         add_maker(folder.makers, makers, maker)
-        problems = _record_problems(found, manifest)
+        problems = record_problems(found, manifest)
         total, pending = len(found.items), planner.pending_items
         before = total - len(pending) - planner.left_over
         later = f", {planner.left_over} for a later run" if planner.left_over else ""
@@ -334,48 +259,11 @@ def _make_pool(make_worker: Callable[[], Worker], options: RunOptions) -> tuple[
     return pool, pool.workers
 
 
-def _record_problems(found: Scan, manifest: Manifest) -> list[str]:
-    reports = [_problem(path, error) for path, error in found.problems]
-    reports += [_unread(item) for item in found.unread]
-    manifest.append(r for r in reports if manifest.status(r.key) is None)
-    return [report.key for report in reports]
-
-
-def _problem(path: str, error: InputError) -> ItemReport:
-    digest = hashlib.sha256(f"{path}\n{error.message}".encode(errors="surrogatepass")).hexdigest()
-    return ItemReport.of_error(ItemId(f"problem-{digest[:24]}", "photo", path), error)
-
-
-def _unread(item: Unread) -> ItemReport:
-    digest = hashlib.sha256(f"{item.path}\n{item.reason}".encode(errors="surrogatepass"))
-    return ItemReport(
-        key=f"unread-{digest.hexdigest()[:24]}",
-        kind="photo",
-        source=item.path,
-        status="skipped",
-        reason=item.reason,
-        remedy=item.remedy,
-        error=UnsupportedError.kind,
-    )
-
-
 def _outdated(count: int, options: RunOptions) -> str:
     what = f"{count} items were made by other weights or an older version"
     if options.keep_finished:
         return f"{what}: kept"
     return f"{what} and are made anew; --keep-finished keeps them"
-
-
-def rules_fitting_nothing(job: Job, found: Scan) -> Iterator[str]:
-    """A line for each override, name to do again, exclude or include that fits nothing."""
-    globs = [rule.glob for rule in job.rules.rules]
-    if not (globs or job.redo or found.unused):
-        return
-    paths = [item.path for item in found.items]
-    # What failed in the scan is listed on the page, too.
-    paths += [path for path, _ in found.problems]
-    yield from fitting_nothing(globs, job.redo, paths)
-    yield from (fits_nothing(glob.text, paths) for glob in found.unused)
 
 
 def _exit_code(ending: Ending, totals: Mapping[str, int]) -> int:
