@@ -70,8 +70,9 @@ report: need-OUT $(STAMP) ## make the page of a finished run again: OUT=
 status: need-OUT $(STAMP) ## how far a run is: OUT=
 	$(call run,jobs.archive_status "$$@" -- "$$OUT")
 
+# Two at once: much of the suite waits for processes that it started.
 test: $(DEV_STAMP) ## the test suite, without what has a target of its own
-	$(PY) -m pytest -q -m "not slow and not faults and not s3 and not browser and not gpu"
+	$(PY) -m pytest -q -n 2 --dist worksteal -m "not slow and not faults and not s3 and not browser and not gpu"
 
 test-slow: $(DEV_STAMP) ## tests that take long: proofs over many sizes, codecs and presets
 	$(PY) -m pytest -q -m "slow and not faults and not s3 and not browser and not gpu"
