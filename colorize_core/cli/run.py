@@ -17,13 +17,12 @@ from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.cli.outcome import last_line, say_outcome
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
 from colorize_core.config import ColorizeConfig, RunOptions, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from colorize_core.model.files import resolve_weights, sha256_of
-from colorize_core.pipeline.comparisons import Comparisons
-from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Job, Outcome, colorize_archive
+from colorize_core.pipeline.run import Job, colorize_archive
 
 if TYPE_CHECKING:
     from colorize_core.inference.worker import Worker
@@ -103,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
         "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
+    p.add_argument("--last-line", type=user_path, help=argparse.SUPPRESS)  # for make
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
     p.add_argument("--json", action="store_true", help="with --verify: one JSON object")
     add_shortcuts(p)
@@ -188,13 +188,18 @@ def run(args: argparse.Namespace) -> int:
         follow_links=args.follow_links,
         say=say,
     )
+    page = RunFolder(out).summary
     if args.report:
         from colorize_core.report.build import build
 
-        say(f"report: {build(out)}")
+        page = build(out)
     if config.video.verify_luma:
         _say_luma(out)
-    _say_outcome(outcome, out)
+    say_outcome(outcome, out)
+    last = last_line(outcome, page)
+    say(last)
+    if args.last_line and outcome.exit_code == EXIT_SOME_FAILED:
+        args.last_line.write_text(last)
     return outcome.exit_code
 
 
@@ -223,33 +228,6 @@ def _say_luma(out: Path) -> None:
         details = from_json(item).details
         if isinstance(details, FilmDetails) and details.luma is not None:
             say(f"{item['source']}: {details.luma.words()}")
-
-
-def _say_outcome(outcome: Outcome, out: Path) -> None:
-    totals = outcome.totals
-    words = ("done", "degraded", "skipped", "failed", "left")
-    counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
-    say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
-    for what, counted in outcome.left_out.items():
-        if counted:
-            say(f"{what}: {', '.join(f'{count} {name}' for name, count in counted.items())}")
-    if outcome.comparisons is not None:
-        _say_comparisons(outcome.comparisons, out)
-    if totals["suspicious"]:
-        say(f"{totals['suspicious']} look suspicious: see the report")
-    if totals["failed"]:
-        say(f"failures with reasons and remedies: {RunFolder(out).summary}")
-    if outcome.ending.blocked:
-        say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
-    elif outcome.ending.stopped:
-        say("stopped; the same command resumes")
-
-
-def _say_comparisons(found: Comparisons, out: Path) -> None:
-    words = ((found.made, "made"), (found.current, "there before"), (found.failed, "failed"))
-    counts = ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to compare"
-    ended = f"; ended early: {found.ended}" if found.ended else ""
-    say(f"side by side: {counts}{ended}: {RunFolder(out).compare}")
 
 
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:

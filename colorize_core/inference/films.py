@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import FilmDetails, ScanDetails, SegmentDetails
+from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import (
@@ -70,7 +71,9 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
     )
 
 
-def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemReport:
+def run_segment(
+    unit: VideoSegment, out: Path, colorizer: Colorizer, in_hand: InHandFile
+) -> ItemReport:
     """Color a range of a film and publish it as a segment file."""
     from colorize_core.inference.film_segments import colorize_segment
 
@@ -87,6 +90,7 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
             plan=unit.plan,
             shots=unit.shots,
             output=target,
+            on_frame=lambda: in_hand.finish_frame(unit.item.path, unit.probe.frames),
         )
     notes = colorizer.take_notes()
     reasons = [*result.damage.reasons(), *notes]

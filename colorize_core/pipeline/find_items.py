@@ -20,6 +20,7 @@ from colorize_core.errors import InputError, UnsupportedError, UsageError
 from colorize_core.media.film.names import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
 from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from colorize_core.media.picture.sniff import sniff
+from colorize_core.pipeline.first_failures import FirstFailures
 
 
 def find_items(
@@ -99,10 +100,12 @@ def rules_fitting_nothing(found: Scan, rules: Overrides, redo: frozenset[str]) -
     yield from (fits_nothing(glob.text, paths) for glob in found.unused)
 
 
-def record_problems(found: Scan, manifest: Manifest) -> list[str]:
-    """Record what of a source cannot be used or is not read; returns the keys of these lines."""
+def record_problems(found: Scan, manifest: Manifest, failures: FirstFailures) -> list[str]:
+    """Record and show what of a source cannot be used or read; returns the keys of these lines."""
     reports = [_problem(path, error) for path, error in found.problems]
     reports += [_unread(item) for item in found.unread]
+    for report in reports:
+        failures.see(report)
     manifest.append(r for r in reports if manifest.status(r.key) is None)
     return [report.key for report in reports]
 

@@ -33,12 +33,21 @@ from colorize_core.errors import (
 from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
 from colorize_core.pipeline.find_items import find_items, record_problems, rules_fitting_nothing
+from colorize_core.pipeline.first_failures import FirstFailures
 from colorize_core.pipeline.loop import Ending, Loop, Pool
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.plan_films import Planned
-from colorize_core.pipeline.progress import Progress
+from colorize_core.pipeline.progress import (
+    Progress,
+    format_seconds,
+    publish_phase,
+    say_above_bar,
+)
 from colorize_core.pipeline.serial_pool import SerialPool, Worker
 from colorize_core.pipeline.stop import StopRequest, stop_signals
+
+# From the start of Ray to the first item in work, on two cores; loading torch is most of it.
+START_SECONDS = 12
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ def colorize_archive(
         OutputLock(folder.lock, say=say) as lock,
         stop_signals(stop, say),
     ):
+        publish_phase(folder.progress, "reading SRC")
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
@@ -146,14 +156,15 @@ def colorize_archive(
         if planner.outdated:
             say(_outdated(planner.outdated, job.options))
         add_maker(folder.makers, makers, maker)
-        problems = record_problems(found, manifest)
+        failures = FirstFailures(say_above_bar)
+        problems = record_problems(found, manifest, failures)
         total, pending = len(found.items), planner.pending_items
         before = total - len(pending) - planner.left_over
         later = f", {planner.left_over} for a later run" if planner.left_over else ""
         say(f"{total} items in {job.source}: {len(pending)} to do, {before} before{later}")
         ending, work = Ending(), dict[str, Any]()
         if pending:
-            ending, work = _run(job, planner, manifest, make_worker, stop, before)
+            ending, work = _run(job, planner, manifest, make_worker, stop, before, failures, say)
         seconds = time.monotonic() - started
         head = {
             "version": __version__,
@@ -169,6 +180,7 @@ def colorize_archive(
         keys = [*problems, *(planner.key(item) for item in found.items)]
         lock.check()
         totals = write_summary(job.out, head, manifest, keys, judge)
+        publish_phase(folder.progress, "ended", total=totals["items"], left=totals["left"])
         comparisons = None
         if job.options.compare and not (ending.stopped or ending.blocked):
             say("before and after side by side ...")
@@ -215,13 +227,19 @@ def _run(
     make_worker: Callable[[], Worker],
     stop: StopRequest,
     finished_before: int,
+    failures: FirstFailures,
+    say: Callable[[str], None],
 ) -> tuple[Ending, dict[str, Any]]:
     progress = Progress(
         planner.pending_items,
         finished_before,
         RunFolder(job.out).progress,
         left_over=planner.left_over,
+        in_hand=RunFolder(job.out).in_hand,
+        failures=failures,
     )
+    if job.options.runner == "ray":
+        say(f"starting Ray, about {format_seconds(START_SECONDS)} until the first item is in work")
 
     def record(report: UnitReport) -> list[Planned]:
         manifest.append(report.items)
