@@ -29,16 +29,16 @@ from colorize_core.training.data import PhotoCache, open_cache
 from colorize_core.training.degrade import whole_sample
 from colorize_core.training.losses import bin_weights
 from colorize_core.training.module import ColorizeModule
+from colorize_core.training.monitor import TrainingMonitor, export_generator
 from colorize_core.training.sampler import (
-    StageSampler,
     PhotoIndex,
+    StageSampler,
     StepData,
     hold_out,
-    stage_sampler,
     read_photos,
+    stage_sampler,
 )
 from colorize_core.training.schedule import Schedule
-from colorize_core.training.monitor import TrainingMonitor, export_generator
 
 logger = logging.getLogger(__name__)
 
