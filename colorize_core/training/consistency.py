@@ -40,9 +40,9 @@ def teacher_target(
 
     What a network predicts depends on how a picture lies on its grid of strides, and on which way
     round it is: one that learns the teacher's mean over all views is steadier than the teacher and
-    knows more, and the mean of several knows more than each (Hinton et al. 2015). The moving average of
-    the network itself is a calmer judge than the network (Tarvainen & Valpola 2017). None needs a
-    backward pass.
+    knows more, and the mean of several knows more than each (Hinton et al. 2015). The moving
+    average of the network itself is a calmer judge than the network (Tarvainen & Valpola 2017).
+    None needs a backward pass.
 
     Args:
         teachers: one at least.
