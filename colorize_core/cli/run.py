@@ -70,6 +70,12 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=_positive, metavar="N", help="default: cores or GPUs, by memory"
     )
     p.add_argument("--limit", type=_positive, metavar="N", help="at most N pending items")
+    p.add_argument(
+        "--sample",
+        type=_positive,
+        metavar="N",
+        help="only N gray photos spread over SRC, to see them soon; the rest is for a later run",
+    )
     p.add_argument("--units", type=_positive, metavar="N", help=argparse.SUPPRESS)
     p.add_argument("--retry-failed", action="store_true", help="try failed items again")
     p.add_argument(
@@ -90,7 +96,10 @@ def parser() -> argparse.ArgumentParser:
         "--drain-seconds", type=float, default=45.0, metavar="S", help="for running units"
     )
     p.add_argument(
-        "--report", action=argparse.BooleanOptionalAction, default=True, help="OUT/report"
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the page and the records in OUT/report",
     )
     p.add_argument(
         "--compare",
@@ -102,6 +111,15 @@ def parser() -> argparse.ArgumentParser:
         "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
+    p.add_argument(
+        "--log-json", type=user_path, metavar="FILE", help="append a JSON line per event"
+    )
+    p.add_argument(
+        "--prometheus",
+        type=user_path,
+        metavar="FILE",
+        help="keep counts, rates and ETA there for node_exporter's textfile collector",
+    )
     p.add_argument("--last-line", type=user_path, help=argparse.SUPPRESS)  # for make
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
     p.add_argument("--json", action="store_true", help="with --verify: one JSON object")
@@ -154,10 +172,13 @@ def run(args: argparse.Namespace) -> int:
         retry_failed=args.retry_failed,
         keep_finished=args.keep_finished,
         limit=args.limit,
+        sample=args.sample,
         compare=args.compare,
         exclude=tuple(args.exclude),
         include=tuple(args.include),
         max_units=args.units,
+        log_json=args.log_json,
+        prometheus=args.prometheus,
     )
     rules = _rules(args.overrides, source, config)
     job = Job(
@@ -190,9 +211,11 @@ def run(args: argparse.Namespace) -> int:
     )
     page = RunFolder(out).summary
     if args.report:
+        from colorize_core.report.archive_records import write_records
         from colorize_core.report.build import build
 
         page = build(out)
+        write_records(out)
     if config.video.verify_luma:
         _say_luma(out)
     say_outcome(outcome, out)

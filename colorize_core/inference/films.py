@@ -182,6 +182,8 @@ def _sum_up(unit: Join, parts: Sequence[SegmentDetails]) -> FilmDetails:
         damage=damage,
         stages={name: round(seconds, 3) for name, seconds in stages.items()},
         signals=combine(part.signals for part in parts),
+        cuts=tuple(sorted({cut for part in parts for cut in part.cuts})),
+        rate=round(float(unit.probe.frame_rate), 3),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.archive.records.work import ItemId, ItemReport
@@ -37,7 +39,8 @@ class UnitOutcomes:
 
     def add(self, report: ItemReport) -> None:
         """An item ended."""
-        self.items.append(report)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.items.append(report if report.ended else replace(report, ended=now))
         if report.kind == "photo":
             self._in_hand.finish_photo(report.source)
 
@@ -61,7 +64,7 @@ class UnitOutcomes:
         elif isinstance(error, ColorizeError) and not isinstance(error, InputError):
             raise error
         elif isinstance(error, InputError):
-            self.items.append(ItemReport.of_error(about, error))
+            self.add(ItemReport.of_error(about, error))
         elif is_out_of_memory(error):
             remedy = "use a machine with more memory, or fewer --workers"
             self._fail(about, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
@@ -76,4 +79,4 @@ class UnitOutcomes:
             self._fail(about, reason, "please report it with the file", "internal")
 
     def _fail(self, about: ItemId, reason: str, remedy: str, kind: str) -> None:
-        self.items.append(ItemReport.failed(about, reason=reason, remedy=remedy, error=kind))
+        self.add(ItemReport.failed(about, reason=reason, remedy=remedy, error=kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
@@ -14,6 +15,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import UnsafePathError
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
+from colorize_core.pipeline.sample import sample_order
 
 SHARDS_PER_WORKER = 4
 
@@ -28,7 +30,7 @@ class Planner:
         config_for: settings of one item (overrides included), by its path.
         maker: what makes results now.
         earlier: what has made results here before.
-        options: limit, retry_failed and keep_finished are used.
+        options: limit, sample, retry_failed and keep_finished are used.
         redo: paths that are pending although they are finished.
 
     Attributes:
@@ -58,6 +60,7 @@ class Planner:
         self._redo = redo
         self._kept: dict[str, str] = {}  # by path, the key of a result that an earlier maker made
         self._to_compare: dict[str, ItemReport] = {}  # by key, see PhotoTask.finished
+        self._substitutes: Iterator[SourceItem] = iter(())
         self.outdated = 0
         self._films = FilmPlanner(
             manifest,
@@ -96,25 +99,29 @@ class Planner:
         yield from self._shards([item for item in self._chosen if item.kind == "photo"], workers)
 
     def unlock(self, report: UnitReport) -> list[Planned]:
-        """Follow up on finished scans, segments and films."""
-        return [planned for item in report.items for planned in self._films.follow(item)]
+        """Follow up on finished scans, segments and films, and on a sample that had color."""
+        followed = [planned for item in report.items for planned in self._films.follow(item)]
+        missed = sum(r.kind == "photo" and r.status in ("skipped", "failed") for r in report.items)
+        more = list(islice(self._substitutes, missed))
+        self.left_over -= len(more)
+        return [*followed, *self._shards(more, 1)]
 
     def close(self) -> None:
         """Remove what is staged."""
         self._films.close()
 
     def _choose(self) -> tuple[list[SourceItem], int]:
-        limit = self._options.limit
-        chosen: list[SourceItem] = []
-        left_over = 0
-        for item in self._items:
-            if comparable(item.path) not in self._redo and not self._has_work(item):
-                continue
-            if limit is None or len(chosen) < limit:
-                chosen.append(item)
-            else:
-                left_over += 1
-        return chosen, left_over
+        limit, sample = self._options.limit, self._options.sample
+        pending = [
+            item
+            for item in self._items
+            if comparable(item.path) in self._redo or self._has_work(item)
+        ]
+        if sample is None:
+            return pending[:limit], max(0, len(pending) - (limit or len(pending)))
+        order = sample_order(pending)
+        self._substitutes = iter(order[sample:])
+        return order[:sample], len(pending) - min(sample, len(order))
 
     def _has_work(self, item: SourceItem) -> bool:
         key = self._key(item, self._maker)

@@ -17,6 +17,7 @@ from colorize_core.archive.records.work import UnitReport
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.atomic import publish_bytes
 from colorize_core.pipeline.first_failures import FirstFailures
+from colorize_core.pipeline.run_log import RunLog
 from colorize_core.pipeline.work_left import WorkLeft
 
 LINE_SECONDS = 30.0
@@ -53,6 +54,7 @@ class Progress:
         left_over: pending items that a limit leaves to a later run.
         in_hand: folder of the workers' own files; None where there are none.
         failures: shows the first of them.
+        log: what other programs read.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class Progress:
         left_over: int = 0,
         in_hand: Path | None = None,
         failures: FirstFailures | None = None,
+        log: RunLog | None = None,
     ) -> None:
         self._left = WorkLeft(items)
         self._left_over = left_over
         self._photos_to_do = self._left.items["photo"]
         self._total = finished_before + len(self._left)
         self._path = path
+        self._log = log or RunLog()
         self._failures = failures or FirstFailures(lambda _: None)
         self._workers = _Workers(in_hand)
         self._started = time.monotonic()
@@ -99,6 +103,7 @@ class Progress:
         self._left.add(report)
         for item in report.items:
             self._failures.see(item)
+            self._log.item(item)
             self._frames += item.frames if item.kind == "segment" else 0
         self.tick()
 
@@ -192,6 +197,7 @@ class Progress:
     def _publish(self, **changes: object) -> None:
         state = {**self.state(), **changes}
         publish_phase(self._path, **state)
+        self._log.state(state)
 
 
 class _Workers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ from colorize_core.pipeline.progress import (
     publish_phase,
     say_above_bar,
 )
+from colorize_core.pipeline.run_log import RunLog
 from colorize_core.pipeline.serial_pool import SerialPool, Worker
 from colorize_core.pipeline.stop import StopRequest, stop_signals
 
@@ -116,11 +117,13 @@ def colorize_archive(
     require_own_folders(job.out)
     stop = StopRequest()
     with (
+        closing(RunLog(job.options.log_json, job.options.prometheus)) as log,
         _made(folder),
         OutputLock(folder.lock, say=say) as lock,
         stop_signals(stop, say),
     ):
         publish_phase(folder.progress, "reading SRC")
+        log.event("start", source=job.source, out=str(job.out), version=__version__)
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
@@ -164,7 +167,9 @@ def colorize_archive(
         say(f"{total} items in {job.source}: {len(pending)} to do, {before} before{later}")
         ending, work = Ending(), dict[str, Any]()
         if pending:
-            ending, work = _run(job, planner, manifest, make_worker, stop, before, failures, say)
+            ending, work = _run(
+                job, planner, manifest, make_worker, stop, before, failures, log, say
+            )
         seconds = time.monotonic() - started
         head = {
             "version": __version__,
@@ -181,6 +186,7 @@ def colorize_archive(
         lock.check()
         totals = write_summary(job.out, head, manifest, keys, judge)
         publish_phase(folder.progress, "ended", total=totals["items"], left=totals["left"])
+        log.event("end", seconds=round(seconds, 3), totals=totals)
         comparisons = None
         if job.options.compare and not (ending.stopped or ending.blocked):
             say("before and after side by side ...")
@@ -228,6 +234,7 @@ def _run(
     stop: StopRequest,
     finished_before: int,
     failures: FirstFailures,
+    log: RunLog,
     say: Callable[[str], None],
 ) -> tuple[Ending, dict[str, Any]]:
     progress = Progress(
@@ -237,6 +244,7 @@ def _run(
         left_over=planner.left_over,
         in_hand=RunFolder(job.out).in_hand,
         failures=failures,
+        log=log,
     )
     if job.options.runner == "ray":
         say(f"starting Ray, about {format_seconds(START_SECONDS)} until the first item is in work")

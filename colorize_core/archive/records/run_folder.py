@@ -78,6 +78,16 @@ class RunFolder:
         return self.out / PAGE_FOLDER
 
     @property
+    def records(self) -> Path:
+        """Records for archives, beside the page."""
+        return self.page / "records"
+
+    @property
+    def checksums(self) -> Path:
+        """Of all outputs of the last run's source; their names are relative to OUT."""
+        return self.out / "manifest-sha256.txt"
+
+    @property
     def thumbs(self) -> Path:
         """Small pictures of the page."""
         return self.page / "thumbs"
