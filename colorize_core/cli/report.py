@@ -17,13 +17,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the page and the records, and print the page's path."""
-    from colorize_core.report.archive_records import write_records
+    """Build the page and print its path."""
     from colorize_core.report.build import build
 
-    page = build(args.out)
-    write_records(args.out)
-    print(page)
+    print(build(args.out))
     return EXIT_DONE
 
 

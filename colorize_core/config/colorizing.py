@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from colorize_core.config.settings import Settings, about, require
@@ -27,6 +26,14 @@ class RenderSettings(Settings, frozen=True):
         int, about("pictures that go through the generator at once", ge=1, le=1024)
     ] = 8
     strength: Annotated[float, about("chroma multiplier", gt=0, le=2)] = 1.0
+    look: Annotated[
+        Literal["natural", "calm", "vivid"],
+        about(
+            "what the generator says as it is, with its strongest colors held back, or with more "
+            "color; colors that the user gives stay",
+            since="0.2.0",
+        ),
+    ] = "natural"
     upsample: Annotated[
         Literal["guided", "bilinear"],
         about("how color comes to full size: along the edges of the luma, or smoothly"),
@@ -151,12 +158,9 @@ class RunOptions:
     retry_failed: bool = False
     keep_finished: bool = False  # results of other weights or older versions stay
     limit: int | None = None  # at most so many pending items
-    sample: int | None = None  # gray items spread over the source, instead of all
     compare: bool = False  # before and after side by side, when all is done
     exclude: tuple[str, ...] = ()  # globs of what is left out
     include: tuple[str, ...] = ()  # where there are any, nothing else is taken
     max_units: int | None = None  # at most so many units: calibration
     blocked_wait_seconds: float = 60.0  # how long a full disk is waited for
-    log_json: Path | None = None  # gets a JSON object per event
-    prometheus: Path | None = None  # text file with counts, rates and ETA
     min_lease_seconds: float = 300.0  # a unit may run this long before its worker counts as hung

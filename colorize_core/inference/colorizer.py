@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.look import Look, apply_look
 from colorize_core.color.pixels import merge_to_pixels, pixels_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import (
@@ -24,6 +25,7 @@ from colorize_core.errors import (
 )
 from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
+from colorize_core.model.encoder import Encoder
 from colorize_core.model.files import resolve_weights
 from colorize_core.model.scale import L_to_net, net_to_ab
 
@@ -117,12 +119,38 @@ class Colorizer:
         notes, self._notes = self._notes, []
         return notes
 
-    def predict_ab(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+    @torch.inference_mode()
+    def recognize(self, L: Tensor) -> list[Tensor]:
+        """The encoder's features at 1/2, 1/4, 1/8, 1/16 and 1/32, on the CPU.
+
+        Args:
+            L: (B, 1, S, T) float32, 0..100, S and T multiples of 32.
+
+        Raises:
+            ConfigError: the generator has no such encoder.
+        """
+        encoder = getattr(self._module, "encoder", None)
+        if not isinstance(encoder, Encoder):
+            raise ConfigError(
+                "this generator cannot compare pictures", remedy="leave references out"
+            )
+        return [level.float().cpu() for level in encoder.pyramid(L_to_net(L).to(self.device))]
+
+    def predict_ab(
+        self,
+        L: Tensor,
+        hints: Tensor | None = None,
+        *,
+        carried: Tensor | None = None,
+        look: Look = "natural",
+    ) -> Tensor:
         """Color of a batch of any length.
 
         Args:
             L: (B, 1, S, T) float32, 0..100, S and T multiples of 32.
             hints: (B, 3, S, T) ab/110 and mask, or None.
+            carried: (B, 3, S, T) ab in Lab units from other pictures and confidence, or None.
+            look: what becomes of the generator's color; what is known stays.
 
         Returns:
             ab: (B, 2, S, T) float32 on the CPU.
@@ -134,7 +162,10 @@ class Colorizer:
         for start in range(0, L.shape[0], self.batch_size):
             chunk = L[start : start + self.batch_size]
             clues = None if hints is None else hints[start : start + self.batch_size]
-            ab = self._predict_padded(chunk, clues)
+            ab = apply_look(self._predict_padded(chunk, clues), look)
+            if carried is not None:
+                known = carried[start : start + self.batch_size]
+                ab = torch.lerp(ab, known[:, :2], known[:, 2:].expand_as(ab))
             parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
         return torch.cat(parts)
 
@@ -142,14 +173,19 @@ class Colorizer:
         self,
         boxes: Sequence[Letterbox],
         shown: Sequence[Tensor],
-        hints: Sequence[Tensor] | None = None,
+        hints: Sequence[Tensor | None] | None = None,
+        *,
+        carried: Sequence[Tensor | None] | None = None,
+        look: Look = "natural",
     ) -> list[Tensor]:
         """Color of pictures of different shapes; those that are shown alike share batches.
 
         Args:
             boxes: how each lies in what is shown.
             shown: L (n, 1, S, T) of each, from its box.
-            hints: (n, 3, S, T) of each, or None.
+            hints: (n, 3, S, T) of each that has some, or None.
+            carried: likewise, see `predict_ab`.
+            look: see `predict_ab`.
 
         Returns:
             ab (1, 2, h, w) of each, in the stored size of its box.
@@ -157,30 +193,50 @@ class Colorizer:
         Raises:
             OutOfMemoryError: see `predict_ab`.
         """
-        alike: dict[tuple[int, ...], list[int]] = {}
+        nothing: list[Tensor | None] = [None] * len(shown)
+        hints, carried = hints or nothing, carried or nothing
+        alike: dict[tuple[object, ...], list[int]] = {}
         for i, L in enumerate(shown):
-            alike.setdefault(tuple(L.shape[-2:]), []).append(i)
+            kind = (hints[i] is None, carried[i] is None, *L.shape[-2:])
+            alike.setdefault(kind, []).append(i)
         results: dict[int, Tensor] = {}
         for group in alike.values():
-            drawn = None if hints is None else torch.cat([hints[i] for i in group])
-            rest = self.predict_ab(torch.cat([shown[i] for i in group]), drawn)
+            rest = self.predict_ab(
+                torch.cat([shown[i] for i in group]),
+                _together([hints[i] for i in group]),
+                carried=_together([carried[i] for i in group]),
+                look=look,
+            )
             for i in group:
                 results[i], rest = rest[: len(shown[i])], rest[len(shown[i]) :]
         return [box.from_working(results[i]) for i, box in enumerate(boxes)]
 
-    def colorize(self, gray: np.ndarray, hints: Sequence[Hint] | None = None) -> np.ndarray:
+    def colorize(
+        self,
+        gray: np.ndarray,
+        hints: Sequence[Hint] | None = None,
+        *,
+        reference: np.ndarray | Sequence[np.ndarray] = (),
+        look: Look = "natural",
+    ) -> np.ndarray:
         """Colorize one picture.
 
         Args:
             gray: (H, W) or (H, W, 3) uint8 or uint16, sRGB-encoded; of color only L is used.
             hints: known colors, or None.
+            reference: color pictures (H, W, 3) of the same things, uint8 or uint16, sRGB-encoded;
+                colors are taken from them where they show what `gray` shows.
+            look: what becomes of the generator's color; what is known stays.
 
         Returns:
             rgb: (H, W, 3) of the same dtype, sRGB-encoded.
 
         Raises:
-            UnsupportedError: another shape or dtype.
+            UnsupportedError: another shape or dtype, or a reference without color.
+            ConfigError: a hint outside of the picture, or a generator without encoder.
         """
+        from colorize_core.inference.references import carry_to, colored_pixels, known_colors
+
         if gray.dtype not in (np.uint8, np.uint16) or gray.ndim not in (2, 3) or 0 in gray.shape:
             raise UnsupportedError(
                 f"a picture of shape {gray.shape} and dtype {gray.dtype}",
@@ -189,8 +245,12 @@ class Colorizer:
         L = pixels_to_L(gray)
         box = Letterbox.of_picture(L, self.render_size)
         low = box.shrink(L)
+        shown = box.to_working(low)
         drawn = [hint_planes(hints, box, L.shape[-2:])] if hints else None
-        (ab,) = self.predict_pictures([box], [box.to_working(low)], drawn)
+        references = [reference] if isinstance(reference, np.ndarray) else reference
+        known = [part for r in references for part in known_colors(self, colored_pixels(r))]
+        carried = [carry_to(self, shown, known)]
+        (ab,) = self.predict_pictures([box], [shown], drawn, carried=carried, look=look)
         return merge_to_pixels(L, ab, low, dtype=gray.dtype)
 
     def _predict_padded(self, L: Tensor, hints: Tensor | None) -> Tensor:
@@ -312,6 +372,11 @@ def resolve_device(device: Device) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device cuda: torch sees no CUDA device", remedy="use --device cpu")
     return torch.device(device)
+
+
+def _together(parts: Sequence[Tensor | None]) -> Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def _pad_batch(x: Tensor, size: int) -> Tensor:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import torch
 
-from colorize_core.archive.records.in_hand import InHandFile
-from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import (
     FilmScan,
     ImageShard,
@@ -54,7 +52,6 @@ class Worker:
         self._write_thumbnails = write_thumbnails
         self._colorizers = Colorizers(weights, weights_sha256, device)
         self._note = ComputedColorNote.of_weights(weights_sha256)
-        self._in_hand = InHandFile(RunFolder(out).in_hand)
 
     def run(self, unit: WorkUnit) -> UnitReport:
         """Run one unit.
@@ -68,9 +65,8 @@ class Worker:
         if isinstance(unit, ImageShard | VideoSegment):
             self._colorizers.get(unit.config)  # loading it is not the unit's time
         started, cpu_started = time.monotonic(), time.process_time()
-        outcomes = UnitOutcomes(self._in_hand)
-        with self._in_hand.unit():
-            self._dispatch(unit, outcomes)
+        outcomes = UnitOutcomes()
+        self._dispatch(unit, outcomes)
         return UnitReport(
             items=tuple(outcomes.items),
             retry=outcomes.retry,
@@ -89,7 +85,7 @@ class Worker:
         with outcomes.item(unit.items[0]):
             if isinstance(unit, VideoSegment):
                 colorizer = self._colorizers.get(unit.config)
-                report = films.run_segment(unit, self._out, colorizer, self._in_hand)
+                report = films.run_segment(unit, self._out, colorizer)
             elif isinstance(unit, Join):
                 report = films.run_join(
                     unit, self._out, self._note.text, write_thumbnails=self._write_thumbnails

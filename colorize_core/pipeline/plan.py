@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
+from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints, with_hints
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import output_in
@@ -15,7 +15,6 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import UnsafePathError
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
-from colorize_core.pipeline.sample import sample_order
 
 SHARDS_PER_WORKER = 4
 
@@ -28,9 +27,10 @@ class Planner:
         manifest: what is finished.
         out: where outputs go; a finished output that is gone or has another size is pending again.
         config_for: settings of one item (overrides included), by its path.
+        hints_for: what is known of the colors of one item, by its path.
         maker: what makes results now.
         earlier: what has made results here before.
-        options: limit, sample, retry_failed and keep_finished are used.
+        options: limit, retry_failed and keep_finished are used.
         redo: paths that are pending although they are finished.
 
     Attributes:
@@ -45,6 +45,7 @@ class Planner:
         *,
         out: Path,
         config_for: Callable[[str], ColorizeConfig],
+        hints_for: Callable[[str], ItemHints] = lambda _path: NO_HINTS,
         maker: Maker,
         earlier: Sequence[Maker] = (),
         options: RunOptions,
@@ -54,13 +55,13 @@ class Planner:
         self._manifest = manifest
         self._out = out
         self._config_for = config_for
+        self._hints_for = hints_for
         self._maker = maker
         self._earlier = [m for m in reversed(earlier) if m != maker]
         self._options = options
         self._redo = redo
         self._kept: dict[str, str] = {}  # by path, the key of a result that an earlier maker made
         self._to_compare: dict[str, ItemReport] = {}  # by key, see PhotoTask.finished
-        self._substitutes: Iterator[SourceItem] = iter(())
         self.outdated = 0
         self._films = FilmPlanner(
             manifest,
@@ -83,6 +84,7 @@ class Planner:
     def _key(self, item: SourceItem, maker: Maker) -> str:
         config = self._config_for(item.path)
         settings = photo_settings(config) if item.kind == "photo" else film_settings(config)
+        settings = with_hints(settings, self._hints_for(item.path))
         return item_key(item, maker, settings=settings, what=item.kind)
 
     def units(self, *, workers: int) -> Iterator[Planned]:
@@ -99,37 +101,32 @@ class Planner:
         yield from self._shards([item for item in self._chosen if item.kind == "photo"], workers)
 
     def unlock(self, report: UnitReport) -> list[Planned]:
-        """Follow up on finished scans, segments and films, and on a sample that had color."""
-        followed = [planned for item in report.items for planned in self._films.follow(item)]
-        missed = sum(r.kind == "photo" and r.status in ("skipped", "failed") for r in report.items)
-        more = list(islice(self._substitutes, missed))
-        self.left_over -= len(more)
-        return [*followed, *self._shards(more, 1)]
+        """Follow up on finished scans, segments and films."""
+        return [planned for item in report.items for planned in self._films.follow(item)]
 
     def close(self) -> None:
         """Remove what is staged."""
         self._films.close()
 
     def _choose(self) -> tuple[list[SourceItem], int]:
-        limit, sample = self._options.limit, self._options.sample
-        pending = [
-            item
-            for item in self._items
-            if comparable(item.path) in self._redo or self._has_work(item)
-        ]
-        if sample is None:
-            return pending[:limit], max(0, len(pending) - (limit or len(pending)))
-        order = sample_order(pending)
-        self._substitutes = iter(order[sample:])
-        return order[:sample], len(pending) - min(sample, len(order))
+        limit = self._options.limit
+        chosen: list[SourceItem] = []
+        left_over = 0
+        for item in self._items:
+            if comparable(item.path) not in self._redo and not self._has_work(item):
+                continue
+            if limit is None or len(chosen) < limit:
+                chosen.append(item)
+            else:
+                left_over += 1
+        return chosen, left_over
 
     def _has_work(self, item: SourceItem) -> bool:
         key = self._key(item, self._maker)
-        report = self._manifest.get(key)
-        if self._is_open(report, retry_failed=self._options.retry_failed):
+        if self._is_pending(key, retry_failed=self._options.retry_failed):
             return not self._is_kept(item)
-        assert report is not None
-        if report.stamp in ("", item.stamp):
+        report = self._manifest.get(key)
+        if report is None or report.stamp in ("", item.stamp):
             return False
         if report.status == "failed":
             return True
@@ -151,14 +148,14 @@ class Planner:
         return False
 
     def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
-        return self._is_open(self._manifest.get(key), retry_failed=retry_failed)
-
-    def _is_open(self, report: ItemReport | None, *, retry_failed: bool) -> bool:
-        """Whether what a line says, if there is one that is understood, is still to be done."""
-        if report is None:
+        status = self._manifest.status(key)
+        if status is None:
             return True
-        if report.status == "failed":
+        if status == "failed":
             return retry_failed
+        report = self._manifest.get(key)
+        if report is None:  # a line that this version does not understand
+            return True
         if report.output is None:
             return False
         try:
@@ -174,7 +171,8 @@ class Planner:
             config = self._config_for(item.path)
             group = packed.setdefault(config, [])
             key = self.key(item)
-            group.append(PhotoTask(key, item, item.output, self._to_compare.get(key)))
+            hints = self._hints_for(item.path)
+            group.append(PhotoTask(key, item, item.output, self._to_compare.get(key), hints))
             if len(group) >= _shard_size(config, len(photos), workers):
                 yield ImageShard(tuple(group), config)
                 group.clear()

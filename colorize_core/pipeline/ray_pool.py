@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-# First, for it sets what Ray reads when it is imported.
-from colorize_core.pipeline.ray_start import first_line, start_ray  # isort: skip
+# Ray reads these when it is imported.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
-from colorize_core.archive.records.work import UnitReport, WorkUnit
+from colorize_core.archive.records.work import (
+    FilmCopy,
+    FilmScan,
+    ImageShard,
+    Join,
+    UnitReport,
+    VideoSegment,
+    WorkUnit,
+)
+from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.config import RunOptions
-from colorize_core.errors import ColorizeError, ResumableError
-from colorize_core.pipeline.leases import amount_of, lease_seconds
+from colorize_core.errors import ColorizeError, ResumableError, is_transient
 from colorize_core.pipeline.loop import Finished, Lost
+from colorize_core.pipeline.ray_folder import short_folder
 from colorize_core.pipeline.serial_pool import Worker
 from colorize_core.pipeline.sharing import allowed_units
 
 WINDOW = 2
 WORKER_MEMORY_BYTES = 1_500_000_000
+# A unit may take this many times as long as such units took so far for as much work.
+LEASE_FACTOR = 20.0
+# No lease is shorter than this: a film without an index is one unit, whatever its length.
+SLOWEST_SECONDS_PER_FRAME = 2.0
+SLOWEST_SECONDS_PER_BYTE = 1e-6
 # Per worker. One photo that kills costs up to 6 in a row until the half without it answers.
 MAX_STARTS_WITHOUT_RESULT = 12
 # How often the pool looks whether other jobs of the cluster wait for room.
 SHARE_SECONDS = 5.0
+OBJECT_STORE_BYTES = 100 * 2**20
 
 
 @dataclass
@@ -195,7 +217,7 @@ class RayPool:
             raise
         # The second is Ray's memory monitor, which kills a worker before the system runs out.
         except (RayActorError, OutOfMemoryError) as error:
-            return self._replace(actor, first_line(error), known=len(actor.queue) == 1)
+            return self._replace(actor, _first_line(error), known=len(actor.queue) == 1)
         if reference == actor.starting:
             actor.starting = None
             return []
@@ -204,7 +226,7 @@ class RayPool:
         self._ambiguous.discard(unit.id)
         actor.head_since = time.monotonic()
         self._starts_without_result = 0
-        seconds = result.seconds / amount_of(unit)
+        seconds = result.seconds / _amount(unit)
         mean = self._mean_seconds.get(type(unit), seconds)
         self._mean_seconds[type(unit)] = 0.8 * mean + 0.2 * seconds
         return [Finished(unit, result)]
@@ -249,6 +271,109 @@ class RayPool:
         return _Actor(handle, starting=handle.ready.remote())
 
 
+def _amount(unit: WorkUnit) -> float:
+    """How much work there is: photos, frames, or bytes to copy."""
+    match unit:
+        case ImageShard():
+            return len(unit.photos)
+        case FilmScan():
+            return unit.probe.frames
+        case VideoSegment():
+            return unit.stop - unit.start
+        case Join():
+            return max(1, sum(segment.frames for segment in unit.segments))
+        case FilmCopy():
+            return max(1, unit.item.size)
+
+
+def lease_seconds(unit: WorkUnit, *, mean: float | None, least: float) -> float:
+    """How long a unit may run before its worker counts as hung.
+
+    Args:
+        unit: what runs.
+        mean: seconds per photo, frame or byte of such units so far; None before the first answer,
+            when nothing is known of how long they take.
+        least: seconds that any unit may take, ten times that before the first answer.
+    """
+    lease = 10 * least if mean is None else max(least, LEASE_FACTOR * mean * _amount(unit))
+    match unit:
+        case ImageShard():
+            return lease
+        case FilmScan() | VideoSegment() | Join():
+            return max(lease, SLOWEST_SECONDS_PER_FRAME * _amount(unit))
+        case FilmCopy():
+            return max(lease, SLOWEST_SECONDS_PER_BYTE * _amount(unit))
+
+
+def start_ray(options: RunOptions, *, show_logs: bool = False) -> bool:
+    """Join the cluster of RAY_ADDRESS, or start a local Ray.
+
+    Args:
+        options: the number of workers a local Ray must have room for.
+        show_logs: print what workers log.
+
+    Returns:
+        True if this call started a local Ray.
+    """
+    if ray.is_initialized():
+        return False
+    with _own_signal_handlers():
+        return _init_ray(options, show_logs=show_logs)
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Undo what ray.init does to SIGTERM: it would end the driver without draining."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
+    root = Path(__file__).resolve().parents[2]
+    address = os.environ.get("RAY_ADDRESS")
+    common: dict[str, Any] = {"log_to_driver": show_logs, "logging_level": "warning"}
+    if address:
+        # Workers of another machine need the code.
+        modules = [str(root / "colorize_core")]
+        wished = os.environ.get(FOLLOW_REDIRECTS)
+        passed_on = {"env_vars": {FOLLOW_REDIRECTS: wished}} if wished else {}
+        ray.init(address=address, runtime_env={"py_modules": modules, **passed_on}, **common)
+        return False
+    # A token for a Ray that only this machine reaches is no news for the user.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel("ERROR")
+    paths = [str(root), os.environ.get("PYTHONPATH", "")]
+    local: dict[str, Any] = {
+        "address": "local",
+        "num_cpus": max(os.cpu_count() or 1, options.workers or 1),
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
+    }
+    if folder := short_folder():
+        local["_temp_dir"] = folder
+    for tries_left in (1, 0):
+        try:
+            ray.init(**local, **common)
+            break
+        # A node that is not up after 30 s, on a busy machine, is a bare Exception of Ray's.
+        except Exception as error:
+            ray.shutdown()
+            if isinstance(error, OSError) and not is_transient(error):
+                raise ColorizeError(
+                    f"Ray cannot start on this machine: {_first_line(error)}",
+                    remedy="check TMPDIR and /dev/shm, or use --runner serial",
+                ) from error
+            if not tries_left:
+                raise ResumableError(
+                    f"Ray did not start: {_first_line(error)}",
+                    remedy="run again when the machine is less busy, or use --runner serial",
+                ) from error
+    return True
+
+
 def _resources() -> dict[str, float]:
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return found
@@ -270,3 +395,7 @@ def _count(options: RunOptions, *, gpu: bool) -> int:
     resources = _resources()
     units = resources.get("GPU", 0.0) if gpu else resources.get("CPU", 1.0)
     return max(1, int(min(units, resources.get("memory", 0.0) // WORKER_MEMORY_BYTES)))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

@@ -294,7 +294,6 @@ def test_kill_9_of_the_driver_at_any_moment(job: Job, long_film: Path, whole: Jo
     assert_same_film(job, whole)
 
 
-@pytest.mark.faults
 def test_kill_9_of_workers_at_any_moment(job: Job, long_film: Path, whole: Job):
     rng = random.Random(2)
     process = start(job, long_film, "--workers", "3", runner="ray")

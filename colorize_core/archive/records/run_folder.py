@@ -39,11 +39,6 @@ class RunFolder:
         return self.state / "progress.json"
 
     @property
-    def in_hand(self) -> Path:
-        """What workers are at, a file each."""
-        return self.state / "in-hand"
-
-    @property
     def makers(self) -> Path:
         """Which weights and versions of the code have made results here."""
         return self.state / "makers.json"
@@ -76,16 +71,6 @@ class RunFolder:
     def page(self) -> Path:
         """The run's page with all it needs, so that it can be moved."""
         return self.out / PAGE_FOLDER
-
-    @property
-    def records(self) -> Path:
-        """Records for archives, beside the page."""
-        return self.page / "records"
-
-    @property
-    def checksums(self) -> Path:
-        """Of all outputs of the last run's source; their names are relative to OUT."""
-        return self.out / "manifest-sha256.txt"
 
     @property
     def thumbs(self) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from colorize_core.archive.records.details import Details, ScanDetails, SegmentDetails
+from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints
 from colorize_core.archive.records.keys import digest
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
@@ -50,12 +51,14 @@ class PhotoTask:
         output: relative to OUT.
         finished: what an earlier run made of it. It stays if the content is still the same, though
             the date of the file is not.
+        hints: what is known of its colors.
     """
 
     key: str
     item: SourceItem
     output: str
     finished: ItemReport | None = None
+    hints: ItemHints = NO_HINTS
 
     @property
     def about(self) -> ItemId:
@@ -180,8 +183,7 @@ class ItemReport:
     """The lasting result of one photo, scan, segment or film: one line of the manifest.
 
     `output` is relative to OUT and None when nothing was written. `sha256` and `size` are of the
-    output file, `source_sha256` and `stamp` (see SourceItem) of the source. `ended` is when, in UTC
-    as in ISO 8601.
+    output file, `source_sha256` and `stamp` (see SourceItem) of the source.
     """
 
     key: str
@@ -198,7 +200,6 @@ class ItemReport:
     frames: int = 1
     source_sha256: str = ""
     stamp: str = ""
-    ended: str = ""
     details: Details | None = None
 
     @classmethod
