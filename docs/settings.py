@@ -11,7 +11,6 @@ from pathlib import Path
 
 from colorize_core.archive.records.overrides import REFUSED
 from colorize_core.config import ColorizeConfig, EvaluateConfig, TrainConfig
-from colorize_core.config.hints import HintSettings
 from colorize_core.config.reference import as_table, default_yaml, overrides_schema, schema
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +24,7 @@ Written by `python -m docs.settings` from `colorize_core/config`. On the command
 ## `colorize-archive run`: everything that can change a pixel
 
 A changed value redoes just the items it applies to. `overrides.yaml` in SRC changes them for some
-items, all but {refused}; it can also say known colors, see `docs/hints.md`.
+items, all but {refused}.
 
 {colorize}
 
@@ -57,7 +56,7 @@ def files() -> dict[Path, str]:
         "colorize": schema(ColorizeConfig, "Settings of colorize-archive run"),
         "evaluate": schema(EvaluateConfig, "Settings of colorize-archive evaluate"),
         "train": schema(TrainConfig, "A recipe of colorize-archive train"),
-        "overrides": overrides_schema(ColorizeConfig, HintSettings, REFUSED),
+        "overrides": overrides_schema(ColorizeConfig, REFUSED),
     }
     return {
         ROOT / "docs" / "settings.md": _PAGE.format(

@@ -204,14 +204,13 @@ def _colored(
     boxes = [Letterbox.of_picture(L, config.render.size) for L in lights]
     lows = [box.shrink(L) for box, L in zip(boxes, lights, strict=True)]
     shown = [box.to_working(low) for box, low in zip(boxes, lows, strict=True)]
-    look = config.render.look
-    predictions = {GENERATOR: colorizer.predict_pictures(boxes, shown, look=look)}
+    predictions = {GENERATOR: colorizer.predict_pictures(boxes, shown)}
     if config.hints and colorizer.takes_hints:
         hints = [
             _true_points(lab, box, config, truth.index)
             for truth, lab, box in zip(batch, labs, boxes, strict=True)
         ]
-        predictions[hint_row(config)] = colorizer.predict_pictures(boxes, shown, hints, look=look)
+        predictions[hint_row(config)] = colorizer.predict_pictures(boxes, shown, hints)
     for i, truth in enumerate(batch):
         outputs = {GRAY: grays[i].expand(-1, 3, -1, -1)}
         for name, ab in predictions.items():

@@ -39,9 +39,19 @@ class RunFolder:
         return self.state / "progress.json"
 
     @property
+    def in_hand(self) -> Path:
+        """What workers are at, a file each."""
+        return self.state / "in-hand"
+
+    @property
     def makers(self) -> Path:
         """Which weights and versions of the code have made results here."""
         return self.state / "makers.json"
+
+    @property
+    def precision(self) -> Path:
+        """What the generator computes with here."""
+        return self.state / "precision.json"
 
     @property
     def summary(self) -> Path:
