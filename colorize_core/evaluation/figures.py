@@ -125,7 +125,7 @@ def _explained(measured: Measured, bootstrap: Bootstrap) -> Row:
     moments = measured.vector("ab_moments")
 
     def share(channel: int, index: Tensor) -> Tensor:
-        means = means_of(moments, index).unflatten(1, (2, -1))
+        means = means_of(moments, index).reshape(len(index), 2, -1)
         return image.explained_variance(means)[:, channel]
 
     return {
