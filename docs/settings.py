@@ -11,6 +11,7 @@ from pathlib import Path
 
 from colorize_core.archive.records.overrides import REFUSED
 from colorize_core.config import ColorizeConfig, EvaluateConfig, TrainConfig
+from colorize_core.config.hints import HintSettings
 from colorize_core.config.reference import as_table, default_yaml, overrides_schema, schema
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ Written by `python -m docs.settings` from `colorize_core/config`. On the command
 ## `colorize-archive run`: everything that can change a pixel
 
 A changed value redoes just the items it applies to. `overrides.yaml` in SRC changes them for some
-items, all but {refused}.
+items, all but {refused}; it can also say known colors, see `docs/hints.md`.
 
 {colorize}
 
@@ -56,7 +57,7 @@ def files() -> dict[Path, str]:
         "colorize": schema(ColorizeConfig, "Settings of colorize-archive run"),
         "evaluate": schema(EvaluateConfig, "Settings of colorize-archive evaluate"),
         "train": schema(TrainConfig, "A recipe of colorize-archive train"),
-        "overrides": overrides_schema(ColorizeConfig, REFUSED),
+        "overrides": overrides_schema(ColorizeConfig, HintSettings, REFUSED),
     }
     return {
         ROOT / "docs" / "settings.md": _PAGE.format(

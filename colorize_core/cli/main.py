@@ -15,6 +15,8 @@ VERBS = {
     "run": "colorize an archive of photos and films; the same command again resumes",
     "status": "how far a run is",
     "report": "make the page of a finished run again",
+    "review": "look at results in the browser, say colors, accept, reject",
+    "share": "one file with before and after of an item, to send to somebody",
     "clean": "remove what a run left behind and no later run needs",
     "train": "train a generator on color photos",
     "evaluate": "figures of a generator on color photos and films as ground truth",

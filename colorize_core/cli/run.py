@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,16 +15,17 @@ from colorize_core.archive.records.details import FilmDetails
 from colorize_core.archive.records.manifest import from_json
 from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.started import Started
 from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
-from colorize_core.cli.outcome import last_line, say_outcome
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
-from colorize_core.config import ColorizeConfig, RunOptions, load_config
+from colorize_core.config import ColorizeConfig, RunOptions, as_tree, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
-from colorize_core.model.files import identity_of, resolve_weights
-from colorize_core.model.onnx_contract import is_onnx, read_contract
-from colorize_core.pipeline.run import Job, colorize_archive
+from colorize_core.model.files import resolve_weights, sha256_of
+from colorize_core.pipeline.comparisons import Comparisons
+from colorize_core.pipeline.progress import format_seconds
+from colorize_core.pipeline.run import Job, Outcome, colorize_archive
 
 if TYPE_CHECKING:
     from colorize_core.inference.worker import Worker
@@ -66,15 +68,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--redo-list", type=user_path, metavar="TXT", help="do these items again")
     p.add_argument("--runner", choices=("ray", "serial"), default="ray")
-    p.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     p.add_argument(
-        "--workers", type=_positive, metavar="N", help="default: one per core, as memory allows"
-    )
-    p.add_argument(
-        "--workers-per-gpu",
-        type=_positive,
-        metavar="N",
-        help="default: one per core beside each GPU, as its memory allows",
+        "--workers", type=_positive, metavar="N", help="default: cores or GPUs, by memory"
     )
     p.add_argument("--limit", type=_positive, metavar="N", help="at most N pending items")
     p.add_argument("--units", type=_positive, metavar="N", help=argparse.SUPPRESS)
@@ -109,7 +105,6 @@ def parser() -> argparse.ArgumentParser:
         "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
-    p.add_argument("--last-line", type=user_path, help=argparse.SUPPRESS)  # for make
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
     p.add_argument("--json", action="store_true", help="with --verify: one JSON object")
     add_shortcuts(p)
@@ -141,6 +136,7 @@ def judge(signals: Iterable[Mapping[str, float]]) -> Callable[[Mapping[str, floa
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; returns the exit code."""
+    began = time.time()
     if args.follow_redirects:
         os.environ[FOLLOW_REDIRECTS] = "1"  # workers read it, too
     if args.verify:
@@ -152,13 +148,10 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(ColorizeConfig, args.config, settings_of(args))
     check_fps(args, config)
     weights = resolve_weights(config.model.weights)
-    if is_onnx(weights):
-        say(f"{weights.name}: {read_contract(weights).license}")
     options = RunOptions(
         runner=args.runner,
         device=args.device,
         workers=args.workers,
-        workers_per_gpu=args.workers_per_gpu,
         drain_seconds=args.drain_seconds,
         blocked_wait_seconds=args.wait_for_space,
         retry_failed=args.retry_failed,
@@ -169,16 +162,17 @@ def run(args: argparse.Namespace) -> int:
         include=tuple(args.include),
         max_units=args.units,
     )
-    rules = _rules(args.overrides, source, config)
+    rules = _rules(args.overrides, source, out, config)
     job = Job(
         source,
         out,
         config,
         partial(rules.config_for, base=config),
         options,
-        identity_of(weights),
+        sha256_of(weights),
         read_redo_list(args.redo_list) if args.redo_list else frozenset(),
         rules,
+        _started(source, args, config, began),
     )
     if args.dry_run:
         from colorize_core.pipeline.estimate import dry_run
@@ -198,18 +192,13 @@ def run(args: argparse.Namespace) -> int:
         follow_links=args.follow_links,
         say=say,
     )
-    page = RunFolder(out).summary
     if args.report:
         from colorize_core.report.build import build
 
-        page = build(out)
+        say(f"report: {build(out)}")
     if config.video.verify_luma:
         _say_luma(out)
-    say_outcome(outcome, out)
-    last = last_line(outcome, page)
-    say(last)
-    if args.last_line and outcome.exit_code == EXIT_SOME_FAILED:
-        args.last_line.write_text(last)
+    _say_outcome(outcome, out)
     return outcome.exit_code
 
 
@@ -240,6 +229,33 @@ def _say_luma(out: Path) -> None:
             say(f"{item['source']}: {details.luma.words()}")
 
 
+def _say_outcome(outcome: Outcome, out: Path) -> None:
+    totals = outcome.totals
+    words = ("done", "degraded", "skipped", "failed", "left")
+    counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
+    say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
+    for what, counted in outcome.left_out.items():
+        if counted:
+            say(f"{what}: {', '.join(f'{count} {name}' for name, count in counted.items())}")
+    if outcome.comparisons is not None:
+        _say_comparisons(outcome.comparisons, out)
+    if totals["suspicious"]:
+        say(f"{totals['suspicious']} look suspicious: see the report")
+    if totals["failed"]:
+        say(f"failures with reasons and remedies: {RunFolder(out).summary}")
+    if outcome.ending.blocked:
+        say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
+    elif outcome.ending.stopped:
+        say("stopped; the same command resumes")
+
+
+def _say_comparisons(found: Comparisons, out: Path) -> None:
+    words = ((found.made, "made"), (found.current, "there before"), (found.failed, "failed"))
+    counts = ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to compare"
+    ended = f"; ended early: {found.ended}" if found.ended else ""
+    say(f"side by side: {counts}{ended}: {RunFolder(out).compare}")
+
+
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
     command = ["colorize_core", "--device", args.device]
     for setting in settings_of(args):
@@ -251,22 +267,38 @@ def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
     return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
 
 
-def _rules(named: Path | None, source: str, config: ColorizeConfig) -> Overrides:
-    if named is not None:
-        return load_overrides(named)
-    found = _overrides_beside(source)
-    if found is None:
-        return Overrides()
-    rules = load_overrides(found, limits=config)
-    say(f"using {found}, which lies in SRC: {rules.words() or 'no rules'}")
-    return rules
+def _started(
+    source: str, args: argparse.Namespace, config: ColorizeConfig, began: float
+) -> Started:
+    """What starts this run again, without what was meant for one run only."""
+    words = [*_calibration_command(source, args)[1:-2], "--runner", args.runner]
+    words += ["--workers", str(args.workers)] if args.workers else []
+    words += ["--compare"] * args.compare + ["--no-report"] * (not args.report)
+    return Started(
+        source=source,
+        cwd=str(Path.cwd()),
+        words=tuple(words),
+        settings=as_tree(config),
+        overrides=str(args.overrides or ""),
+        time=began,
+    )
 
 
-def _overrides_beside(source: str) -> Path | None:
-    """`overrides.yaml` inside a local source folder, used without being named."""
+def _rules(named: Path | None, source: str, out: Path, config: ColorizeConfig) -> Overrides:
+    """Those in SRC, in OUT, and those that are named; the later ones win."""
+    rules = Overrides()
     folder = None if source.startswith("@") else local_path(source)
-    path = folder / "overrides.yaml" if folder is not None else None
-    return path if path is not None and path.is_file() else None
+    for place, where in ((folder, "SRC"), (out, "OUT")):
+        path = place / "overrides.yaml" if place is not None else None
+        if path is not None and path.is_file() and not _is_same(path, named):
+            found = load_overrides(path, limits=config)
+            say(f"using {path}, which lies in {where}: {found.words() or 'no rules'}")
+            rules = rules.then(found)
+    return rules.then(load_overrides(named)) if named is not None else rules
+
+
+def _is_same(path: Path, named: Path | None) -> bool:
+    return named is not None and named.exists() and path.samefile(named)
 
 
 def _sample() -> str:

@@ -11,19 +11,10 @@ from colorize_core.config.settings import Settings, about, require
 class ModelSettings(Settings, frozen=True):
     """Which generator runs, and how."""
 
-    weights: Annotated[
-        str,
-        about(
-            '"shipped", or the path of a .safetensors, or of an .onnx with its contract beside it'
-        ),
-    ] = "shipped"
+    weights: Annotated[str, about('"shipped", or the path of a .safetensors file')] = "shipped"
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        about(
-            "bf16 is faster on GPUs and CPUs that have it; auto takes it in a new OUT where all "
-            "workers have it, and keeps to what OUT was begun with"
-        ),
-    ] = "auto"
+        Literal["fp32", "bf16"], about("bf16 is faster on GPUs and CPUs that have it")
+    ] = "fp32"
 
 
 class RenderSettings(Settings, frozen=True):
@@ -35,6 +26,14 @@ class RenderSettings(Settings, frozen=True):
         int, about("pictures that go through the generator at once", ge=1, le=1024)
     ] = 8
     strength: Annotated[float, about("chroma multiplier", gt=0, le=2)] = 1.0
+    look: Annotated[
+        Literal["natural", "calm", "vivid"],
+        about(
+            "what the generator says as it is, with its strongest colors held back, or with more "
+            "color; colors that the user gives stay",
+            since="0.2.0",
+        ),
+    ] = "natural"
     upsample: Annotated[
         Literal["guided", "bilinear"],
         about("how color comes to full size: along the edges of the luma, or smoothly"),
@@ -153,9 +152,8 @@ class RunOptions:
     """Where and how fast a run goes; nothing here changes a pixel, so nothing here is in a key."""
 
     runner: Literal["ray", "serial"] = "ray"
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    workers: int | None = None  # None: as many as cores and memory allow
-    workers_per_gpu: int | None = None  # None: as many as cores and the GPU's memory allow
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | None = None  # None: min(cores or GPUs, memory / 1.5 GB)
     drain_seconds: float = 45.0  # for running units after the first SIGINT or SIGTERM
     retry_failed: bool = False
     keep_finished: bool = False  # results of other weights or older versions stay

@@ -18,8 +18,7 @@ class NetworkFile(Settings, frozen=True):
 class EvaluateConfig(Settings, frozen=True):
     """One evaluation on color photos and films as ground truth."""
 
-    # Figures of one generator should not depend on the machine.
-    model: ModelSettings = ModelSettings(precision="fp32")
+    model: ModelSettings = ModelSettings()
     render: RenderSettings = RenderSettings()
     temporal: TemporalSettings = TemporalSettings()
     crop: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,5 +115,9 @@ def _wrong_keys(text: str, cls: type[Settings], where: str, names: list[str]) ->
     key = ".".join([*names, *named])
     if "missing" in text:
         return ConfigError(f"{where}: {key} is missing")
-    known = ", ".join(field.name for field in fields(cls))
-    return ConfigError(f"{where}: unknown key {key}", remedy=f"known here: {known}")
+    known = [field.name for field in fields(cls)]
+    near = difflib.get_close_matches(named[-1], known, 1) if named else []
+    meant = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(
+        f"{where}: unknown key {key}", remedy=f"{meant}known here: {', '.join(known)}"
+    )

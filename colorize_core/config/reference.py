@@ -135,11 +135,14 @@ def schema(cls: type[Settings], title: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **found}
 
 
-def overrides_schema(cls: type[Settings], refused: tuple[str, ...]) -> dict[str, Any]:
-    """JSON schema of overrides.yaml: globs, each with settings, nested or with dots.
+def overrides_schema(
+    cls: type[Settings], hints: type[Settings], refused: tuple[str, ...]
+) -> dict[str, Any]:
+    """JSON schema of overrides.yaml: globs, each with settings, nested or with dots, and hints.
 
     Args:
         cls: settings of a run.
+        hints: what is known of the colors of an item.
         refused: names of settings and groups that hold for the whole run.
     """
     found = schema(cls, "overrides.yaml")
@@ -162,6 +165,9 @@ def overrides_schema(cls: type[Settings], refused: tuple[str, ...]) -> dict[str,
     for unused in refused:
         if "." not in unused:
             definitions.pop(_class_of(cls, unused), None)
+    known = msgspec.json.schema(hints)["$defs"]
+    settings |= known.pop(hints.__name__)["properties"]
+    definitions |= known
     del definitions[cls.__name__], found["$ref"]
     return {
         **found,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from types import UnionType
 from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
@@ -149,6 +150,10 @@ def kind_words(kind: Any) -> str:
         inner = bare_type(get_args(kind)[0])
         plural = {int: "whole numbers", float: "numbers", str: "texts"}
         return f"a list of {plural.get(inner, 'groups of settings')}"
+    if get_origin(kind) is UnionType:
+        return " or ".join(map(kind_words, get_args(kind)))
+    if get_origin(kind) is dict:
+        return "names with a text each"
     return names.get(kind, "a group of settings")
 
 

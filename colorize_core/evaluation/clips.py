@@ -21,6 +21,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.color.gamut import fit_chroma
 from colorize_core.color.lab import L_to_gray, gray_to_L, lab_to_rgb, rgb_to_lab
 from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.look import Look
 from colorize_core.color.pixels import rgb_to_pixels
 from colorize_core.color.upsample import Method, upsample_ab
 from colorize_core.config import EvaluateConfig
@@ -107,12 +108,12 @@ def make_clip(truth: Picture, *, working: int) -> Clip:
     return Clip(truth, L, small[:, 0], small[:, 1:], moved, box)
 
 
-def per_frame_ab(clip: Clip, colorizer: Colorizer) -> Array:
+def per_frame_ab(clip: Clip, colorizer: Colorizer, *, look: Look = "natural") -> Array:
     """The generator's ab of each frame by itself, [n,2,h,w]."""
     parts: list[Tensor] = []
     for frames in torch.split(torch.from_numpy(clip.small_L)[:, None], colorizer.batch_size):
         shown = [clip.box.to_working(L[None]) for L in frames]
-        parts += colorizer.predict_pictures([clip.box] * len(shown), shown)
+        parts += colorizer.predict_pictures([clip.box] * len(shown), shown, look=look)
     return torch.cat(parts).numpy()
 
 
@@ -214,7 +215,7 @@ def evaluate_clips(
 
 
 def _treatments(clip: Clip, config: EvaluateConfig, colorizer: Colorizer) -> dict[str, Array]:
-    ab = per_frame_ab(clip, colorizer) * config.render.strength
+    ab = per_frame_ab(clip, colorizer, look=config.render.look) * config.render.strength
     if not config.temporal.enabled:
         return {PER_FRAME: ab}
     pairs = zip(clip.small_L, ab, strict=True)

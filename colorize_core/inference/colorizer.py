@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.look import Look, apply_look
 from colorize_core.color.pixels import merge_to_pixels, pixels_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import (
@@ -24,15 +25,14 @@ from colorize_core.errors import (
 )
 from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
+from colorize_core.model.encoder import Encoder
 from colorize_core.model.files import resolve_weights
-from colorize_core.model.onnx_contract import is_onnx
-from colorize_core.model.onnx_generator import OnnxGenerator, load_onnx
 from colorize_core.model.scale import L_to_net, net_to_ab
 
 log = logging.getLogger(__name__)
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "bf16"]
 
 
 class Colorizer:
@@ -42,16 +42,16 @@ class Colorizer:
     picture's color must not depend on how many neighbors it was packed with.
 
     Args:
-        generator: from load_generator or load_onnx.
-        device: "auto" takes CUDA when there is one; "mps" is Apple's GPU.
-        precision: "fp32", "bf16" autocast, or "auto": bf16 where the device has it.
+        generator: from load_generator.
+        device: "auto" takes CUDA when there is one.
+        precision: "fp32", or "bf16" autocast.
         batch_size: pictures per forward pass.
         render_size: working long side in pixels, a multiple of 32.
     """
 
     def __init__(
         self,
-        generator: LoadedGenerator | OnnxGenerator,
+        generator: LoadedGenerator,
         *,
         device: Device = "auto",
         precision: Precision = "fp32",
@@ -62,9 +62,9 @@ class Colorizer:
         self.batch_size = batch_size
         self.render_size = render_size
         self.weights_sha256 = generator.sha256
-        self.takes_hints = generator.takes_hints
+        self.takes_hints = generator.config.architecture == "flagship"
         self._notes: list[str] = []
-        self.precision = precision if precision != "auto" else best_precision(self.device)
+        self._precision = precision
         self._module = generator.module.to(self.device)
         # channels_last is in no overload of Module.to's stub.
         self._module = self._module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -83,26 +83,18 @@ class Colorizer:
         """Load a generator.
 
         Args:
-            weights: "shipped", or the path of a .safetensors file of this project, or of an .onnx
-                with its contract beside it (see model.onnx_contract).
+            weights: "shipped" or the path of a .safetensors file of this project.
             device: see the class.
             precision: see the class.
             batch_size: see the class.
             render_size: see the class.
 
         Raises:
-            ModelError: the file is missing, damaged, of another architecture, or not what its
-                contract says.
-            ConfigError: the device is not there, or bf16 is asked of an .onnx.
+            ModelError: the file is missing, damaged, or of another architecture.
+            ConfigError: the device is not there.
         """
-        path = resolve_weights(str(weights))
-        if is_onnx(path):
-            precision = _onnx_precision(path, precision)
-            generator: LoadedGenerator | OnnxGenerator = load_onnx(path, resolve_device(device))
-        else:
-            generator = load_generator(path)
         return cls(
-            generator,
+            load_generator(resolve_weights(str(weights))),
             device=device,
             precision=precision,
             batch_size=batch_size,
@@ -127,12 +119,38 @@ class Colorizer:
         notes, self._notes = self._notes, []
         return notes
 
-    def predict_ab(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+    @torch.inference_mode()
+    def recognize(self, L: Tensor) -> list[Tensor]:
+        """The encoder's features at 1/2, 1/4, 1/8, 1/16 and 1/32, on the CPU.
+
+        Args:
+            L: (B, 1, S, T) float32, 0..100, S and T multiples of 32.
+
+        Raises:
+            ConfigError: the generator has no such encoder.
+        """
+        encoder = getattr(self._module, "encoder", None)
+        if not isinstance(encoder, Encoder):
+            raise ConfigError(
+                "this generator cannot compare pictures", remedy="leave references out"
+            )
+        return [level.float().cpu() for level in encoder.pyramid(L_to_net(L).to(self.device))]
+
+    def predict_ab(
+        self,
+        L: Tensor,
+        hints: Tensor | None = None,
+        *,
+        carried: Tensor | None = None,
+        look: Look = "natural",
+    ) -> Tensor:
         """Color of a batch of any length.
 
         Args:
             L: (B, 1, S, T) float32, 0..100, S and T multiples of 32.
             hints: (B, 3, S, T) ab/110 and mask, or None.
+            carried: (B, 3, S, T) ab in Lab units from other pictures and confidence, or None.
+            look: what becomes of the generator's color; what is known stays.
 
         Returns:
             ab: (B, 2, S, T) float32 on the CPU.
@@ -144,7 +162,10 @@ class Colorizer:
         for start in range(0, L.shape[0], self.batch_size):
             chunk = L[start : start + self.batch_size]
             clues = None if hints is None else hints[start : start + self.batch_size]
-            ab = self._predict_padded(chunk, clues)
+            ab = apply_look(self._predict_padded(chunk, clues), look)
+            if carried is not None:
+                known = carried[start : start + self.batch_size]
+                ab = torch.lerp(ab, known[:, :2], known[:, 2:].expand_as(ab))
             parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
         return torch.cat(parts)
 
@@ -152,14 +173,19 @@ class Colorizer:
         self,
         boxes: Sequence[Letterbox],
         shown: Sequence[Tensor],
-        hints: Sequence[Tensor] | None = None,
+        hints: Sequence[Tensor | None] | None = None,
+        *,
+        carried: Sequence[Tensor | None] | None = None,
+        look: Look = "natural",
     ) -> list[Tensor]:
         """Color of pictures of different shapes; those that are shown alike share batches.
 
         Args:
             boxes: how each lies in what is shown.
             shown: L (n, 1, S, T) of each, from its box.
-            hints: (n, 3, S, T) of each, or None.
+            hints: (n, 3, S, T) of each that has some, or None.
+            carried: likewise, see `predict_ab`.
+            look: see `predict_ab`.
 
         Returns:
             ab (1, 2, h, w) of each, in the stored size of its box.
@@ -167,30 +193,50 @@ class Colorizer:
         Raises:
             OutOfMemoryError: see `predict_ab`.
         """
-        alike: dict[tuple[int, ...], list[int]] = {}
+        nothing: list[Tensor | None] = [None] * len(shown)
+        hints, carried = hints or nothing, carried or nothing
+        alike: dict[tuple[object, ...], list[int]] = {}
         for i, L in enumerate(shown):
-            alike.setdefault(tuple(L.shape[-2:]), []).append(i)
+            kind = (hints[i] is None, carried[i] is None, *L.shape[-2:])
+            alike.setdefault(kind, []).append(i)
         results: dict[int, Tensor] = {}
         for group in alike.values():
-            drawn = None if hints is None else torch.cat([hints[i] for i in group])
-            rest = self.predict_ab(torch.cat([shown[i] for i in group]), drawn)
+            rest = self.predict_ab(
+                torch.cat([shown[i] for i in group]),
+                _together([hints[i] for i in group]),
+                carried=_together([carried[i] for i in group]),
+                look=look,
+            )
             for i in group:
                 results[i], rest = rest[: len(shown[i])], rest[len(shown[i]) :]
         return [box.from_working(results[i]) for i, box in enumerate(boxes)]
 
-    def colorize(self, gray: np.ndarray, hints: Sequence[Hint] | None = None) -> np.ndarray:
+    def colorize(
+        self,
+        gray: np.ndarray,
+        hints: Sequence[Hint] | None = None,
+        *,
+        reference: np.ndarray | Sequence[np.ndarray] = (),
+        look: Look = "natural",
+    ) -> np.ndarray:
         """Colorize one picture.
 
         Args:
             gray: (H, W) or (H, W, 3) uint8 or uint16, sRGB-encoded; of color only L is used.
             hints: known colors, or None.
+            reference: color pictures (H, W, 3) of the same things, uint8 or uint16, sRGB-encoded;
+                colors are taken from them where they show what `gray` shows.
+            look: what becomes of the generator's color; what is known stays.
 
         Returns:
             rgb: (H, W, 3) of the same dtype, sRGB-encoded.
 
         Raises:
-            UnsupportedError: another shape or dtype.
+            UnsupportedError: another shape or dtype, or a reference without color.
+            ConfigError: a hint outside of the picture, or a generator without encoder.
         """
+        from colorize_core.inference.references import carry_to, colored_pixels, known_colors
+
         if gray.dtype not in (np.uint8, np.uint16) or gray.ndim not in (2, 3) or 0 in gray.shape:
             raise UnsupportedError(
                 f"a picture of shape {gray.shape} and dtype {gray.dtype}",
@@ -199,8 +245,12 @@ class Colorizer:
         L = pixels_to_L(gray)
         box = Letterbox.of_picture(L, self.render_size)
         low = box.shrink(L)
+        shown = box.to_working(low)
         drawn = [hint_planes(hints, box, L.shape[-2:])] if hints else None
-        (ab,) = self.predict_pictures([box], [box.to_working(low)], drawn)
+        references = [reference] if isinstance(reference, np.ndarray) else reference
+        known = [part for r in references for part in known_colors(self, colored_pixels(r))]
+        carried = [carry_to(self, shown, known)]
+        (ab,) = self.predict_pictures([box], [shown], drawn, carried=carried, look=look)
         return merge_to_pixels(L, ab, low, dtype=gray.dtype)
 
     def _predict_padded(self, L: Tensor, hints: Tensor | None) -> Tensor:
@@ -213,7 +263,8 @@ class Colorizer:
                 if not is_out_of_memory(error):
                     raise
                 # The failed pass may have left its blocks in the cache.
-                _free_cache(self.device)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
             if size == 1:
                 break
             size //= 2
@@ -252,7 +303,7 @@ class Colorizer:
     ) -> Tensor:
         L = L_to_net(L).to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         clues = None if hints is None else hints.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bf16"):
             ab: Tensor = module(L, clues)
         ab = net_to_ab(ab.float()).cpu()
         if not torch.isfinite(ab).all():
@@ -304,55 +355,28 @@ class Colorizers:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True for every form in which torch and Python say that memory is short."""
-    # torch's allocators for CPUs and Apple's GPUs raise a plain RuntimeError.
-    texts = ("can't allocate memory", "MPS backend out of memory")
-    is_kind = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return is_kind or any(text in str(error) for text in texts)
+    # torch's CPU allocator raises a plain RuntimeError.
+    return isinstance(
+        error, torch.OutOfMemoryError | MemoryError
+    ) or "can't allocate memory" in str(error)
 
 
 def resolve_device(device: Device) -> torch.device:
     """The torch device for a setting.
 
     Raises:
-        ConfigError: "cuda" without a CUDA device, "mps" without Apple's GPU.
+        ConfigError: "cuda" without a CUDA device.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device cuda: torch sees no CUDA device", remedy="use --device cpu")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device mps: torch sees no Apple GPU", remedy="use --device cpu")
     return torch.device(device)
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Whether the device computes bf16 itself; one that does not takes longer than with fp32."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-    return False
-
-
-def best_precision(device: torch.device) -> Literal["fp32", "bf16"]:
-    """What `auto` means on one device."""
-    return "bf16" if has_bf16(device) else "fp32"
-
-
-def _onnx_precision(path: Path, precision: Precision) -> Precision:
-    if precision == "bf16":
-        raise ConfigError(
-            f"{path}: an ONNX file computes as it was written, not in bf16",
-            remedy="leave out model.precision",
-        )
-    return "fp32"
-
-
-def _free_cache(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
+def _together(parts: Sequence[Tensor | None]) -> Tensor | None:
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def _pad_batch(x: Tensor, size: int) -> Tensor:

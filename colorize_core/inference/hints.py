@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorize_core.color.lab import rgb_to_lab
 from colorize_core.color.letterbox import Letterbox
+from colorize_core.config.hints import ColorPoint, is_color
 from colorize_core.errors import ConfigError
 from colorize_core.model.scale import ab_to_net, net_to_ab
 
@@ -38,6 +41,49 @@ class Hint:
     a: float
     b: float
     radius: int = 3
+
+    @classmethod
+    def rgb(cls, y: int, x: int, color: str, *, radius: int = 3) -> Self:
+        """One with the hue and chroma of a color; its lightness does not count.
+
+        Args:
+            y: see the class.
+            x: see the class.
+            color: "#7a3b2e", sRGB.
+            radius: see the class.
+
+        Raises:
+            ConfigError: not such a color.
+        """
+        a, b = ab_of(color)
+        return cls(y, x, a, b, radius)
+
+
+def ab_of(color: str) -> tuple[float, float]:
+    """CIE Lab a and b of "#rrggbb".
+
+    Raises:
+        ConfigError: not such a color.
+    """
+    if not is_color(color):
+        raise ConfigError(f"{color!r} is no color", remedy='write it like "#7a3b2e"')
+    rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    _, a, b = rgb_to_lab(rgb.view(1, 3, 1, 1)).flatten().tolist()
+    return a, b
+
+
+def hints_of(points: Iterable[ColorPoint], size: Sequence[int]) -> list[Hint]:
+    """The points of an item in pixels of a picture of this height and width."""
+    height, width = size
+    return [
+        Hint.rgb(
+            min(int(point.y * height), height - 1),
+            min(int(point.x * width), width - 1),
+            point.color,
+            radius=round(point.radius * min(height, width)),
+        )
+        for point in points
+    ]
 
 
 def hint_planes(hints: Sequence[Hint], box: Letterbox, size: Sequence[int]) -> Tensor:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.archive.records.work import ItemId, ItemReport
 from colorize_core.errors import (
     ColorizeError,
@@ -22,14 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class UnitOutcomes:
-    """Collects the results of one unit.
+    """Collects the results of one unit."""
 
-    Args:
-        in_hand: is told what the worker is at.
-    """
-
-    def __init__(self, in_hand: InHandFile | None = None) -> None:
-        self._in_hand = in_hand or InHandFile(None)
+    def __init__(self) -> None:
         self.items: list[ItemReport] = []
         self.retry: dict[str, str] = {}
         self.blocked = ""
@@ -38,13 +32,10 @@ class UnitOutcomes:
     def add(self, report: ItemReport) -> None:
         """An item ended."""
         self.items.append(report)
-        if report.kind == "photo":
-            self._in_hand.finish_photo(report.source)
 
     @contextmanager
     def item(self, about: ItemId) -> Iterator[None]:
         """Settle what the block raises."""
-        self._in_hand.look_at(about.source)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - settle() records, retries or raises it

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from colorize_core.archive.records.details import Signals
+from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.color.grayness import Grayness, judge
 from colorize_core.color.letterbox import Letterbox
@@ -22,6 +23,9 @@ from colorize_core.color.pixels import (
     pixels_to_L,
 )
 from colorize_core.config import ColorizeConfig
+from colorize_core.config.hints import Polygon
+from colorize_core.inference.areas import KeptColor, area_share
+from colorize_core.inference.hints import hint_planes, hints_of
 from colorize_core.inference.signals import photo_signals
 from colorize_core.media.photo.codec import encode_photo
 from colorize_core.media.photo.photo import Page, Photo
@@ -41,7 +45,8 @@ class PreparedPage:
     """A page on its way to the generator.
 
     L is (1, 1, H, W) 0..100; low is (1, 1, h, w), the same at working size, and shown
-    (n, 1, S, T) how the generator sees it. `own` is what keeps its color.
+    (n, 1, S, T) how the generator sees it. `own` is what keeps its color, `hints` (n, 3, S, T)
+    and `carried` what is known of it, see hint_planes and references.carry.
     """
 
     L: Tensor
@@ -50,19 +55,36 @@ class PreparedPage:
     box: Letterbox
     dtype: np.dtype[Any]
     own: OwnColor | None = None
+    hints: Tensor | None = None
+    carried: Tensor | None = None
+    keep_gray: tuple[Polygon, ...] = ()
 
 
-def prepare_page(page: Page, size: int, verdict: Grayness = GRAY) -> PreparedPage:
+def prepare_page(
+    page: Page, size: int, verdict: Grayness = GRAY, known: ItemHints = NO_HINTS
+) -> PreparedPage:
     """L of a page, full and at working size `size`; what the verdict calls colored stays so."""
     L = pixels_to_L(page.pixels)
     box = Letterbox.of_picture(L, size)
     low = box.shrink(L)
-    own = PictureColor(page.pixels, verdict) if verdict.own is not None else None
-    return PreparedPage(L, low, box.to_working(low), box, page.pixels.dtype, own)
+    own: OwnColor | None = None
+    if verdict.own is not None:
+        own = PictureColor(page.pixels, verdict)
+    if known.keep_color and page.pixels.ndim == 3:
+        own = KeptColor(page.pixels, known.keep_color, own)
+    hints = None
+    if known.points:
+        hints = hint_planes(hints_of(known.points, L.shape[-2:]), box, L.shape[-2:])
+    shown = box.to_working(low)
+    return PreparedPage(
+        L, low, shown, box, page.pixels.dtype, own, hints, keep_gray=known.keep_gray
+    )
 
 
 def finish_page(page: PreparedPage, ab: Tensor, config: ColorizeConfig) -> Pixels:
     """The colorized page, (H, W, 3) in the source's dtype; `ab` is (1, 2, h, w), as page.low."""
+    if page.keep_gray:
+        ab = ab * (1 - area_share(page.keep_gray, *ab.shape[-2:]))
     return merge_to_pixels(
         page.L,
         ab,
@@ -91,7 +113,7 @@ def signals_of(page: PreparedPage, ab: Tensor) -> dict[str, float]:
 
 def is_gray_result(signals: Signals, page: PreparedPage) -> bool:
     """True when a picture with contrast came out without color: that must not pass silently."""
-    is_blank = float(page.low.std()) < BLANK_CONTRAST
+    is_blank = float(page.low.std()) < BLANK_CONTRAST or bool(page.keep_gray)
     return not is_blank and signals["colorfulness"] < GRAY_COLORFULNESS
 
 

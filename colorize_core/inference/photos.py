@@ -26,6 +26,7 @@ from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photo_pages import PreparedPage
 from colorize_core.inference.prefetch import Prefetcher
+from colorize_core.inference.references import References, carry_to
 from colorize_core.inference.signals import OWN_COLOR
 from colorize_core.media.photo.codec import decode_photo
 from colorize_core.media.photo.photo import Photo
@@ -99,6 +100,7 @@ class PhotoLine:
     ) -> None:
         self._out, self._colorizer, self._config = out, colorizer, config
         self._note, self._outcomes = note, outcomes
+        self._references = References(colorizer, config.photo.max_pixels)
 
     def run(self, tasks: Iterable[PhotoTask], *, write_thumbnails: bool) -> None:
         """Color and publish; stops early when the disk is full.
@@ -140,17 +142,28 @@ class PhotoLine:
         return [*self._infer(prepared), *passed_on]
 
     def _prepared(self, opened: _Opened) -> _Pages:
-        size = self._config.render.size
-        return [
-            None if verdict.kind == "colored" else photo_pages.prepare_page(page, size, verdict)
-            for page, verdict in zip(opened.photo.pages, opened.verdicts, strict=True)
-        ]
+        size, hints = self._config.render.size, opened.task.hints
+        known, _ = self._references.read(hints.references)
+        pages: _Pages = []
+        for number, page in enumerate(opened.photo.pages, 1):
+            verdict = opened.verdicts[number - 1]
+            if verdict.kind == "colored":
+                pages.append(None)
+                continue
+            prepared = photo_pages.prepare_page(page, size, verdict, hints.of_page(number))
+            carried = carry_to(self._colorizer, prepared.shown, known)
+            pages.append(replace(prepared, carried=carried))
+        return pages
 
     def _infer(self, prepared: list[tuple[_Opened, _Pages]]) -> list[_Predicted]:
         shown = [page for _, pages in prepared for page in pages if page is not None]
         try:
             predicted = self._colorizer.predict_pictures(
-                [page.box for page in shown], [page.shown for page in shown]
+                [page.box for page in shown],
+                [page.shown for page in shown],
+                [page.hints for page in shown],
+                carried=[page.carried for page in shown],
+                look=self._config.render.look,
             )
         except Exception as error:  # noqa: BLE001 - settled per photo: recorded, retried or raised
             for opened, _ in prepared:
@@ -180,8 +193,11 @@ class PhotoLine:
         publish_bytes(self._out / task.output, data, mtime_ns=modified_ns(task.item))
         details = self._described(predicted, pixels, write_thumbnails)
         details = replace(details, growth=round(len(data) / max(1, task.item.size), 3))
-        notes = [*opened.photo.warnings, *predicted.notes]
+        unused = self._unused(opened)
+        notes = [*opened.photo.warnings, *predicted.notes, *unused]
         remedy = "nothing to do: only time was lost" if notes else ""
+        if unused:
+            remedy = "correct overrides.yaml"
         if opened.photo.warnings:
             remedy = "compare it with the original; a better copy of that may help"
         if photo_pages.is_gray_result(details.signals, _first(predicted)[0]):
@@ -203,6 +219,11 @@ class PhotoLine:
             stamp=task.item.stamp,
             details=details,
         )
+
+    def _unused(self, opened: _Opened) -> list[str]:
+        """A line on each reference and hint that could not be used."""
+        _, problems = self._references.read(opened.task.hints.references)
+        return [*problems, *_unused_hints(opened)]
 
     def _described(
         self, predicted: _Predicted, pixels: list[Pixels], write_thumbnails: bool
@@ -255,6 +276,18 @@ class PhotoLine:
 def _first(predicted: _Predicted) -> tuple[PreparedPage, Tensor]:
     """The first page that was colored, with its ab."""
     return next(page for page in predicted.pages if page is not None)
+
+
+def _unused_hints(opened: _Opened) -> list[str]:
+    """A line on hints for pages that are not there or are in color."""
+    colored = {n for n, v in enumerate(opened.verdicts, 1) if v.kind != "colored"}
+    lost = sorted({p.page for p in opened.task.hints.points} - colored)
+    count = len(opened.photo.pages)
+    return [
+        f"hints on page {page}: "
+        + ("it is in color" if page <= count else f"there {'is' if count < 2 else 'are'} {count}")
+        for page in lost
+    ]
 
 
 def _decoded(

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from colorize_core.archive.records.details import PhotoDetails
@@ -28,11 +27,9 @@ from colorize_core.errors import (
     is_transient,
 )
 from colorize_core.media.film.shot import as_one, colored_frames, is_wholly_colored
-from colorize_core.pipeline.find_items import find_items, rules_fitting_nothing
 from colorize_core.pipeline.plan import Planner
-from colorize_core.pipeline.precision import as_recorded
 from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Job
+from colorize_core.pipeline.run import Job, find_items, rules_fitting_nothing
 
 # Small enough to be quick, large enough that loading the generator does not dominate.
 CALIBRATION_UNITS = 3
@@ -93,15 +90,15 @@ def dry_run(
             as_film=job.config.video.as_film,
             exclude=job.options.exclude,
             include=job.options.include,
+            references=job.rules.references(),
         )
         manifest = Manifest(RunFolder(job.out).manifest)
-        record, is_new = RunFolder(job.out).precision, not len(manifest)
-        config = as_recorded(job.config, record, is_new=is_new)
         planner = Planner(
             found.items,
             manifest,
             out=job.out,
-            config_for=partial(job.rules.config_for, base=config),
+            config_for=job.config_for,
+            hints_for=job.rules.hints_for,
             maker=Maker(job.weights_sha256),
             earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
             options=job.options,
@@ -117,7 +114,7 @@ def dry_run(
         f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
     )
     say(f"to do: {photos} photos, {films.count} films with {films.frames} frames")
-    for line in rules_fitting_nothing(found, job.rules, job.redo):
+    for line in rules_fitting_nothing(job, found):
         say(line)
     for suffix, count in by_suffix(found.unread).items():
         say(f"not read: {count} {suffix}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints, with_hints
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import output_in
@@ -26,10 +27,13 @@ class Planner:
         manifest: what is finished.
         out: where outputs go; a finished output that is gone or has another size is pending again.
         config_for: settings of one item (overrides included), by its path.
+        hints_for: what is known of the colors of one item, by its path.
         maker: what makes results now.
         earlier: what has made results here before.
         options: limit, retry_failed and keep_finished are used.
         redo: paths that are pending although they are finished.
+        accepted: by path, keys of results that a review accepted: they stay, whatever has changed
+            but the source.
 
     Attributes:
         left_over: how many pending items the limit leaves to a later run.
@@ -43,19 +47,23 @@ class Planner:
         *,
         out: Path,
         config_for: Callable[[str], ColorizeConfig],
+        hints_for: Callable[[str], ItemHints] = lambda _path: NO_HINTS,
         maker: Maker,
         earlier: Sequence[Maker] = (),
         options: RunOptions,
         redo: frozenset[str] = frozenset(),
+        accepted: Mapping[str, str] | None = None,
     ) -> None:
         self._items = items
         self._manifest = manifest
         self._out = out
         self._config_for = config_for
+        self._hints_for = hints_for
         self._maker = maker
         self._earlier = [m for m in reversed(earlier) if m != maker]
         self._options = options
         self._redo = redo
+        self._accepted = accepted or {}
         self._kept: dict[str, str] = {}  # by path, the key of a result that an earlier maker made
         self._to_compare: dict[str, ItemReport] = {}  # by key, see PhotoTask.finished
         self.outdated = 0
@@ -80,6 +88,7 @@ class Planner:
     def _key(self, item: SourceItem, maker: Maker) -> str:
         config = self._config_for(item.path)
         settings = photo_settings(config) if item.kind == "photo" else film_settings(config)
+        settings = with_hints(settings, self._hints_for(item.path))
         return item_key(item, maker, settings=settings, what=item.kind)
 
     def units(self, *, workers: int) -> Iterator[Planned]:
@@ -117,17 +126,28 @@ class Planner:
         return chosen, left_over
 
     def _has_work(self, item: SourceItem) -> bool:
+        if self._is_accepted(item):
+            return False
         key = self._key(item, self._maker)
-        report = self._manifest.get(key)
-        if self._is_open(report, retry_failed=self._options.retry_failed):
+        if self._is_pending(key, retry_failed=self._options.retry_failed):
             return not self._is_kept(item)
-        assert report is not None
-        if report.stamp in ("", item.stamp):
+        report = self._manifest.get(key)
+        if report is None or report.stamp in ("", item.stamp):
             return False
         if report.status == "failed":
             return True
         # Another date: whoever reads the file compares its content.
         self._to_compare[key] = report
+        return True
+
+    def _is_accepted(self, item: SourceItem) -> bool:
+        key = self._accepted.get(item.path)
+        report = self._manifest.get(key) if key else None
+        if key is None or report is None or report.stamp not in ("", item.stamp):
+            return False
+        if self._is_pending(key, retry_failed=True):  # its file is gone
+            return False
+        self._kept[item.path] = key
         return True
 
     def _is_kept(self, item: SourceItem) -> bool:
@@ -144,14 +164,14 @@ class Planner:
         return False
 
     def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
-        return self._is_open(self._manifest.get(key), retry_failed=retry_failed)
-
-    def _is_open(self, report: ItemReport | None, *, retry_failed: bool) -> bool:
-        """Whether what a line says, if there is one that is understood, is still to be done."""
-        if report is None:
+        status = self._manifest.status(key)
+        if status is None:
             return True
-        if report.status == "failed":
+        if status == "failed":
             return retry_failed
+        report = self._manifest.get(key)
+        if report is None:  # a line that this version does not understand
+            return True
         if report.output is None:
             return False
         try:
@@ -167,7 +187,8 @@ class Planner:
             config = self._config_for(item.path)
             group = packed.setdefault(config, [])
             key = self.key(item)
-            group.append(PhotoTask(key, item, item.output, self._to_compare.get(key)))
+            hints = self._hints_for(item.path)
+            group.append(PhotoTask(key, item, item.output, self._to_compare.get(key), hints))
             if len(group) >= _shard_size(config, len(photos), workers):
                 yield ImageShard(tuple(group), config)
                 group.clear()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from colorize_core.archive.records.item_hints import ItemHints, Reference, find_reference
 from colorize_core.archive.source.globs import Glob, comparable, nearest
 from colorize_core.config import ColorizeConfig, as_tree, from_tree, read_yaml
+from colorize_core.config.hints import HintSettings, is_color
 from colorize_core.errors import ConfigError, UsageError
 
 # One model serves a whole run, and how photos are packed changes no picture.
@@ -18,21 +23,27 @@ REFUSED: Final = ("model", "photo.shard_photos", "render.batch_size")
 # They guard the machine against the source.
 _LIMITS: Final = (("photo", "max_pixels"), ("video", "max_pixels"), ("video", "max_frames"))
 _LINES: Final = 5  # of rules, in words
+_HINTS: Final = HintSettings.__struct_fields__
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Items that fit the glob get these settings, as a nested mapping."""
+    """Items that fit the glob get these settings, as a nested mapping, and hints.
+
+    `hints` holds what the rule says of HintSettings by its name there; references are found.
+    """
 
     glob: Glob
     settings: Mapping[str, Any]
+    hints: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        changes = (
+        changes = [
             f"{group}.{name}={value}" if isinstance(inner, Mapping) else f"{group}={inner}"
             for group, inner in self.settings.items()
             for name, value in (inner.items() if isinstance(inner, Mapping) else [("", "")])
-        )
+        ]
+        changes += [f"{len(value)} {name}" for name, value in self.hints.items()]
         return f"{self.glob.text!r}: {', '.join(changes)}"
 
 
@@ -54,12 +65,59 @@ class Overrides:
             ConfigError: the values of several rules do not fit together.
         """
         found = [rule.settings for rule in self.rules if rule.glob.fits(path)]
-        if not found:
+        if not any(found):
             return base
         tree = as_tree(base)
         for settings in found:
             _merge(tree, settings)
         return from_tree(ColorizeConfig, tree, where=f"{self.where} ({path})")
+
+    def hints_for(self, path: str) -> ItemHints:
+        """What is known of the colors of one item; of several rules a later one wins key by key.
+
+        Args:
+            path: of the item in its source, with "/" between the parts.
+
+        Raises:
+            ConfigError: a color is neither "#rrggbb" nor a name of the palette.
+        """
+        found: dict[str, Any] = {}
+        for rule in self.rules:
+            if rule.hints and rule.glob.fits(path):
+                palette = {**found.get("palette", {}), **rule.hints.get("palette", {})}
+                found |= {**rule.hints, "palette": palette}
+        where = f"{self.where} ({path})"
+        return ItemHints(
+            points=tuple(
+                msgspec.structs.replace(point, color=_color(point.color, found["palette"], where))
+                for point in found.get("hints", ())
+            ),
+            keep_gray=found.get("keep_gray", ()),
+            keep_color=found.get("keep_color", ()),
+            references=(*found.get("reference", ()), *found.get("references", ())),
+        )
+
+    def palette(self) -> dict[str, str]:
+        """The named colors of all rules."""
+        return {
+            name: color
+            for rule in self.rules
+            for name, color in rule.hints.get("palette", {}).items()
+        }
+
+    def references(self) -> frozenset[Path]:
+        """The files that rules take colors from: they are no items."""
+        return frozenset(
+            reference.path
+            for rule in self.rules
+            for name in ("reference", "references")
+            for reference in rule.hints.get(name, ())
+        )
+
+    def then(self, later: Overrides) -> Overrides:
+        """These rules with others behind them, which win."""
+        where = ", ".join(filter(None, (self.where, later.where)))
+        return Overrides(where, self.rules + later.rules)
 
     def words(self) -> str:
         """What the rules change, in one line."""
@@ -75,8 +133,10 @@ def load_overrides(path: Path, *, limits: ColorizeConfig | None = None) -> Overr
         "1920s/**": {render.strength: 0.8}
         "*.mp4":
           temporal: {radius: 15}
+        "1916/coat.jpg":
+          hints: [{x: 0.4, y: 0.6, color: "#7a3b2e"}]
 
-    The globs are those of `Glob`.
+    The globs are those of `Glob`; the hints are HintSettings, see docs/hints.md.
 
     Args:
         path: the file.
@@ -90,7 +150,7 @@ def load_overrides(path: Path, *, limits: ColorizeConfig | None = None) -> Overr
     tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of glob to settings")
-    rules = tuple(_rule(path, glob, body) for glob, body in tree.items())
+    rules = tuple(rule_of(path, glob, body) for glob, body in tree.items())
     if limits is not None:
         for rule in rules:
             _check_limits(f"{path}: {rule.glob.text!r}", rule.settings, as_tree(limits))
@@ -107,22 +167,79 @@ def _check_limits(where: str, settings: Mapping[str, Any], base: Mapping[str, An
             )
 
 
-def _rule(path: Path, glob: object, body: object) -> Rule:
+def rule_of(path: Path, glob: object, body: object) -> Rule:
+    """A rule of an overrides file, checked; `path` is that of the file.
+
+    Raises:
+        ConfigError: see `load_overrides`.
+    """
     where = f"{path}: {glob!r}"
     if not isinstance(glob, str) or not glob:
         raise ConfigError(f"{where}: a glob must be text", remedy='put it in quotes: "*.tif"')
     if not isinstance(body, dict) or not body:
         raise ConfigError(f"{where}: expected settings, found {str(body)[:200]!r}")
     settings: dict[str, Any] = {}
+    hints = {str(key): value for key, value in body.items() if key in _HINTS}
     for key, value in body.items():
-        _merge(settings, _nested(str(key).split("."), value), where=where)
+        if key not in hints:
+            _check_name(str(key), where)
+            _merge(settings, _nested(str(key).split("."), value), where=where)
     for refused in REFUSED:
         if _has(settings, refused.split(".")):
             raise ConfigError(
                 f"{where}: {refused} is one for the whole run", remedy="set it with --set"
             )
     from_tree(ColorizeConfig, settings, where=where)
-    return Rule(Glob(glob), settings)
+    return Rule(Glob(glob), settings, _found_hints(hints, path.parent, where))
+
+
+def _check_name(key: str, where: str) -> None:
+    """Refuse what is neither a setting nor a hint, with the nearest name that is."""
+    groups = ColorizeConfig.__struct_fields__
+    if key.partition(".")[0] in groups:
+        return
+    known = [*groups, *_HINTS]
+    near = difflib.get_close_matches(key, known, 1)
+    remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    raise ConfigError(f"{where}: unknown key {key}", remedy=remedy)
+
+
+def _found_hints(tree: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
+    """What a rule says of HintSettings, checked, its references looked for."""
+    for name in ("keep_gray", "keep_color"):
+        if name in tree and _is_one_polygon(tree[name]):
+            tree[name] = [tree[name]]
+    given = from_tree(HintSettings, tree, where=where)
+    found = {name: getattr(given, name) for name in tree}
+
+    def reference(name: str, time: float | None = None) -> Reference:
+        return find_reference(name, folder, where=where, time=time)
+
+    if "reference" in found:
+        names = found["reference"]
+        found["reference"] = tuple(map(reference, [names] if isinstance(names, str) else names))
+    if "references" in found:
+        found["references"] = tuple(reference(r.file, r.time) for r in found["references"])
+    return found
+
+
+def _is_one_polygon(value: object) -> bool:
+    """Whether a list of places stands where a list of polygons may."""
+    if not isinstance(value, list) or not value:
+        return False
+    first = value[0]
+    return isinstance(first, list) and bool(first) and not isinstance(first[0], list)
+
+
+def _color(color: str, palette: Mapping[str, str], where: str) -> str:
+    found = palette.get(color, color)
+    if is_color(found):
+        return found
+    near = difflib.get_close_matches(color, palette, 1)
+    raise ConfigError(
+        f"{where}: {color!r} is no color",
+        remedy=f"did you mean {near[0]!r}?" if near else 'write "#7a3b2e", or name it in palette',
+    )
 
 
 def _nested(keys: list[str], value: Any) -> dict[str, Any]:

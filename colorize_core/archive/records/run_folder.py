@@ -39,19 +39,29 @@ class RunFolder:
         return self.state / "progress.json"
 
     @property
-    def in_hand(self) -> Path:
-        """What workers are at, a file each."""
-        return self.state / "in-hand"
-
-    @property
     def makers(self) -> Path:
         """Which weights and versions of the code have made results here."""
         return self.state / "makers.json"
 
     @property
-    def precision(self) -> Path:
-        """What the generator computes with here."""
-        return self.state / "precision.json"
+    def command(self) -> Path:
+        """How the last run was started, for the review to start it again."""
+        return self.state / "command.json"
+
+    @property
+    def review(self) -> Path:
+        """What reviewers did: a log per process that wrote one."""
+        return self.state / "review"
+
+    @property
+    def overrides(self) -> Path:
+        """Settings per item that belong to these results."""
+        return self.out / "overrides.yaml"
+
+    @property
+    def references(self) -> Path:
+        """Pictures in color that a review took as references."""
+        return self.out / "references"
 
     @property
     def summary(self) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from colorize_core.archive.records.details import Details, ScanDetails, SegmentDetails
+from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints
 from colorize_core.archive.records.keys import digest
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
@@ -50,12 +51,14 @@ class PhotoTask:
         output: relative to OUT.
         finished: what an earlier run made of it. It stays if the content is still the same, though
             the date of the file is not.
+        hints: what is known of its colors.
     """
 
     key: str
     item: SourceItem
     output: str
     finished: ItemReport | None = None
+    hints: ItemHints = NO_HINTS
 
     @property
     def about(self) -> ItemId:

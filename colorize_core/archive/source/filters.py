@@ -39,6 +39,7 @@ SPECIAL = "not a regular file"
 TWICE = "listed twice"
 OUTPUT = "inside OUT"
 EXCLUDED = "left out by --exclude"
+REFERENCE = "named as a reference"
 NOT_INCLUDED = "not named by --include"
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -82,6 +83,8 @@ class ScanFilter:
         unread: what looks like a picture, film, document or archive and is not read.
         problems: items that cannot be used, by path.
         used: the globs that fitted something.
+        references: paths that are no items, because others take their colors from them; made
+            `comparable`.
     """
 
     photo_suffixes: frozenset[str]
@@ -94,6 +97,7 @@ class ScanFilter:
     unread: list[Unread] = field(default_factory=list)
     problems: list[tuple[str, InputError]] = field(default_factory=list)
     used: set[Glob] = field(default_factory=set)
+    references: frozenset[str] = frozenset()
 
     def is_wanted(self, name: str) -> bool:
         """Whether a file name has the suffix of a photo or film."""
@@ -109,6 +113,9 @@ class ScanFilter:
             may_look: into files; else suffixes are believed.
         """
         if self.leaves_out(path) or not self._is_included(path):
+            return None
+        if self.references and comparable(path) in self.references:
+            self.ignored[REFERENCE] += 1
             return None
         suffix = suffix_of(path)
         if suffix in self.film_suffixes:

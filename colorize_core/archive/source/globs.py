@@ -27,8 +27,9 @@ _NEAR: Final = 0.6
 class Glob:
     """One glob, as the user wrote it.
 
-    A glob without "/" fits a name in any folder; "[...]" is a set of characters, "[!...]" its
-    complement; what the set means is as in a shell. A backslash reads as "/".
+    A glob without "/" fits a name in any folder, "./name" only what lies at the top; "[...]" is a
+    set of characters, "[!...]" its complement; what the set means is as in a shell. A backslash
+    reads as "/".
 
     Raises:
         ConfigError: `**` stands inside of too many names, or a set of characters is none.
@@ -38,9 +39,11 @@ class Glob:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        glob = comparable(self.text).removeprefix("./")
+        text = comparable(self.text)
+        glob = text.removeprefix("./")
         glob = glob.rstrip("/") if glob.strip("/") else glob
-        parts = (glob if "/" in glob else f"**/{glob}").split("/")
+        is_placed = "/" in glob or text.startswith("./")
+        parts = (glob if is_placed else f"**/{glob}").split("/")
         ways = [_path(way) for way in _crossings(parts)]
         try:
             return re.compile("|".join(ways), re.DOTALL)
@@ -67,6 +70,12 @@ def comparable(path: str) -> str:
     """Composed (NFC) and with "/": two spellings of one name become equal."""
     path = path.replace("\\", "/") if "\\" in path else path
     return path if path.isascii() else unicodedata.normalize("NFC", path)
+
+
+def exact_glob(path: str) -> str:
+    """The glob that fits this path and, apart from other spellings of it, no other."""
+    text = re.sub(r"([*?[])", r"[\1]", comparable(path))
+    return text if "/" in text else f"./{text}"
 
 
 def nearest(text: str, paths: Iterable[str]) -> str:

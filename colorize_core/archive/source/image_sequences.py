@@ -10,6 +10,7 @@ from pathlib import Path
 
 from colorize_core.archive.source.collisions import Place, without_collisions
 from colorize_core.archive.source.filters import Row, ScanFilter
+from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.local import unreadable
 from colorize_core.archive.source.out_names import OutNames
@@ -25,6 +26,7 @@ def scan_frame_folders(
     out: Path,
     outputs_of: Callable[[str], Sequence[str]],
     names: OutNames,
+    references: frozenset[str] = frozenset(),
 ) -> Scan:
     """Take every folder of pictures at or below `root` as one film, and every film too.
 
@@ -36,12 +38,13 @@ def scan_frame_folders(
         out: left out where it lies inside.
         outputs_of: as for `scan`.
         names: likewise.
+        references: paths of pictures that are no frames, made `comparable`.
 
     Raises:
         UsageError: there is neither, or `root` cannot be read.
     """
     notes = ScanFilter(frozenset(), frozenset())
-    rows = _rows(root, suffixes, film_suffixes, out.resolve(), notes)
+    rows = _rows(root, suffixes, film_suffixes, out.resolve(), references, notes)
     kept = without_collisions(rows, notes, outputs_of, names, Place.of(out, str(root)))
     if not kept and not notes.problems:
         raise UsageError(
@@ -64,6 +67,7 @@ def _rows(
     suffixes: frozenset[str],
     film_suffixes: frozenset[str],
     out: Path,
+    references: frozenset[str],
     notes: ScanFilter,
 ) -> Iterator[Row]:
     def path_of(folder: Path) -> str:
@@ -83,6 +87,9 @@ def _rows(
         folders[:] = sorted(f for f in folders if f[0] != "." and (folder / f).resolve() != out)
         # Macs leave a hidden `._0001.png` beside each picture on a share.
         shown = sorted(f for f in files if f[0] != ".")
+        if references:
+            below = (comparable((folder / f).relative_to(root).as_posix()) for f in shown)
+            shown = [f for f, path in zip(shown, below, strict=True) if path not in references]
         yield from _films(folder, shown, film_suffixes, root, notes)
         if not any(Path(f).suffix.lower() in suffixes for f in shown):
             continue

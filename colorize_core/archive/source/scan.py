@@ -47,6 +47,7 @@ def scan(
     outputs_of: Callable[[str], Sequence[str]] | None = None,
     exclude_globs: Sequence[str] = (),
     include_globs: Sequence[str] = (),
+    references: frozenset[str] = frozenset(),
     names: OutNames | None = None,
 ) -> Scan:
     """Find everything in a source.
@@ -67,6 +68,7 @@ def scan(
             overwrite each other. Default: the same path.
         exclude_globs: files and folders to leave out; see Glob for the language.
         include_globs: where there are any, nothing else is taken.
+        references: see ScanFilter.
         names: what OUT's file system takes. Default: any name.
 
     Raises:
@@ -80,6 +82,7 @@ def scan(
         is_photo or (lambda _head: False),
         tuple(map(Glob, exclude_globs)),
         tuple(map(Glob, include_globs)),
+        references=references,
     )
     try:
         prefix, rows = _rows(source, notes, exclude, follow_links, staging)

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from colorize_core.archive.source.globs import Glob, nearest
+from colorize_core.archive.source.globs import Glob, exact_glob, nearest
 from colorize_core.errors import ConfigError
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "München/Brücke") for form in ("NFC", "NFD"))
@@ -113,3 +113,11 @@ def test_the_nearest_name():
     assert nearest("1913/**", paths) == "1931"
     assert nearest("plan.jpg", paths) == "plain.jpg"
     assert nearest("zzzz", paths) == ""
+
+
+@pytest.mark.parametrize("path", ["a.png", "box/a[1].png", "b*/c?.tif", "x/[!a].jpg", "é/]x[.png"])
+def test_an_exact_glob_fits_its_path_alone(path: str):
+    glob = Glob(exact_glob(path))
+    assert glob.fits(path)
+    assert not glob.fits(f"other/{path}")
+    assert not glob.fits(path.replace("[", "").replace("*", "1").replace("?", "1") + "x")

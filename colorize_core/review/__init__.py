@@ -1,0 +1,1 @@
+"""The review: a local web app over an OUT."""

@@ -1,0 +1,134 @@
+"""The items of an OUT as the grid shows them, the most doubtful first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from colorize_core.archive.records.details import FilmDetails, PhotoDetails, Signals
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.work import ItemReport
+from colorize_core.inference import signals
+
+_LIMITS: Final = {
+    "blotches": signals.BLOTCHES_LIMIT,
+    "cast": signals.CAST_LIMIT,
+    "flicker": signals.FLICKER_LIMIT,
+}
+_DEGRADED: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo or film.
+
+    Attributes:
+        id: short name of it in addresses.
+        report: its latest line of the manifest.
+        doubt: the higher, the more it deserves a look; below 0 where there is nothing to see.
+        reasons: for the doubt.
+    """
+
+    id: str
+    report: ItemReport
+    doubt: float
+    reasons: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """Path in the source."""
+        return self.report.source
+
+    @property
+    def is_film(self) -> bool:
+        """A film, or the folder of frames made of one."""
+        return self.report.kind == "film"
+
+    @property
+    def name(self) -> str:
+        """The path as text: what is not Unicode in it is replaced."""
+        return self.source.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@dataclass
+class Catalog:
+    """What is in OUT now.
+
+    Args:
+        out: output folder of a run, finished or running.
+    """
+
+    out: Path
+    entries: dict[str, Entry] = field(default_factory=dict)  # by id, most doubtful first
+    ids: dict[str, str] = field(default_factory=dict)  # by path in the source
+    _size: int = -1
+
+    def read(self) -> bool:
+        """Take in what a run has recorded since; returns whether there was anything."""
+        path = RunFolder(self.out).manifest
+        size = path.stat().st_size if path.exists() else 0
+        if size == self._size:
+            return False
+        self._size = size
+        latest = {r.source: r for r in Manifest(path).reports() if r.kind in ("photo", "film")}
+        entries = sorted(_entries(latest.values()), key=lambda e: (-e.doubt, e.source))
+        self.entries = {entry.id: entry for entry in entries}
+        self.ids = {entry.source: entry.id for entry in entries}
+        return True
+
+
+def _entries(reports: Iterable[ItemReport]) -> list[Entry]:
+    reports = list(reports)
+    median = signals.archive_median(_signals(r) for r in reports if _signals(r))
+    return [_entry(report, median) for report in reports]
+
+
+def _entry(report: ItemReport, median: Mapping[str, float]) -> Entry:
+    found = _signals(report)
+    reasons = tuple(signals.suspicions(found, median)) if found else ()
+    digest = hashlib.sha256(report.source.encode(errors="surrogatepass")).hexdigest()
+    return Entry(digest[:16], report, _doubt(report, found, reasons), reasons)
+
+
+def _doubt(report: ItemReport, found: Signals, reasons: tuple[str, ...]) -> float:
+    if report.output is None:
+        return -2.0 if report.status == "skipped" else -1.0
+    if report.status == "skipped":
+        return -0.5
+    worst = max((found.get(name, 0.0) / limit for name, limit in _LIMITS.items()), default=0.0)
+    return len(reasons) + worst + (_DEGRADED if report.status == "degraded" else 0.0)
+
+
+def _signals(report: ItemReport) -> Signals:
+    if report.status in ("done", "degraded") and isinstance(
+        report.details, PhotoDetails | FilmDetails
+    ):
+        return report.details.signals
+    return {}
+
+
+def described(entry: Entry) -> dict[str, Any]:
+    """An entry as JSON values for the grid."""
+    report, details = entry.report, entry.report.details
+    width, height = (
+        (details.width, details.height)
+        if isinstance(details, PhotoDetails | FilmDetails)
+        else (0, 0)
+    )
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "film": entry.is_film,
+        "status": report.status,
+        "result": report.output is not None,
+        "reasons": list(entry.reasons),
+        "reason": report.reason,
+        "remedy": report.remedy,
+        "width": width,
+        "height": height,
+        "version": report.sha256[:12],
+    }

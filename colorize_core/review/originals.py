@@ -1,0 +1,103 @@
+"""From an entry to its original and its result."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from colorize_core.archive.records.output_paths import output_in
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.started import Started
+from colorize_core.archive.source.contents import most_bytes, read_item, stage_item
+from colorize_core.archive.source.image_sequences import measure_folder
+from colorize_core.archive.source.item import ItemKind, SourceItem
+from colorize_core.archive.source.scan import scan
+from colorize_core.errors import MissingError
+from colorize_core.media.film.names import FILM_SUFFIXES
+from colorize_core.media.picture.names import PHOTO_SUFFIXES
+from colorize_core.review.catalog import Entry
+
+_WHERE = "is the source still where it was?"
+
+
+@dataclass
+class Originals:
+    """Finds what was colored.
+
+    Args:
+        out: output folder.
+        started: how the run was started.
+    """
+
+    out: Path
+    started: Started
+    _items: Mapping[str, SourceItem] | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, entry: Entry, max_pixels: int) -> bytes:
+        """The bytes of a photo's original.
+
+        Raises:
+            InputError: it is not there any more, or cannot be read.
+        """
+        return read_item(self._item(entry), max_bytes=most_bytes(max_pixels))
+
+    @contextmanager
+    def film(self, entry: Entry) -> Iterator[Path]:
+        """A film's original as a local file; see stage_item."""
+        with stage_item(self._item(entry), RunFolder(self.out).review / "films") as path:
+            yield path
+
+    def result(self, entry: Entry) -> Path:
+        """Where an entry's result is.
+
+        Raises:
+            MissingError: there is none.
+            UnsafePathError: the record leads out of OUT.
+        """
+        if entry.report.output is None:
+            raise MissingError(f"{entry.name}: has no result", remedy=entry.report.remedy)
+        path = output_in(self.out, entry.report.output)
+        if not path.exists():
+            raise MissingError(f"{entry.name}: its result is gone", remedy="run the job again")
+        return path
+
+    def _item(self, entry: Entry) -> SourceItem:
+        base = self.started.source_folder
+        if base is not None:  # nothing needs to be listed
+            return _local_item(base, entry)
+        with self._guard:
+            if self._items is None:
+                self._items = self._scanned()
+        item = self._items.get(entry.source)
+        if item is None:
+            raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
+        return item
+
+    def _scanned(self) -> dict[str, SourceItem]:
+        found = scan(
+            self.started.absolute_source,
+            photo_suffixes=PHOTO_SUFFIXES,
+            film_suffixes=FILM_SUFFIXES,
+            exclude=self.out,
+            staging=RunFolder(self.out).staging,
+        )
+        return {item.path: item for item in found.items}
+
+
+def _local_item(base: Path, entry: Entry) -> SourceItem:
+    path = base / entry.source
+    real, real_base = os.path.realpath(path), os.path.realpath(base)
+    # The record is no proof: a path in it could name any file of this machine.
+    if not real.startswith(real_base.rstrip("/") + "/") or not Path(real).exists():
+        raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
+    if path.is_dir():  # numbered pictures
+        return SourceItem(entry.source, str(path), *measure_folder(path), "film")
+    status = path.stat()
+    kind: ItemKind = "film" if entry.is_film else "photo"
+    stamp = f"mtime_ns:{status.st_mtime_ns}"
+    return SourceItem(entry.source, str(path), status.st_size, stamp, kind)
