@@ -50,13 +50,23 @@ define run
 @words=$$($(PY) -c "$$SPLIT") || exit 1; eval "set -- $$words"; $(PY) -m $(1) || { code=$$?; echo "exit code $$code"; exit $$code; }
 endef
 
+# Where a run that finished, but for some inputs, leaves its last line: make says it as its own last.
+LAST := $(shell mktemp -u "$${TMPDIR:-/tmp}/colorize-last-XXXXXX")
+end_with = $(if $(1),$(error $(1)))
+
 # Before anything is installed.
 .PHONY: need-DATA need-OUT
 need-DATA need-OUT:
 	@name=$(@:need-%=%); test -n "$${!name}" || { echo "error: $$name= is missing: make $(firstword $(MAKECMDGOALS)) $$name=..." >&2; exit 1; }
 
-colorize-archive: $(STAMP) ## colorize SRC (without it: a built-in sample) [OUT=] [CONFIG=] [REDO=list.txt] [ARGS=]
-	$(call run,jobs.colorize_archive $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $${REDO:+--redo-list "$$REDO"} "$$@" $${SRC:+-- "$$SRC"})
+colorize-archive: run-colorize ## colorize SRC (without it: a built-in sample) [OUT=] [CONFIG=] [REDO=list.txt] [ARGS=]
+	$(call end_with,$(shell cat "$(LAST)" 2>/dev/null; rm -f "$(LAST)"))
+
+.PHONY: run-colorize
+run-colorize: $(STAMP)
+	@words=$$($(PY) -c "$$SPLIT") || exit 1; eval "set -- $$words"; \
+	$(PY) -m jobs.colorize_archive --last-line "$(LAST)" $${OUT:+--out "$$OUT"} $${CONFIG:+--config "$$CONFIG"} $${REDO:+--redo-list "$$REDO"} "$$@" $${SRC:+-- "$$SRC"} \
+	|| { code=$$?; echo "exit code $$code"; test -e "$(LAST)" || exit $$code; }
 
 train: need-DATA $(STAMP) ## train a generator on DATA [CONFIG=configs/train/flagship.yaml] [ARGS=]
 	$(call run,jobs.train $${CONFIG:+--config "$$CONFIG"} "$$@" -- "$$DATA")
@@ -73,8 +83,9 @@ review: need-OUT $(STAMP) ## look at results in the browser, say colors, accept,
 status: need-OUT $(STAMP) ## how far a run is: OUT=
 	$(call run,jobs.archive_status "$$@" -- "$$OUT")
 
+# Two at once: much of the suite waits for processes that it started.
 test: $(DEV_STAMP) ## the test suite, without what has a target of its own
-	$(PY) -m pytest -q -m "not slow and not faults and not s3 and not browser and not gpu"
+	$(PY) -m pytest -q -n 2 --dist worksteal -m "not slow and not faults and not s3 and not browser and not gpu"
 
 test-slow: $(DEV_STAMP) ## tests that take long: proofs over many sizes, codecs and presets
 	$(PY) -m pytest -q -m "slow and not faults and not s3 and not browser and not gpu"

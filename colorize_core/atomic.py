@@ -135,6 +135,11 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def content_sha256(path: Path) -> str:
+    """Hex sha256 of an output or a source: a file, or a folder of frames."""
+    return folder_sha256(path) if path.is_dir() else file_sha256(path)
+
+
 def sync_file(path: Path) -> None:
     """Flush a file's data to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -148,7 +148,7 @@ CHANGED = ColorizeConfig(
     ("config", "photo", "film", "segment"),
     [
         (
-            ColorizeConfig(),
+            ColorizeConfig(model=ModelSettings(precision="fp32")),
             "f659c6465c4fc815a561875e3e9a2ac7",
             "c0303fa9bc1ce9524fe1d4dd5e36d8d2",
             "bacf48b7b012d977d920e06a8115fb33",

@@ -59,9 +59,9 @@ def test_names_arrive_as_typed(fake_python: Path, name: str, how: str):
     else:
         done = make("colorize-archive", *fixed, env=values)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [
-        "-m",
-        "jobs.colorize_archive",
+    module, path, option, _, *rest = json.loads(done.stdout)
+    assert (module, path, option) == ("-m", "jobs.colorize_archive", "--last-line")
+    assert rest == [
         "--out",
         name + " out",
         "--redo-list",
@@ -90,7 +90,7 @@ def test_arguments_are_split_as_quoted_and_nothing_is_expanded(
     fixed = [f"PY={fake_python}", f"STAMP={stamp}", "-o", str(stamp), "DATA=d"]
     done = make(target, *fixed, env={"ARGS": args})
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)[2:]
+    found = json.loads(done.stdout)[4 if target == "colorize-archive" else 2 :]
     assert found == [*words, "--", "d"] if target == "evaluate" else found == words
 
 
@@ -123,6 +123,23 @@ def test_the_exit_code_is_printed(tmp_path: Path):
     done = make("colorize-archive", f"PY={python}", f"STAMP={python}", "-o", str(python), "SRC=x")
     assert done.returncode == 2
     assert "exit code 75" in done.stdout
+
+
+def test_failed_inputs_are_the_last_word(tmp_path: Path):
+    python = tmp_path / "python"
+    said = "finished; 2 inputs failed, see /a b/$x, (y)/index.html"
+    script = 'while [ "$1" != --last-line ]; do shift; done; printf %s "$SAID" > "$2"; exit 2'
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec python3 "$@"\n{script}\n')
+    python.chmod(0o755)
+    temporary = tmp_path / "with space"
+    temporary.mkdir()
+    done = make(
+        *("colorize-archive", f"PY={python}", f"STAMP={python}", "-o", str(python), "SRC=x"),
+        env={"TMPDIR": str(temporary), "SAID": said},
+    )
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert list(temporary.iterdir()) == []
 
 
 def test_help_lists_every_target():

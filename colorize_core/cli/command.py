@@ -6,6 +6,7 @@ import argparse
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ EXTRAS = {
     "onnxruntime": "onnx",
 }
 
+# `scheme://` anywhere, and what is left of one when two slashes became one.
+_URL = re.compile(r"://|^[A-Za-z][A-Za-z0-9+.-]*:/")
 _NOT_ALLOWED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -62,7 +65,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def user_path(text: str) -> Path:
-    """A path as typed; zsh and make pass a `~` after a `=` on as it is."""
+    """A local path as typed; zsh and make pass a `~` after a `=` on as it is.
+
+    Raises:
+        UsageError: it is a URL, of which a path would make a local folder named `s3:`.
+    """
+    if _URL.search(text):
+        # Not the whole of it: URLs can hold keys.
+        raise UsageError(
+            f"{text.partition(':')[0]}://...: a local path is needed here, not a URL",
+            remedy="mount it, or copy by aws s3 sync or rclone; a folder that is called so: ./NAME",
+        )
     try:
         return Path(text).expanduser()
     except RuntimeError:  # no such user: a name that only looks like a home folder

@@ -197,13 +197,16 @@ def _write(
 
 
 def _tables(judged: _Judged, config: EvaluateConfig) -> dict[str, Rows]:
-    from colorize_core.evaluation.figures import clip_figures, figures
+    from colorize_core.evaluation.figures import clip_figures, figures, folder_figures
 
+    drawn = {"resamples": config.resamples, "seed": config.seed}
     tables = {}
     if judged.photos.pictures:
-        tables["photos"] = figures(judged.photos, resamples=config.resamples, seed=config.seed)
+        tables["photos"] = figures(judged.photos, **drawn)
+        if folders := folder_figures(judged.photos, **drawn):
+            tables["photos by folder"] = folders
     if judged.films.clips:
-        tables["films"] = clip_figures(judged.films, resamples=config.resamples, seed=config.seed)
+        tables["films"] = clip_figures(judged.films, **drawn)
     return {
         title: {
             name: {metric: asdict(figure) for metric, figure in row.items()}

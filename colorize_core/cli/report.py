@@ -17,10 +17,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the page and print its path."""
+    """Build the page and the records, and print the page's path."""
+    from colorize_core.report.archive_records import write_records
     from colorize_core.report.build import build
 
-    print(build(args.out))
+    page = build(args.out)
+    write_records(args.out)
+    print(page)
     return EXIT_DONE
 
 

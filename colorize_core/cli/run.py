@@ -19,13 +19,13 @@ from colorize_core.archive.records.started import Started
 from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.cli.outcome import last_line, say_outcome
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
 from colorize_core.config import ColorizeConfig, RunOptions, as_tree, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
-from colorize_core.model.files import resolve_weights, sha256_of
-from colorize_core.pipeline.comparisons import Comparisons
-from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Job, Outcome, colorize_archive
+from colorize_core.model.files import identity_of, resolve_weights
+from colorize_core.model.onnx_contract import is_onnx, read_contract
+from colorize_core.pipeline.run import Job, colorize_archive
 
 if TYPE_CHECKING:
     from colorize_core.inference.worker import Worker
@@ -68,11 +68,23 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--redo-list", type=user_path, metavar="TXT", help="do these items again")
     p.add_argument("--runner", choices=("ray", "serial"), default="ray")
-    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     p.add_argument(
-        "--workers", type=_positive, metavar="N", help="default: cores or GPUs, by memory"
+        "--workers", type=_positive, metavar="N", help="default: one per core, as memory allows"
+    )
+    p.add_argument(
+        "--workers-per-gpu",
+        type=_positive,
+        metavar="N",
+        help="default: one per core beside each GPU, as its memory allows",
     )
     p.add_argument("--limit", type=_positive, metavar="N", help="at most N pending items")
+    p.add_argument(
+        "--sample",
+        type=_positive,
+        metavar="N",
+        help="only N gray photos spread over SRC, to see them soon; the rest is for a later run",
+    )
     p.add_argument("--units", type=_positive, metavar="N", help=argparse.SUPPRESS)
     p.add_argument("--retry-failed", action="store_true", help="try failed items again")
     p.add_argument(
@@ -93,7 +105,10 @@ def parser() -> argparse.ArgumentParser:
         "--drain-seconds", type=float, default=45.0, metavar="S", help="for running units"
     )
     p.add_argument(
-        "--report", action=argparse.BooleanOptionalAction, default=True, help="OUT/report"
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the page and the records in OUT/report",
     )
     p.add_argument(
         "--compare",
@@ -105,6 +120,16 @@ def parser() -> argparse.ArgumentParser:
         "--wait-for-space", type=float, default=60.0, metavar="S", help="while the disk is full"
     )
     p.add_argument("--dry-run", action="store_true", help="say what would be done, and how long")
+    p.add_argument(
+        "--log-json", type=user_path, metavar="FILE", help="append a JSON line per event"
+    )
+    p.add_argument(
+        "--prometheus",
+        type=user_path,
+        metavar="FILE",
+        help="keep counts, rates and ETA there for node_exporter's textfile collector",
+    )
+    p.add_argument("--last-line", type=user_path, help=argparse.SUPPRESS)  # for make
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
     p.add_argument("--json", action="store_true", help="with --verify: one JSON object")
     add_shortcuts(p)
@@ -148,19 +173,25 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(ColorizeConfig, args.config, settings_of(args))
     check_fps(args, config)
     weights = resolve_weights(config.model.weights)
+    if is_onnx(weights):
+        say(f"{weights.name}: {read_contract(weights).license}")
     options = RunOptions(
         runner=args.runner,
         device=args.device,
         workers=args.workers,
+        workers_per_gpu=args.workers_per_gpu,
         drain_seconds=args.drain_seconds,
         blocked_wait_seconds=args.wait_for_space,
         retry_failed=args.retry_failed,
         keep_finished=args.keep_finished,
         limit=args.limit,
+        sample=args.sample,
         compare=args.compare,
         exclude=tuple(args.exclude),
         include=tuple(args.include),
         max_units=args.units,
+        log_json=args.log_json,
+        prometheus=args.prometheus,
     )
     rules = _rules(args.overrides, source, out, config)
     job = Job(
@@ -169,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
         config,
         partial(rules.config_for, base=config),
         options,
-        sha256_of(weights),
+        identity_of(weights),
         read_redo_list(args.redo_list) if args.redo_list else frozenset(),
         rules,
         _started(source, args, config, began),
@@ -192,13 +223,20 @@ def run(args: argparse.Namespace) -> int:
         follow_links=args.follow_links,
         say=say,
     )
+    page = RunFolder(out).summary
     if args.report:
+        from colorize_core.report.archive_records import write_records
         from colorize_core.report.build import build
 
-        say(f"report: {build(out)}")
+        page = build(out)
+        write_records(out)
     if config.video.verify_luma:
         _say_luma(out)
-    _say_outcome(outcome, out)
+    say_outcome(outcome, out)
+    last = last_line(outcome, page)
+    say(last)
+    if args.last_line and outcome.exit_code == EXIT_SOME_FAILED:
+        args.last_line.write_text(last)
     return outcome.exit_code
 
 
@@ -227,33 +265,6 @@ def _say_luma(out: Path) -> None:
         details = from_json(item).details
         if isinstance(details, FilmDetails) and details.luma is not None:
             say(f"{item['source']}: {details.luma.words()}")
-
-
-def _say_outcome(outcome: Outcome, out: Path) -> None:
-    totals = outcome.totals
-    words = ("done", "degraded", "skipped", "failed", "left")
-    counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
-    say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
-    for what, counted in outcome.left_out.items():
-        if counted:
-            say(f"{what}: {', '.join(f'{count} {name}' for name, count in counted.items())}")
-    if outcome.comparisons is not None:
-        _say_comparisons(outcome.comparisons, out)
-    if totals["suspicious"]:
-        say(f"{totals['suspicious']} look suspicious: see the report")
-    if totals["failed"]:
-        say(f"failures with reasons and remedies: {RunFolder(out).summary}")
-    if outcome.ending.blocked:
-        say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
-    elif outcome.ending.stopped:
-        say("stopped; the same command resumes")
-
-
-def _say_comparisons(found: Comparisons, out: Path) -> None:
-    words = ((found.made, "made"), (found.current, "there before"), (found.failed, "failed"))
-    counts = ", ".join(f"{count} {word}" for count, word in words if count) or "nothing to compare"
-    ended = f"; ended early: {found.ended}" if found.ended else ""
-    say(f"side by side: {counts}{ended}: {RunFolder(out).compare}")
 
 
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:

@@ -93,7 +93,7 @@ def _stopped_by_signals() -> Iterator[None]:
 def _train(args: argparse.Namespace) -> int:
     config = load_config(TrainConfig, args.config, args.overrides)
 
-    from colorize_core.training.run import LocalHost, RunSpec, export_newest, fit, prepare
+    from colorize_core.training.run import LocalContext, RunSpec, export_newest, fit, prepare
 
     spec = RunSpec(
         config=config,
@@ -108,7 +108,7 @@ def _train(args: argparse.Namespace) -> int:
     if args.export:
         export_newest(spec)
     elif args.runner == "local":
-        fit(spec, LocalHost(args.device))
+        fit(spec, LocalContext(args.device))
     else:
         from colorize_core.pipeline.ray_train import train_on_ray
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from colorize_core.config.settings import Settings, about, require
@@ -11,10 +12,19 @@ from colorize_core.config.settings import Settings, about, require
 class ModelSettings(Settings, frozen=True):
     """Which generator runs, and how."""
 
-    weights: Annotated[str, about('"shipped", or the path of a .safetensors file')] = "shipped"
+    weights: Annotated[
+        str,
+        about(
+            '"shipped", or the path of a .safetensors, or of an .onnx with its contract beside it'
+        ),
+    ] = "shipped"
     precision: Annotated[
-        Literal["fp32", "bf16"], about("bf16 is faster on GPUs and CPUs that have it")
-    ] = "fp32"
+        Literal["auto", "fp32", "bf16"],
+        about(
+            "bf16 is faster on GPUs and CPUs that have it; auto takes it in a new OUT where all "
+            "workers have it, and keeps to what OUT was begun with"
+        ),
+    ] = "auto"
 
 
 class RenderSettings(Settings, frozen=True):
@@ -152,15 +162,19 @@ class RunOptions:
     """Where and how fast a run goes; nothing here changes a pixel, so nothing here is in a key."""
 
     runner: Literal["ray", "serial"] = "ray"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: int | None = None  # None: min(cores or GPUs, memory / 1.5 GB)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    workers: int | None = None  # None: as many as cores and memory allow
+    workers_per_gpu: int | None = None  # None: as many as cores and the GPU's memory allow
     drain_seconds: float = 45.0  # for running units after the first SIGINT or SIGTERM
     retry_failed: bool = False
     keep_finished: bool = False  # results of other weights or older versions stay
     limit: int | None = None  # at most so many pending items
+    sample: int | None = None  # gray items spread over the source, instead of all
     compare: bool = False  # before and after side by side, when all is done
     exclude: tuple[str, ...] = ()  # globs of what is left out
     include: tuple[str, ...] = ()  # where there are any, nothing else is taken
     max_units: int | None = None  # at most so many units: calibration
     blocked_wait_seconds: float = 60.0  # how long a full disk is waited for
+    log_json: Path | None = None  # gets a JSON object per event
+    prometheus: Path | None = None  # text file with counts, rates and ETA
     min_lease_seconds: float = 300.0  # a unit may run this long before its worker counts as hung

@@ -18,7 +18,8 @@ class NetworkFile(Settings, frozen=True):
 class EvaluateConfig(Settings, frozen=True):
     """One evaluation on color photos and films as ground truth."""
 
-    model: ModelSettings = ModelSettings()
+    # Figures of one generator should not depend on the machine.
+    model: ModelSettings = ModelSettings(precision="fp32")
     render: RenderSettings = RenderSettings()
     temporal: TemporalSettings = TemporalSettings()
     crop: Annotated[

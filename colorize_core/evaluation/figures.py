@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from colorize_core.evaluation.clips import ClipEvaluation
-from colorize_core.evaluation.photos import GRAY, TRUTH, Evaluation, Measured
+from colorize_core.evaluation.photos import GENERATOR, GRAY, TRUTH, Evaluation, Measured
 from colorize_core.metrics import distribution, image
 from colorize_core.metrics.bootstrap import Bootstrap, Figure, means_of
 
@@ -36,16 +36,31 @@ def figures(evaluation: Evaluation, *, resamples: int, seed: int) -> dict[str, R
         row = _colorfulness(measured, truth, bootstrap, is_truth=name == TRUTH)
         if name != TRUTH:
             row |= _per_picture(measured, bootstrap)
+            row |= _explained(measured, bootstrap)
             row["ab_js"] = bootstrap.figure(partial(_ab_js, measured.vector("ab"), truth))
             row |= _sets(measured, truth, seed)
         row |= _inception_score(measured, seed)
         table[name] = row
     for row in table.values():
-        for metric in ("ab_js", "squeezenet_frechet", "lpips"):
+        for metric in ("ciede2000", "ab_js", "squeezenet_frechet", "lpips"):
             gray = table[GRAY].get(metric)
             if metric in row and gray is not None and gray.value > 0:
                 row[f"{metric}_to_gray"] = Figure(row[metric].value / gray.value)
     return table
+
+
+def folder_figures(evaluation: Evaluation, *, resamples: int, seed: int) -> dict[str, Row]:
+    """The generator's figures on the pictures of each first folder; empty if there is but one.
+
+    Args:
+        evaluation: see `figures`.
+        resamples: see `figures`.
+        seed: see `figures`.
+    """
+    return {
+        f"{folder} ({part.pictures})": figures(part, resamples=resamples, seed=seed)[GENERATOR]
+        for folder, part in evaluation.by_folder().items()
+    }
 
 
 def clip_figures(evaluation: ClipEvaluation, *, resamples: int, seed: int) -> dict[str, Row]:
@@ -104,6 +119,19 @@ def _per_picture(measured: Measured, bootstrap: Bootstrap) -> Row:
         if name in measured.scalars:
             row[name] = bootstrap.mean(measured.scalar(name))
     return row
+
+
+def _explained(measured: Measured, bootstrap: Bootstrap) -> Row:
+    moments = measured.vector("ab_moments")
+
+    def share(channel: int, index: Tensor) -> Tensor:
+        means = means_of(moments, index).reshape(len(index), 2, -1)
+        return image.explained_variance(means)[:, channel]
+
+    return {
+        f"explained_{name}": bootstrap.figure(partial(share, channel))
+        for channel, name in enumerate("ab")
+    }
 
 
 def _ab_js(histograms: Tensor, truth: Measured, index: Tensor) -> Tensor:

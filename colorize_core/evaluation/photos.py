@@ -89,6 +89,13 @@ class Measured:
         """Vectors [N,D] of one name."""
         return torch.stack(self.vectors[name])
 
+    def of(self, chosen: list[int]) -> Measured:
+        """The same of some pictures."""
+        return Measured(
+            {name: [values[i] for i in chosen] for name, values in self.scalars.items()},
+            {name: [vectors[i] for i in chosen] for name, vectors in self.vectors.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Example:
@@ -104,16 +111,34 @@ class Evaluation:
 
     Attributes:
         rows: by name, in the order of the table.
+        paths: of the pictures measured, in their order.
         failed: items that gave no picture, as (path, error).
     """
 
     rows: dict[str, Measured]
+    paths: list[str] = field(default_factory=list)
     failed: list[tuple[str, InputError]] = field(default_factory=list)
 
     @property
     def pictures(self) -> int:
         """How many pictures were measured."""
-        return len(self.rows[TRUTH].scalars.get("colorfulness", ()))
+        return len(self.paths)
+
+    def by_folder(self) -> dict[str, Evaluation]:
+        """The pictures of each first folder apart, by its name; empty if there is but one."""
+        folders: dict[str, list[int]] = {}
+        for i, path in enumerate(self.paths):
+            folder, _, name = path.partition("/")
+            folders.setdefault(folder if name else ".", []).append(i)
+        if len(folders) < 2:
+            return {}
+        return {
+            folder: Evaluation(
+                {name: row.of(chosen) for name, row in self.rows.items()},
+                [self.paths[i] for i in chosen],
+            )
+            for folder, chosen in sorted(folders.items())
+        }
 
 
 @dataclass(frozen=True)
@@ -155,6 +180,7 @@ def evaluate(
     while batch := list(islice(truths, config.render.batch_size)):
         for truth, outputs in zip(batch, _colored(batch, config, colorizer), strict=True):
             truth_lab = rgb_to_lab(truth.rgb)
+            result.paths.append(truth.name)
             for name, rgb in outputs.items():
                 result.rows[name].add(*_measure(name, rgb, truth.rgb, truth_lab, networks))
             pixels = {name: _to_uint8(rgb) for name, rgb in outputs.items()}
@@ -255,6 +281,7 @@ def _measure(
         scalars["mse"] = image.mse(rgb, truth)
         scalars["ssim"] = image.ssim(rgb, truth)
         scalars["ciede2000"] = image.ciede2000(lab, truth_lab).mean()
+        vectors["ab_moments"] = image.ab_moments(lab, truth_lab)[0].flatten()
         scalars["delta_L"] = (lab[:, 0] - truth_lab[:, 0]).abs().mean()
         if networks.lpips is not None:
             scalars["lpips"] = networks.lpips(rgb, truth)

@@ -27,12 +27,14 @@ from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.encoder import Encoder
 from colorize_core.model.files import resolve_weights
+from colorize_core.model.onnx_contract import is_onnx
+from colorize_core.model.onnx_generator import OnnxGenerator, load_onnx
 from colorize_core.model.scale import L_to_net, net_to_ab
 
 log = logging.getLogger(__name__)
 
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["fp32", "bf16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16"]
 
 
 class Colorizer:
@@ -42,16 +44,16 @@ class Colorizer:
     picture's color must not depend on how many neighbors it was packed with.
 
     Args:
-        generator: from load_generator.
-        device: "auto" takes CUDA when there is one.
-        precision: "fp32", or "bf16" autocast.
+        generator: from load_generator or load_onnx.
+        device: "auto" takes CUDA when there is one; "mps" is Apple's GPU.
+        precision: "fp32", "bf16" autocast, or "auto": bf16 where the device has it.
         batch_size: pictures per forward pass.
         render_size: working long side in pixels, a multiple of 32.
     """
 
     def __init__(
         self,
-        generator: LoadedGenerator,
+        generator: LoadedGenerator | OnnxGenerator,
         *,
         device: Device = "auto",
         precision: Precision = "fp32",
@@ -62,9 +64,9 @@ class Colorizer:
         self.batch_size = batch_size
         self.render_size = render_size
         self.weights_sha256 = generator.sha256
-        self.takes_hints = generator.config.architecture == "flagship"
+        self.takes_hints = generator.takes_hints
         self._notes: list[str] = []
-        self._precision = precision
+        self.precision = precision if precision != "auto" else best_precision(self.device)
         self._module = generator.module.to(self.device)
         # channels_last is in no overload of Module.to's stub.
         self._module = self._module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -83,18 +85,26 @@ class Colorizer:
         """Load a generator.
 
         Args:
-            weights: "shipped" or the path of a .safetensors file of this project.
+            weights: "shipped", or the path of a .safetensors file of this project, or of an .onnx
+                with its contract beside it (see model.onnx_contract).
             device: see the class.
             precision: see the class.
             batch_size: see the class.
             render_size: see the class.
 
         Raises:
-            ModelError: the file is missing, damaged, or of another architecture.
-            ConfigError: the device is not there.
+            ModelError: the file is missing, damaged, of another architecture, or not what its
+                contract says.
+            ConfigError: the device is not there, or bf16 is asked of an .onnx.
         """
+        path = resolve_weights(str(weights))
+        if is_onnx(path):
+            precision = _onnx_precision(path, precision)
+            generator: LoadedGenerator | OnnxGenerator = load_onnx(path, resolve_device(device))
+        else:
+            generator = load_generator(path)
         return cls(
-            load_generator(resolve_weights(str(weights))),
+            generator,
             device=device,
             precision=precision,
             batch_size=batch_size,
@@ -263,8 +273,7 @@ class Colorizer:
                 if not is_out_of_memory(error):
                     raise
                 # The failed pass may have left its blocks in the cache.
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
+                _free_cache(self.device)
             if size == 1:
                 break
             size //= 2
@@ -303,7 +312,7 @@ class Colorizer:
     ) -> Tensor:
         L = L_to_net(L).to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         clues = None if hints is None else hints.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             ab: Tensor = module(L, clues)
         ab = net_to_ab(ab.float()).cpu()
         if not torch.isfinite(ab).all():
@@ -355,28 +364,60 @@ class Colorizers:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True for every form in which torch and Python say that memory is short."""
-    # torch's CPU allocator raises a plain RuntimeError.
-    return isinstance(
-        error, torch.OutOfMemoryError | MemoryError
-    ) or "can't allocate memory" in str(error)
+    # torch's allocators for CPUs and Apple's GPUs raise a plain RuntimeError.
+    texts = ("can't allocate memory", "MPS backend out of memory")
+    is_kind = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return is_kind or any(text in str(error) for text in texts)
 
 
 def resolve_device(device: Device) -> torch.device:
     """The torch device for a setting.
 
     Raises:
-        ConfigError: "cuda" without a CUDA device.
+        ConfigError: "cuda" without a CUDA device, "mps" without Apple's GPU.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device cuda: torch sees no CUDA device", remedy="use --device cpu")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device mps: torch sees no Apple GPU", remedy="use --device cpu")
     return torch.device(device)
 
 
 def _together(parts: Sequence[Tensor | None]) -> Tensor | None:
     found = [part for part in parts if part is not None]
     return torch.cat(found) if found else None
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device computes bf16 itself; one that does not takes longer than with fp32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return False
+
+
+def best_precision(device: torch.device) -> Literal["fp32", "bf16"]:
+    """What `auto` means on one device."""
+    return "bf16" if has_bf16(device) else "fp32"
+
+
+def _onnx_precision(path: Path, precision: Precision) -> Precision:
+    if precision == "bf16":
+        raise ConfigError(
+            f"{path}: an ONNX file computes as it was written, not in bf16",
+            remedy="leave out model.precision",
+        )
+    return "fp32"
+
+
+def _free_cache(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def _pad_batch(x: Tensor, size: int) -> Tensor:

@@ -68,6 +68,7 @@ def colorize_segment(
     plan: FilmPlan,
     shots: Sequence[Shot] = (),
     output: Path,
+    on_frame: Callable[[], None] = lambda: None,
 ) -> SegmentResult:
     """Color frames [start, stop) of a film and publish them as a segment file.
 
@@ -81,6 +82,7 @@ def colorize_segment(
         plan: what becomes of the film.
         shots: those of the range, where some keep the color that they have.
         output: of the segment.
+        on_frame: called after each frame.
 
     Raises:
         UndecodableError: no frame in or near the range decodes.
@@ -96,6 +98,7 @@ def colorize_segment(
         for frame in frames:
             with segment.clock("encode"):
                 encoder.write(frame)
+            on_frame()
         with segment.clock("encode"):
             encoder.flush()
     return SegmentResult(

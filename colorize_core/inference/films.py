@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import FilmDetails, ScanDetails, SegmentDetails
+from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import (
@@ -23,7 +24,14 @@ from colorize_core.archive.records.work import (
     VideoSegment,
 )
 from colorize_core.archive.source.contents import modified_ns, stage_item
-from colorize_core.atomic import file_sha256, folder_sha256, publish, publish_folder, set_date
+from colorize_core.atomic import (
+    content_sha256,
+    file_sha256,
+    folder_sha256,
+    publish,
+    publish_folder,
+    set_date,
+)
 from colorize_core.errors import is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
@@ -49,7 +57,7 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
     started = time.monotonic()
     shots: tuple[Shot, ...] = ()
     with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
-        if unit.finished is not None and unit.finished.source_sha256 == _sha256(source):
+        if unit.finished is not None and unit.finished.source_sha256 == content_sha256(source):
             return replace(unit.finished, stamp=unit.stamp)
         if unit.wants_shots:
             shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
@@ -64,11 +72,9 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
     )
 
 
-def _sha256(path: Path) -> str:
-    return folder_sha256(path) if path.is_dir() else file_sha256(path)
-
-
-def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemReport:
+def run_segment(
+    unit: VideoSegment, out: Path, colorizer: Colorizer, in_hand: InHandFile
+) -> ItemReport:
     """Color a range of a film and publish it as a segment file."""
     from colorize_core.inference.film_segments import colorize_segment
 
@@ -85,6 +91,7 @@ def run_segment(unit: VideoSegment, out: Path, colorizer: Colorizer) -> ItemRepo
             plan=unit.plan,
             shots=unit.shots,
             output=target,
+            on_frame=lambda: in_hand.finish_frame(unit.item.path, unit.probe.frames),
         )
     notes = colorizer.take_notes()
     reasons = [*result.damage.reasons(), *notes]
@@ -123,15 +130,16 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
     parts = [details for _, details in segments]
     target = out / unit.output
     whole = _sum_up(unit, parts)
-    if unit.plan.has_pictures:
-        report = _export(unit, files, target, note, whole)
-    else:
-        report = _join(unit, files, target, note, whole)
-        if write_thumbnails:
-            report = _with_thumbnails(unit, report, out, [c for part in parts for c in part.cuts])
-        set_date(target, modified_ns(unit.item))
     with stage_item(unit.item, target.parent) as source:
-        source_sha256 = _sha256(source)
+        if unit.plan.has_pictures:
+            report = _export(unit, files, target, note, whole)
+        else:
+            report = _join(unit, source, files, target, note, whole)
+            if write_thumbnails:
+                cuts = [cut for part in parts for cut in part.cuts]
+                report = _with_thumbnails(unit, source, report, out, cuts)
+            set_date(target, modified_ns(unit.item))
+        source_sha256 = content_sha256(source)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     reason = "; ".join(filter(None, [report.reason, *whole.damage.reasons(), *notes]))
     seconds = sum(report.seconds for report, _ in segments)
@@ -175,24 +183,27 @@ def _sum_up(unit: Join, parts: Sequence[SegmentDetails]) -> FilmDetails:
         damage=damage,
         stages={name: round(seconds, 3) for name, seconds in stages.items()},
         signals=combine(part.signals for part in parts),
+        cuts=tuple(sorted({cut for part in parts for cut in part.cuts})),
+        rate=round(float(unit.probe.frame_rate), 3),
     )
 
 
-def _join(unit: Join, files: list[Path], target: Path, note: str, whole: FilmDetails) -> ItemReport:
+def _join(
+    unit: Join, source: Path, files: list[Path], target: Path, note: str, whole: FilmDetails
+) -> ItemReport:
     from colorize_core.media.film.mux.join import join_segments
 
     plan, video = unit.plan, unit.config.video
-    with stage_item(unit.item, target.parent) as source:
-        result = join_segments(
-            source,
-            unit.probe,
-            files,
-            target,
-            choice=plan.container,
-            note=note,
-            verify_luma=video.verify_luma,
-            deinterlace=plan.is_deinterlaced,
-        )
+    result = join_segments(
+        source,
+        unit.probe,
+        files,
+        target,
+        choice=plan.container,
+        note=note,
+        verify_luma=video.verify_luma,
+        deinterlace=plan.is_deinterlaced,
+    )
     return ItemReport(
         key=unit.key,
         kind="film",
@@ -234,11 +245,13 @@ def _kept(probe: FilmProbe, container: str) -> tuple[str, ...]:
     return tuple(f"{count} {kind} stream{'s' * (count > 1)}" for kind, count in kinds.items())
 
 
-def _with_thumbnails(unit: Join, report: ItemReport, out: Path, cuts: list[int]) -> ItemReport:
+def _with_thumbnails(
+    unit: Join, source: Path, report: ItemReport, out: Path, cuts: list[int]
+) -> ItemReport:
     """Add a strip of the film's shots and a preview clip for the run's page."""
     assert isinstance(report.details, FilmDetails)
     try:
-        thumbnails = _write_thumbnails(unit, out, cuts)
+        thumbnails = _write_thumbnails(unit, source, out, cuts)
     except Exception as error:
         if is_disk_full(error):
             raise
@@ -250,15 +263,16 @@ def _with_thumbnails(unit: Join, report: ItemReport, out: Path, cuts: list[int])
     return replace(report, details=replace(report.details, thumbnails=thumbnails))
 
 
-def _write_thumbnails(unit: Join, out: Path, cuts: list[int]) -> FilmThumbnails | None:
+def _write_thumbnails(
+    unit: Join, source: Path, out: Path, cuts: list[int]
+) -> FilmThumbnails | None:
     from colorize_core.media.film.preview import write_film
 
+    if source.is_dir():  # numbered pictures: there is no film to look into
+        return None
     target = out / unit.output
     shots = sorted(float(unit.probe.pts_of(cut) * unit.probe.time_base) for cut in cuts)
-    with stage_item(unit.item, target.parent) as source:
-        if source.is_dir():  # numbered pictures: there is no film to look into
-            return None
-        return write_film(source, target, RunFolder(out).thumbs, unit.key, shots=shots)
+    return write_film(source, target, RunFolder(out).thumbs, unit.key, shots=shots)
 
 
 def _export(
@@ -308,7 +322,7 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         else:
             shutil.copyfile(source, copy)
             set_date(copy, modified_ns(unit.item))
-    sha256 = _sha256(target)
+    sha256 = content_sha256(target)
     return ItemReport(
         key=unit.key,
         kind="film",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.archive.records.work import ItemId, ItemReport
 from colorize_core.errors import (
     ColorizeError,
@@ -21,9 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class UnitOutcomes:
-    """Collects the results of one unit."""
+    """Collects the results of one unit.
 
-    def __init__(self) -> None:
+    Args:
+        in_hand: is told what the worker is at.
+    """
+
+    def __init__(self, in_hand: InHandFile | None = None) -> None:
+        self._in_hand = in_hand or InHandFile(None)
         self.items: list[ItemReport] = []
         self.retry: dict[str, str] = {}
         self.blocked = ""
@@ -31,11 +39,15 @@ class UnitOutcomes:
 
     def add(self, report: ItemReport) -> None:
         """An item ended."""
-        self.items.append(report)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.items.append(report if report.ended else replace(report, ended=now))
+        if report.kind == "photo":
+            self._in_hand.finish_photo(report.source)
 
     @contextmanager
     def item(self, about: ItemId) -> Iterator[None]:
         """Settle what the block raises."""
+        self._in_hand.look_at(about.source)
         try:
             yield
         except Exception as error:  # noqa: BLE001 - settle() records, retries or raises it
@@ -52,7 +64,7 @@ class UnitOutcomes:
         elif isinstance(error, ColorizeError) and not isinstance(error, InputError):
             raise error
         elif isinstance(error, InputError):
-            self.items.append(ItemReport.of_error(about, error))
+            self.add(ItemReport.of_error(about, error))
         elif is_out_of_memory(error):
             remedy = "use a machine with more memory, or fewer --workers"
             self._fail(about, f"out of memory: {error}", remedy, OutOfMemoryError.kind)
@@ -67,4 +79,4 @@ class UnitOutcomes:
             self._fail(about, reason, "please report it with the file", "internal")
 
     def _fail(self, about: ItemId, reason: str, remedy: str, kind: str) -> None:
-        self.items.append(ItemReport.failed(about, reason=reason, remedy=remedy, error=kind))
+        self.add(ItemReport.failed(about, reason=reason, remedy=remedy, error=kind))

@@ -182,16 +182,26 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
     typical = median.get("colorfulness", 0.0)
     found = signals.get("colorfulness", typical)
     if typical >= COLORED_MEDIAN and found < UNCOLORED_SHARE * typical:
-        reasons.append(f"uncolored: colorfulness {found:.1f}, typical here {typical:.1f}")
+        reasons.append(
+            f"uncolored: hardly any color ({found:.1f}; typical here {typical:.1f}); "
+            "another render.size may find some"
+        )
     # A stronger rendering has stronger borders everywhere.
     if signals.get("blotches", 0.0) > max(BLOTCHES_LIMIT, 1.4 * median.get("blotches", 0.0)):
         reasons.append(
-            f"blotches: color patches of {signals['blotches']:.0f} that no edge supports"
+            f"blotches: patches of color (by {signals['blotches']:.0f}) where the picture shows "
+            "no edge; a lower render.strength hides them"
         )
     if signals.get("cast", 0.0) > CAST_LIMIT:
-        reasons.append(f"cast: nearly everything is pulled {signals['cast']:.0f} to one hue")
+        reasons.append(
+            f"cast: nearly all of it leans to one hue (by {signals['cast']:.0f}); right for a "
+            "sunset, else try a lower render.strength"
+        )
     if signals.get("flicker", 0.0) > FLICKER_LIMIT:
-        reasons.append(f"flicker: color jumps by {signals['flicker']:.1f} between frames of a shot")
+        reasons.append(
+            f"flicker: color jumps by {signals['flicker']:.1f} between frames of a shot; a larger "
+            "temporal.radius steadies it"
+        )
     if signals.get(OWN_COLOR, 0.0) > 0:
         reasons.append(f"partly in color: {signals[OWN_COLOR]:.1%} keeps its own color")
     return reasons

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from colorize_core.archive.records.in_hand import InHandFile
+from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import (
     FilmScan,
     ImageShard,
@@ -17,11 +19,12 @@ from colorize_core.archive.records.work import (
     WorkUnit,
 )
 from colorize_core.inference import films
-from colorize_core.inference.colorizer import Colorizers, Device
+from colorize_core.inference.colorizer import Colorizers, Device, has_bf16, resolve_device
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photos import PhotoLine
 from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.memory import keep_freed_memory
+from colorize_core.model.onnx_contract import is_onnx
 
 
 class Worker:
@@ -50,8 +53,20 @@ class Worker:
         keep_freed_memory()
         self._out = out
         self._write_thumbnails = write_thumbnails
+        self._device: Device = device
+        self._weights = weights
         self._colorizers = Colorizers(weights, weights_sha256, device)
         self._note = ComputedColorNote.of_weights(weights_sha256)
+        self._in_hand = InHandFile(RunFolder(out).in_hand)
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether its device computes bf16 itself, and its generator can.
+
+        Raises:
+            ConfigError: the device is not there.
+        """
+        return not is_onnx(Path(self._weights)) and has_bf16(resolve_device(self._device))
 
     def run(self, unit: WorkUnit) -> UnitReport:
         """Run one unit.
@@ -65,8 +80,9 @@ class Worker:
         if isinstance(unit, ImageShard | VideoSegment):
             self._colorizers.get(unit.config)  # loading it is not the unit's time
         started, cpu_started = time.monotonic(), time.process_time()
-        outcomes = UnitOutcomes()
-        self._dispatch(unit, outcomes)
+        outcomes = UnitOutcomes(self._in_hand)
+        with self._in_hand.unit():
+            self._dispatch(unit, outcomes)
         return UnitReport(
             items=tuple(outcomes.items),
             retry=outcomes.retry,
@@ -85,7 +101,7 @@ class Worker:
         with outcomes.item(unit.items[0]):
             if isinstance(unit, VideoSegment):
                 colorizer = self._colorizers.get(unit.config)
-                report = films.run_segment(unit, self._out, colorizer)
+                report = films.run_segment(unit, self._out, colorizer, self._in_hand)
             elif isinstance(unit, Join):
                 report = films.run_join(
                     unit, self._out, self._note.text, write_thumbnails=self._write_thumbnails

@@ -24,6 +24,7 @@ AB_LIMIT: Final = 110.0
 # put where scikit-image's Lab has it, whose white point is off its own matrix by this (times f(Y),
 # and not for black).
 _GRAY_NUDGE: Final = (-0.00246, 0.00465)
+_NO_VARIANCE: Final = 1e-4  # of a or b: gray pixels vary by rounding
 
 
 def mse(output: Tensor, truth: Tensor) -> Tensor:
@@ -96,6 +97,34 @@ def ab_histogram(lab: Tensor) -> Tensor:
     counts.scatter_add_(1, index, inside.double())
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1.0)
     return shares.view(batch, AB_BINS, AB_BINS)
+
+
+def ab_moments(lab: Tensor, truth: Tensor) -> Tensor:
+    """Means over a picture's pixels from which `explained_variance` is computed, [B,2,5].
+
+    Of a and of b: predicted, true, predicted squared, true squared, predicted times true.
+
+    Args:
+        lab: [B,3,H,W].
+        truth: the same.
+    """
+    predicted, true = lab[:, 1:].flatten(2).double(), truth[:, 1:].flatten(2).double()
+    products = (predicted, true, predicted.square(), true.square(), predicted * true)
+    return torch.stack([product.mean(2) for product in products], 2)
+
+
+def explained_variance(moments: Tensor) -> Tensor:
+    """Squared correlation of predicted and true a and b, [...,2]; 0 where one does not vary.
+
+    How much of the truth is known at all: more or less saturation changes nothing in it.
+
+    Args:
+        moments: means of `ab_moments` over pictures, [...,2,5].
+    """
+    p, t, pp, tt, pt = moments.unbind(-1)
+    predicted, true = pp - p.square(), tt - t.square()
+    varies = (predicted > _NO_VARIANCE) & (true > _NO_VARIANCE)
+    return torch.where(varies, (pt - p * t).square() / (predicted * true), 0.0)
 
 
 def js_divergence(p: Tensor, q: Tensor) -> float:

@@ -33,6 +33,11 @@ class LoadedGenerator:
     sha256: str
     extra: dict[str, str]
 
+    @property
+    def takes_hints(self) -> bool:
+        """Whether it sees color hints."""
+        return self.config.architecture == "flagship"
+
 
 def save_generator(
     path: Path, module: nn.Module, config: GeneratorConfig, *, extra: Mapping[str, str]

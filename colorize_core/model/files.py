@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from colorize_core.errors import ModelError
+from colorize_core.model.onnx_contract import is_onnx, onnx_sha256
 
 # The generator that travels with the package, by its version.
 SHIPPED = "flagship-1"
@@ -26,9 +27,18 @@ def resolve_weights(weights: str) -> Path:
     if not path.is_file():
         raise ModelError(
             f"{path}: no such weights file",
-            remedy='set model.weights to "shipped" or a .safetensors',
+            remedy='set model.weights to "shipped", a .safetensors or an .onnx',
         )
     return path
+
+
+def identity_of(path: Path) -> str:
+    """What a generator is known by in keys: hex sha256 of its file; of an .onnx, also its contract.
+
+    Raises:
+        ModelError: an .onnx without a contract.
+    """
+    return onnx_sha256(path) if is_onnx(path) else sha256_of(path)
 
 
 def sha256_of(path: Path) -> str:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from colorize_core.archive.records.details import PhotoDetails
@@ -27,9 +28,11 @@ from colorize_core.errors import (
     is_transient,
 )
 from colorize_core.media.film.shot import as_one, colored_frames, is_wholly_colored
+from colorize_core.pipeline.find_items import find_items, rules_fitting_nothing
 from colorize_core.pipeline.plan import Planner
+from colorize_core.pipeline.precision import as_recorded
 from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Job, find_items, rules_fitting_nothing
+from colorize_core.pipeline.run import Job
 
 # Small enough to be quick, large enough that loading the generator does not dominate.
 CALIBRATION_UNITS = 3
@@ -93,11 +96,13 @@ def dry_run(
             references=job.rules.references(),
         )
         manifest = Manifest(RunFolder(job.out).manifest)
+        record, is_new = RunFolder(job.out).precision, not len(manifest)
+        config = as_recorded(job.config, record, is_new=is_new)
         planner = Planner(
             found.items,
             manifest,
             out=job.out,
-            config_for=job.config_for,
+            config_for=partial(job.rules.config_for, base=config),
             hints_for=job.rules.hints_for,
             maker=Maker(job.weights_sha256),
             earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
@@ -114,7 +119,7 @@ def dry_run(
         f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
     )
     say(f"to do: {photos} photos, {films.count} films with {films.frames} frames")
-    for line in rules_fitting_nothing(job, found):
+    for line in rules_fitting_nothing(found, job.rules, job.redo):
         say(line)
     for suffix, count in by_suffix(found.unread).items():
         say(f"not read: {count} {suffix}")

@@ -59,6 +59,15 @@ class Pool(Protocol):
     """Where units run. The loop does not know whether that is Ray or this process."""
 
     @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        ...
+
+    def has_bf16(self, stop: StopRequest) -> bool:
+        """Whether the workers compute bf16 themselves; waits until one has started."""
+        ...
+
+    @property
     def free(self) -> int:
         """How many more units it takes now."""
         ...

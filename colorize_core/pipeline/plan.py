@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints, with_hints
@@ -15,6 +16,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import UnsafePathError
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
+from colorize_core.pipeline.sample import sample_order
 
 SHARDS_PER_WORKER = 4
 
@@ -30,7 +32,7 @@ class Planner:
         hints_for: what is known of the colors of one item, by its path.
         maker: what makes results now.
         earlier: what has made results here before.
-        options: limit, retry_failed and keep_finished are used.
+        options: limit, sample, retry_failed and keep_finished are used.
         redo: paths that are pending although they are finished.
         accepted: by path, keys of results that a review accepted: they stay, whatever has changed
             but the source.
@@ -66,6 +68,7 @@ class Planner:
         self._accepted = accepted or {}
         self._kept: dict[str, str] = {}  # by path, the key of a result that an earlier maker made
         self._to_compare: dict[str, ItemReport] = {}  # by key, see PhotoTask.finished
+        self._substitutes: Iterator[SourceItem] = iter(())
         self.outdated = 0
         self._films = FilmPlanner(
             manifest,
@@ -105,34 +108,39 @@ class Planner:
         yield from self._shards([item for item in self._chosen if item.kind == "photo"], workers)
 
     def unlock(self, report: UnitReport) -> list[Planned]:
-        """Follow up on finished scans, segments and films."""
-        return [planned for item in report.items for planned in self._films.follow(item)]
+        """Follow up on finished scans, segments and films, and on a sample that had color."""
+        followed = [planned for item in report.items for planned in self._films.follow(item)]
+        missed = sum(r.kind == "photo" and r.status in ("skipped", "failed") for r in report.items)
+        more = list(islice(self._substitutes, missed))
+        self.left_over -= len(more)
+        return [*followed, *self._shards(more, 1)]
 
     def close(self) -> None:
         """Remove what is staged."""
         self._films.close()
 
     def _choose(self) -> tuple[list[SourceItem], int]:
-        limit = self._options.limit
-        chosen: list[SourceItem] = []
-        left_over = 0
-        for item in self._items:
-            if comparable(item.path) not in self._redo and not self._has_work(item):
-                continue
-            if limit is None or len(chosen) < limit:
-                chosen.append(item)
-            else:
-                left_over += 1
-        return chosen, left_over
+        limit, sample = self._options.limit, self._options.sample
+        pending = [
+            item
+            for item in self._items
+            if comparable(item.path) in self._redo or self._has_work(item)
+        ]
+        if sample is None:
+            return pending[:limit], max(0, len(pending) - (limit or len(pending)))
+        order = sample_order(pending)
+        self._substitutes = iter(order[sample:])
+        return order[:sample], len(pending) - min(sample, len(order))
 
     def _has_work(self, item: SourceItem) -> bool:
         if self._is_accepted(item):
             return False
         key = self._key(item, self._maker)
-        if self._is_pending(key, retry_failed=self._options.retry_failed):
-            return not self._is_kept(item)
         report = self._manifest.get(key)
-        if report is None or report.stamp in ("", item.stamp):
+        if self._is_open(report, retry_failed=self._options.retry_failed):
+            return not self._is_kept(item)
+        assert report is not None
+        if report.stamp in ("", item.stamp):
             return False
         if report.status == "failed":
             return True
@@ -164,14 +172,14 @@ class Planner:
         return False
 
     def _is_pending(self, key: str, *, retry_failed: bool) -> bool:
-        status = self._manifest.status(key)
-        if status is None:
+        return self._is_open(self._manifest.get(key), retry_failed=retry_failed)
+
+    def _is_open(self, report: ItemReport | None, *, retry_failed: bool) -> bool:
+        """Whether what a line says, if there is one that is understood, is still to be done."""
+        if report is None:
             return True
-        if status == "failed":
+        if report.status == "failed":
             return retry_failed
-        report = self._manifest.get(key)
-        if report is None:  # a line that this version does not understand
-            return True
         if report.output is None:
             return False
         try:

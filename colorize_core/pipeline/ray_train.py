@@ -15,10 +15,10 @@ from ray.train.torch import TorchTrainer
 
 from colorize_core.config import RunOptions
 from colorize_core.errors import ResumableError, UsageError
-from colorize_core.pipeline.ray_pool import start_ray
+from colorize_core.pipeline.ray_start import start_ray
 
 
-class RayHost:
+class RayContext:
     """One worker of a Ray Train group."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ def train_on_ray(
     threads: int = 0,
     max_failures: int = 3,
 ) -> None:
-    """Run `loop(spec, host)` on `workers` workers and wait for its end.
+    """Run `loop(spec, context)` on `workers` workers and wait for its end.
 
     Checkpoints are the loop's own business, in a folder all workers see: when a worker dies, the
     whole group starts again and the loop goes on from the newest one.
@@ -110,4 +110,4 @@ def _worker(config: dict[str, Any]) -> None:
     # Ray gives each worker a folder of its own; a recipe's paths start where the job did.
     if config["folder"].is_dir():
         os.chdir(config["folder"])
-    config["loop"](config["spec"], RayHost())
+    config["loop"](config["spec"], RayContext())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,14 @@ from colorize_core.archive.records.keys import Maker, add_maker, read_makers
 from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import require_own_folders
-from colorize_core.archive.records.overrides import Overrides, fits_nothing, fitting_nothing
+from colorize_core.archive.records.overrides import Overrides
 from colorize_core.archive.records.reviews import accepted
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.started import Started, write_started
 from colorize_core.archive.records.summary import Judge, write_summary
-from colorize_core.archive.records.work import ItemId, ItemReport, UnitReport
-from colorize_core.archive.source.filters import suffix_of
-from colorize_core.archive.source.globs import comparable
-from colorize_core.archive.source.image_sequences import scan_frame_folders
+from colorize_core.archive.records.work import UnitReport
 from colorize_core.archive.source.item import Scan
-from colorize_core.archive.source.kinds import Unread, by_suffix
-from colorize_core.archive.source.out_names import OutNames
-from colorize_core.archive.source.scan import local_path, scan
+from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.atomic import remove_stale_temporaries
 from colorize_core.config import ColorizeConfig, RunOptions, as_tree
 from colorize_core.errors import (
@@ -37,20 +32,24 @@ from colorize_core.errors import (
     EXIT_RESUME,
     EXIT_SOME_FAILED,
     ColorizeError,
-    InputError,
-    UnsupportedError,
     UsageError,
 )
-from colorize_core.media.film.names import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
-from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from colorize_core.media.picture.note import ComputedColorNote
-from colorize_core.media.picture.sniff import sniff
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
+from colorize_core.pipeline.find_items import find_items, record_problems, rules_fitting_nothing
+from colorize_core.pipeline.first_failures import FirstFailures
 from colorize_core.pipeline.loop import Ending, Loop, Pool
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.plan_films import Planned
-from colorize_core.pipeline.progress import Progress
-from colorize_core.pipeline.serial_pool import SerialPool, Worker
+from colorize_core.pipeline.pool import pool_when_needed
+from colorize_core.pipeline.precision import with_precision
+from colorize_core.pipeline.progress import (
+    Progress,
+    publish_phase,
+    say_above_bar,
+)
+from colorize_core.pipeline.run_log import RunLog
+from colorize_core.pipeline.serial_pool import Worker
 from colorize_core.pipeline.stop import StopRequest, stop_signals
 
 
@@ -97,80 +96,6 @@ class Outcome:
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def find_items(
-    source: str,
-    out: Path,
-    *,
-    follow_links: bool,
-    staging: Path | None,
-    config_for: Callable[[str], ColorizeConfig],
-    as_film: bool = False,
-    exclude: Sequence[str] = (),
-    include: Sequence[str] = (),
-    references: frozenset[Path] = frozenset(),
-) -> Scan:
-    """Scan SRC, with OUT left out; with `as_film`, each folder of pictures is one film.
-
-    `config_for` gives the settings of an item by its path: they decide what its output may be.
-    `references` are pictures that others take their colors from, and no items.
-
-    Raises:
-        UsageError: SRC is not there, holds nothing, or OUT is SRC.
-    """
-    local = None if source.startswith("@") else local_path(source)
-    if local is not None and local.resolve() == out.resolve():
-        raise UsageError(
-            f"OUT is SRC: {out}", remedy="choose another OUT: originals are never written"
-        )
-
-    def outputs_of(path: str) -> tuple[str, ...]:
-        is_film = suffix_of(path) in FILM_SUFFIXES
-        if not as_film and not is_film:
-            return (path,)
-        video = config_for(path).video
-        return film_outputs(
-            path, container=video.container, frames=video.frames, is_folder=not is_film
-        )
-
-    set_aside = frozenset(
-        comparable(path.relative_to(local).as_posix())
-        for path in references
-        if local is not None and path.is_relative_to(local)
-    )
-    if as_film and (local is None or not local.is_dir()):
-        raise UsageError(
-            f"{source}: frames are taken from a local folder only",
-            remedy="leave video.as_film out, or unpack it first",
-        )
-    with OutNames(out) as names:
-        if as_film and local is not None:
-            return scan_frame_folders(
-                source,
-                local,
-                suffixes=FRAME_SUFFIXES,
-                film_suffixes=FILM_SUFFIXES,
-                out=out,
-                outputs_of=outputs_of,
-                names=names,
-                references=set_aside,
-            )
-        return scan(
-            source,
-            photo_suffixes=PHOTO_SUFFIXES,
-            film_suffixes=FILM_SUFFIXES,
-            exclude=out,
-            follow_links=follow_links,
-            staging=staging,
-            name_photo=output_path,
-            is_photo=lambda head: sniff(head) is not None,
-            outputs_of=outputs_of,
-            exclude_globs=exclude,
-            include_globs=include,
-            references=set_aside,
-            names=names,
-        )
-
-
 def colorize_archive(
     job: Job,
     *,
@@ -196,10 +121,14 @@ def colorize_archive(
     require_own_folders(job.out)
     stop = StopRequest()
     with (
+        closing(RunLog(job.options.log_json, job.options.prometheus)) as log,
         _made(folder),
         OutputLock(folder.lock, say=say) as lock,
         stop_signals(stop, say),
+        pool_when_needed(make_worker, job.options, say) as get_pool,
     ):
+        publish_phase(folder.progress, "reading SRC")
+        log.event("start", source=job.source, out=str(job.out), version=__version__)
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
@@ -213,7 +142,7 @@ def colorize_archive(
             include=job.options.include,
             references=job.rules.references(),
         )
-        for line in rules_fitting_nothing(job, found):
+        for line in rules_fitting_nothing(found, job.rules, job.redo):
             say(line)
         if job.options.compare:
             require_place(found.items)
@@ -222,6 +151,7 @@ def colorize_archive(
             say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
         if manifest.foreign_lines:
             say(f"{manifest.foreign_lines} manifest lines not understood; they stay as they are")
+        job = _with_precision(job, found, manifest, lambda: get_pool().has_bf16(stop))
         maker, makers = Maker(job.weights_sha256), read_makers(folder.makers, folder.summary)
         planner = Planner(
             found.items,
@@ -240,14 +170,15 @@ def colorize_archive(
         add_maker(folder.makers, makers, maker)
         if job.started is not None:
             write_started(folder.command, job.started)
-        problems = _record_problems(found, manifest)
+        failures = FirstFailures(say_above_bar)
+        problems = record_problems(found, manifest, failures)
         total, pending = len(found.items), planner.pending_items
         before = total - len(pending) - planner.left_over
         later = f", {planner.left_over} for a later run" if planner.left_over else ""
         say(f"{total} items in {job.source}: {len(pending)} to do, {before} before{later}")
         ending, work = Ending(), dict[str, Any]()
         if pending:
-            ending, work = _run(job, planner, manifest, make_worker, stop, before)
+            ending, work = _run(job, planner, manifest, get_pool, stop, before, failures, log)
         seconds = time.monotonic() - started
         head = {
             "version": __version__,
@@ -263,6 +194,8 @@ def colorize_archive(
         keys = [*problems, *(planner.key(item) for item in found.items)]
         lock.check()
         totals = write_summary(job.out, head, manifest, keys, judge)
+        publish_phase(folder.progress, "ended", total=totals["items"], left=totals["left"])
+        log.event("end", seconds=round(seconds, 3), totals=totals)
         comparisons = None
         if job.options.compare and not (ending.stopped or ending.blocked):
             say("before and after side by side ...")
@@ -278,6 +211,14 @@ def colorize_archive(
                 ending = Ending(stopped=True)
     left_out = {"not read": by_suffix(found.unread), "left out": found.ignored}
     return Outcome(_exit_code(ending, totals), totals, ending, seconds, comparisons, left_out)
+
+
+def _with_precision(job: Job, found: Scan, manifest: Manifest, has_bf16: Callable[[], bool]) -> Job:
+    if not found.items:
+        return job
+    record = RunFolder(job.out).precision
+    config = with_precision(job.config, record, is_new=not len(manifest), has_bf16=has_bf16)
+    return replace(job, config=config, config_for=partial(job.rules.config_for, base=config))
 
 
 @contextmanager
@@ -306,15 +247,20 @@ def _run(
     job: Job,
     planner: Planner,
     manifest: Manifest,
-    make_worker: Callable[[], Worker],
+    get_pool: Callable[[], Pool],
     stop: StopRequest,
     finished_before: int,
+    failures: FirstFailures,
+    log: RunLog,
 ) -> tuple[Ending, dict[str, Any]]:
     progress = Progress(
         planner.pending_items,
         finished_before,
         RunFolder(job.out).progress,
         left_over=planner.left_over,
+        in_hand=RunFolder(job.out).in_hand,
+        failures=failures,
+        log=log,
     )
 
     def record(report: UnitReport) -> list[Planned]:
@@ -322,9 +268,9 @@ def _run(
         progress.update(report)
         return planner.unlock(report)
 
-    pool, workers = _make_pool(make_worker, job.options)
+    pool = get_pool()
     try:
-        units = planner.units(workers=workers)
+        units = planner.units(workers=pool.workers)
         loop = Loop(
             units,
             pool,
@@ -344,57 +290,11 @@ def _run(
     return ending, progress.work()
 
 
-def _make_pool(make_worker: Callable[[], Worker], options: RunOptions) -> tuple[Pool, int]:
-    if options.runner == "serial":
-        return SerialPool(make_worker), 1
-    from colorize_core.pipeline.ray_pool import RayPool
-
-    pool = RayPool(make_worker, options)
-    return pool, pool.workers
-
-
-def _record_problems(found: Scan, manifest: Manifest) -> list[str]:
-    reports = [_problem(path, error) for path, error in found.problems]
-    reports += [_unread(item) for item in found.unread]
-    manifest.append(r for r in reports if manifest.status(r.key) is None)
-    return [report.key for report in reports]
-
-
-def _problem(path: str, error: InputError) -> ItemReport:
-    digest = hashlib.sha256(f"{path}\n{error.message}".encode(errors="surrogatepass")).hexdigest()
-    return ItemReport.of_error(ItemId(f"problem-{digest[:24]}", "photo", path), error)
-
-
-def _unread(item: Unread) -> ItemReport:
-    digest = hashlib.sha256(f"{item.path}\n{item.reason}".encode(errors="surrogatepass"))
-    return ItemReport(
-        key=f"unread-{digest.hexdigest()[:24]}",
-        kind="photo",
-        source=item.path,
-        status="skipped",
-        reason=item.reason,
-        remedy=item.remedy,
-        error=UnsupportedError.kind,
-    )
-
-
 def _outdated(count: int, options: RunOptions) -> str:
     what = f"{count} items were made by other weights or an older version"
     if options.keep_finished:
         return f"{what}: kept"
     return f"{what} and are made anew; --keep-finished keeps them"
-
-
-def rules_fitting_nothing(job: Job, found: Scan) -> Iterator[str]:
-    """A line for each override, name to do again, exclude or include that fits nothing."""
-    globs = [rule.glob for rule in job.rules.rules]
-    if not (globs or job.redo or found.unused):
-        return
-    paths = [item.path for item in found.items]
-    # What failed in the scan is listed on the page, too.
-    paths += [path for path, _ in found.problems]
-    yield from fitting_nothing(globs, job.redo, paths)
-    yield from (fits_nothing(glob.text, paths) for glob in found.unused)
 
 
 def _exit_code(ending: Ending, totals: Mapping[str, int]) -> int:

@@ -10,10 +10,16 @@ from typing import Protocol
 
 from colorize_core.archive.records.work import UnitReport, WorkUnit
 from colorize_core.pipeline.loop import Finished, Lost
+from colorize_core.pipeline.stop import StopRequest
 
 
 class Worker(Protocol):
     """Turns a unit into published files and a report."""
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether its device computes bf16 itself."""
+        ...
 
     def run(self, unit: WorkUnit) -> UnitReport:
         """Run one unit; per-item failures are in the report, not raised."""
@@ -24,7 +30,7 @@ class SerialPool:
     """One worker in one thread, so that the main thread stays free for signals.
 
     Args:
-        make_worker: called in the worker thread at the first unit.
+        make_worker: called when the worker is first needed.
     """
 
     def __init__(self, make_worker: Callable[[], Worker]) -> None:
@@ -32,6 +38,17 @@ class SerialPool:
         self._worker: Worker | None = None
         self._unit: WorkUnit | None = None
         self._answers: queue.Queue[UnitReport | BaseException] = queue.Queue()
+
+    @property
+    def workers(self) -> int:
+        """There is one."""
+        return 1
+
+    def has_bf16(self, _stop: StopRequest) -> bool:
+        """Whether the worker has it."""
+        if self._worker is None:
+            self._worker = self._make_worker()
+        return self._worker.has_bf16
 
     @property
     def free(self) -> int:

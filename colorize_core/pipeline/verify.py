@@ -8,7 +8,7 @@ from pathlib import Path
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
-from colorize_core.atomic import file_sha256, folder_sha256
+from colorize_core.atomic import content_sha256
 from colorize_core.errors import UnsafePathError, UsageError
 
 
@@ -43,7 +43,7 @@ def _problem(out: Path, name: str, sha256: str) -> str:
         path = output_in(out, name)
         if not path.exists():
             return "missing"
-        found = folder_sha256(path) if path.is_dir() else file_sha256(path)
+        found = content_sha256(path)
     except UnsafePathError as error:
         return error.message
     except OSError as error:

@@ -24,6 +24,9 @@ Example = tuple[str, Mapping[str, NDArray[np.uint8]]]
 # Key, heading, decimals; in the order of the table.
 _COLUMNS: Final = (
     ("ciede2000", "dE00", 2),
+    ("ciede2000_to_gray", "dE00/gray", 3),
+    ("explained_a", "a explained", 3),
+    ("explained_b", "b explained", 3),
     ("psnr_mean", "PSNR mean", 2),
     ("psnr_median", "PSNR median", 2),
     ("psnr_pooled", "PSNR pooled", 2),
@@ -52,7 +55,8 @@ _SHEET_COLUMNS: Final = 2
 _SHEET_SIDE: Final = 256
 _LEGEND: Final = (
     "value ± half of the 95 % interval (bootstrap over pictures or films). CF: colorfulness with "
-    "|rg|, |yb| as in colorization papers; CF signed: Hasler and Suesstrunk. PSNR and SSIM cannot "
+    "|rg|, |yb| as in colorization papers; CF signed: Hasler and Suesstrunk. a, b explained: "
+    "squared correlation with the truth over all pixels. PSNR and SSIM cannot "
     "rank colorizers: read them beside CF and dE00, and against the gray copy."
 )
 _CLIP_LEGEND: Final = (

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorize_core.training.degrade import Dice
+from colorize_core.training.degrade import RandomStream
 from colorize_core.training.losses import color_distance
 
 _MOST_SHIFT = 16  # pixels: half of the encoder's stride, so every phase comes up
 
 
 @dataclass(frozen=True)
-class Answer:
-    """ab/110 [B,2,H,W] that is said of a view this far down and right."""
+class TeacherTarget:
+    """ab/110 [B,2,H,W] of the view that lies this many pixels down and right."""
 
     ab: Tensor
     down: int
@@ -33,28 +33,30 @@ class Answer:
 
 
 @torch.no_grad()
-def look_again(
-    teachers: Sequence[nn.Module], L: Tensor, hints: Tensor | None, dice: Dice
-) -> Answer:
-    """The mean of what the teachers say of the picture, moved, and perhaps mirrored for each.
+def teacher_target(
+    teachers: Sequence[nn.Module], L: Tensor, hints: Tensor | None, stream: RandomStream
+) -> TeacherTarget:
+    """The mean of what the teachers predict for the picture, moved, and perhaps mirrored for each.
 
-    What a network says depends on how a picture lies on its grid of strides, and on which way round
-    it is: one that learns the teacher's mean over all views is steadier than the teacher and knows
-    more, and the mean of several knows more than each (Hinton et al. 2015). The moving average of
-    the network itself is a calmer judge than the network (Tarvainen & Valpola 2017). None needs a
-    backward pass.
+    What a network predicts depends on how a picture lies on its grid of strides, and on which way
+    round it is: one that learns the teacher's mean over all views is steadier than the teacher and
+    knows more, and the mean of several knows more than each (Hinton et al. 2015). The moving
+    average of the network itself is a calmer judge than the network (Tarvainen & Valpola 2017).
+    None needs a backward pass.
 
     Args:
         teachers: one at least.
         L: [B,1,H,W] in [-1,1], without the grain that the pupil sees.
         hints: [B,3,H,W] as `simulate_hints` makes them, or none.
-        dice: randomness of the step.
+        stream: randomness of the step.
     """
-    down, right = (int(dice.number(0, 2 * _MOST_SHIFT + 1)) - _MOST_SHIFT for _ in range(2))
+    down, right = (int(stream.number(0, 2 * _MOST_SHIFT + 1)) - _MOST_SHIFT for _ in range(2))
     moved = _moved(L, down, right)
     moved_hints = None if hints is None else _moved(hints, down, right)
-    said = [_seen_by(teacher, moved, moved_hints, dice.number(0, 1) < 0.5) for teacher in teachers]
-    return Answer(torch.stack(said).mean(0), down, right)
+    predicted = [
+        _seen_by(teacher, moved, moved_hints, stream.number(0, 1) < 0.5) for teacher in teachers
+    ]
+    return TeacherTarget(torch.stack(predicted).mean(0), down, right)
 
 
 def _moved(x: Tensor, down: int, right: int) -> Tensor:
@@ -72,8 +74,8 @@ def _overlap(shift: int) -> tuple[slice, slice]:
 
 
 def _seen_by(teacher: nn.Module, L: Tensor, hints: Tensor | None, mirrored: bool) -> Tensor:
-    """ab/110 that the teacher says of this view, or of its mirror image and mirrored back."""
+    """ab/110 that the teacher predicts for this view, or for its mirror image and mirrored back."""
     if mirrored:
         L, hints = L.flip(-1), None if hints is None else hints.flip(-1)
-    said: Tensor = teacher(L, hints).float()
-    return said.flip(-1) if mirrored else said
+    predicted: Tensor = teacher(L, hints).float()
+    return predicted.flip(-1) if mirrored else predicted

@@ -29,20 +29,20 @@ class Sample:
     ab: Tensor  # [B,2,H,W], ab/110 of the truth
 
 
-class Dice:
+class RandomStream:
     """Random draws on one device from one seeded stream."""
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.device = device
-        self.stream = Generator(device=device).manual_seed(seed)
+        self._generator = Generator(device=device).manual_seed(seed)
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers of this shape."""
-        return torch.rand(shape, generator=self.stream, device=self.device) * (high - low) + low
+        return torch.rand(shape, generator=self._generator, device=self.device) * (high - low) + low
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers of this shape."""
-        return torch.randn(shape, generator=self.stream, device=self.device)
+        return torch.randn(shape, generator=self._generator, device=self.device)
 
     def chance(self, batch: int, probability: float) -> Tensor:
         """[batch,1,1,1] of bool."""
@@ -53,18 +53,20 @@ class Dice:
         return float(self.uniform(1, low=low, high=high))
 
 
-def make_sample(parts: list[Tensor], size: int, config: DegradeConfig, dice: Dice) -> Sample:
+def make_sample(
+    parts: list[Tensor], size: int, config: DegradeConfig, stream: RandomStream
+) -> Sample:
     """Crop, flip, convert and degrade uint8 photos [n,side,side,3] into one batch of `size`."""
-    rgb = torch.cat([_crop(part, size, config, dice) for part in parts])
-    flipped = dice.chance(len(rgb), config.flip)
+    rgb = torch.cat([_crop(part, size, config, stream) for part in parts])
+    flipped = stream.chance(len(rgb), config.flip)
     rgb = torch.where(flipped, rgb.flip(-1), rgb)
     if config.paste:
-        rgb = _paste(rgb, config.paste, dice)
+        rgb = _paste(rgb, config.paste, stream)
     lab = rgb_to_lab(rgb)
     gray = L_to_gray(lab[:, :1])
     if config.emulsion:
-        gray = torch.where(dice.chance(len(rgb), config.emulsion), _emulsion(rgb, dice), gray)
-    gray, ab = degrade(gray, lab[:, 1:], config, dice)
+        gray = torch.where(stream.chance(len(rgb), config.emulsion), _emulsion(rgb, stream), gray)
+    gray, ab = degrade(gray, lab[:, 1:], config, stream)
     return Sample(L=L_to_net(gray_to_L(gray)), ab=ab_to_net(ab))
 
 
@@ -84,22 +86,22 @@ def _resize(photos: Tensor, height: int, width: int | None = None) -> Tensor:
     )
 
 
-def _crop(photos: Tensor, size: int, config: DegradeConfig, dice: Dice) -> Tensor:
+def _crop(photos: Tensor, size: int, config: DegradeConfig, stream: RandomStream) -> Tensor:
     """One crop shape for the whole part, another place for each photo."""
     count, side = photos.shape[:2]
-    if config.min_crop >= 1.0 or dice.number(0, 1) < config.squeeze:
+    if config.min_crop >= 1.0 or stream.number(0, 1) < config.squeeze:
         return _resize(photos, size)
-    scale = side * dice.number(config.min_crop, 1.0)
-    stretch = math.exp(dice.number(-_ASPECT_JITTER, _ASPECT_JITTER) / 2)
+    scale = side * stream.number(config.min_crop, 1.0)
+    stretch = math.exp(stream.number(-_ASPECT_JITTER, _ASPECT_JITTER) / 2)
     height = min(side, max(8, round(scale * stretch)))
     width = min(side, max(8, round(scale / stretch)))
-    tops = (dice.uniform(count) * (side - height + 1)).long().tolist()
-    lefts = (dice.uniform(count) * (side - width + 1)).long().tolist()
+    tops = (stream.uniform(count) * (side - height + 1)).long().tolist()
+    lefts = (stream.uniform(count) * (side - width + 1)).long().tolist()
     crops = [p[t : t + height, x : x + width] for p, t, x in zip(photos, tops, lefts, strict=True)]
     return _resize(torch.stack(crops), size)
 
 
-def _paste(rgb: Tensor, chance: float, dice: Dice) -> Tensor:
+def _paste(rgb: Tensor, chance: float, stream: RandomStream) -> Tensor:
     """A rectangle of the next picture, from the same place, on some of them.
 
     The picture as a whole then no longer tells which photo it is, so colors must be learned from
@@ -107,52 +109,54 @@ def _paste(rgb: Tensor, chance: float, dice: Dice) -> Tensor:
     """
     count = len(rgb)
     rows, columns = _grid(rgb)
-    area = dice.uniform(count, 1, 1, 1, low=0.1, high=0.5)
-    stretch = torch.exp(dice.uniform(count, 1, 1, 1, low=-0.7, high=0.7))
-    inside = dice.chance(count, chance)
+    area = stream.uniform(count, 1, 1, 1, low=0.1, high=0.5)
+    stretch = torch.exp(stream.uniform(count, 1, 1, 1, low=-0.7, high=0.7))
+    inside = stream.chance(count, chance)
     for place, share in ((rows, area * stretch), (columns, area / stretch)):
         half = share.sqrt().clamp_max(0.9)
-        center = dice.uniform(count, 1, 1, 1, low=-1, high=1) * (1 - half)
+        center = stream.uniform(count, 1, 1, 1, low=-1, high=1) * (1 - half)
         inside = inside & ((place - center).abs() < half)
     return torch.where(inside, rgb.roll(1, 0), rgb)
 
 
-def degrade(gray: Tensor, ab: Tensor, config: DegradeConfig, dice: Dice) -> tuple[Tensor, Tensor]:
+def degrade(
+    gray: Tensor, ab: Tensor, config: DegradeConfig, stream: RandomStream
+) -> tuple[Tensor, Tensor]:
     """Age `gray`; only paper borders change `ab` (Lab units), to the color of paper."""
     count = len(gray)
 
     def apply(changed: Tensor, probability: float) -> Tensor:
-        return torch.where(dice.chance(count, probability), changed, gray)
+        return torch.where(stream.chance(count, probability), changed, gray)
 
     if config.contrast:
-        gamma = torch.exp(dice.uniform(count, 1, 1, 1, low=-0.35, high=0.35))
+        gamma = torch.exp(stream.uniform(count, 1, 1, 1, low=-0.35, high=0.35))
         gray = apply(gray.clamp_min(1e-3).pow(gamma), config.contrast)
     if config.vignette:
-        gray = apply(_vignette(gray, dice), config.vignette)
+        gray = apply(_vignette(gray, stream), config.vignette)
     if config.border:
-        gray, ab = _border(gray, ab, config.border, dice)
+        gray, ab = _border(gray, ab, config.border, stream)
     if config.blur:
-        gray = apply(_blur(gray, dice.number(0.4, 1.6)), config.blur)
+        gray = apply(_blur(gray, stream.number(0.4, 1.6)), config.blur)
     if config.fade:
-        low = dice.uniform(count, 1, 1, 1, high=0.25)
-        high = dice.uniform(count, 1, 1, 1, low=0.7, high=1.0)
+        low = stream.uniform(count, 1, 1, 1, high=0.25)
+        high = stream.uniform(count, 1, 1, 1, low=0.7, high=1.0)
         gray = apply(low + gray * (high - low), config.fade)
     if config.grain:
-        gray = apply(_grain(gray, dice), config.grain)
+        gray = apply(_grain(gray, stream), config.grain)
     if config.scratches:
-        gray = apply(_scratches(gray, dice), config.scratches)
+        gray = apply(_scratches(gray, stream), config.scratches)
     if config.jpeg:
-        gray = apply(_jpeg(gray, dice), config.jpeg)
+        gray = apply(_jpeg(gray, stream), config.jpeg)
     return gray.clamp(0, 1), ab
 
 
-def _emulsion(rgb: Tensor, dice: Dice) -> Tensor:
+def _emulsion(rgb: Tensor, stream: RandomStream) -> Tensor:
     """As a film sees it that weighs red, green and blue otherwise than L does.
 
     Orthochromatic film is blind to red, panchromatic film sees more blue than we do, and filters go
     on top: any mixture may come up (Dirichlet distribution with all parameters 1).
     """
-    shares = -torch.log(dice.uniform(len(rgb), 3, 1, 1).clamp_min(1e-6))
+    shares = -torch.log(stream.uniform(len(rgb), 3, 1, 1).clamp_min(1e-6))
     return (rgb * (shares / shares.sum(1, keepdim=True))).sum(1, keepdim=True)
 
 
@@ -163,38 +167,38 @@ def _grid(x: Tensor) -> tuple[Tensor, Tensor]:
     return rows, columns
 
 
-def _vignette(gray: Tensor, dice: Dice) -> Tensor:
+def _vignette(gray: Tensor, stream: RandomStream) -> Tensor:
     rows, columns = _grid(gray)
-    strength = dice.uniform(len(gray), 1, 1, 1, high=0.6)
+    strength = stream.uniform(len(gray), 1, 1, 1, high=0.6)
     return gray * (1 - strength * (rows**2 + columns**2) / 2)
 
 
-def _border(gray: Tensor, ab: Tensor, chance: float, dice: Dice) -> tuple[Tensor, Tensor]:
+def _border(gray: Tensor, ab: Tensor, chance: float, stream: RandomStream) -> tuple[Tensor, Tensor]:
     """Paper, white or black around the picture: straight on each side, or an oval window."""
     count = len(gray)
     rows, columns = _grid(gray)
     # Mostly narrow, at most three tenths of the side: some scans show more paper than photo.
-    widths = 0.6 * dice.uniform(4, count, 1, 1, 1) ** 2
+    widths = 0.6 * stream.uniform(4, count, 1, 1, 1) ** 2
     top, bottom, left, right = (
-        widths * dice.chance(4 * count, 0.8).view(4, count, 1, 1, 1)
+        widths * stream.chance(4 * count, 0.8).view(4, count, 1, 1, 1)
     ).unbind(0)
     outside = (rows < top - 1) | (rows > 1 - bottom) | (columns < left - 1) | (columns > 1 - right)
-    radius = dice.uniform(count, 1, 1, 1, low=0.75, high=1.1)
+    radius = stream.uniform(count, 1, 1, 1, low=0.75, high=1.1)
     oval = rows**2 + columns**2 > radius**2
-    outside = torch.where(dice.chance(count, 0.15), oval, outside)
-    outside = outside & dice.chance(count, chance)
+    outside = torch.where(stream.chance(count, 0.15), oval, outside)
+    outside = outside & stream.chance(count, chance)
 
-    dark = dice.chance(count, 0.25)
+    dark = stream.chance(count, 0.25)
     tone = torch.where(
         dark,
-        dice.uniform(count, 1, 1, 1, high=0.2),
-        dice.uniform(count, 1, 1, 1, low=0.55, high=1.0),
+        stream.uniform(count, 1, 1, 1, high=0.2),
+        stream.uniform(count, 1, 1, 1, low=0.55, high=1.0),
     )
-    slope = dice.uniform(count, 1, 1, 1, low=-0.05, high=0.05)
-    paper = tone + slope * rows + 0.01 * dice.normal(*gray.shape)
+    slope = stream.uniform(count, 1, 1, 1, low=-0.05, high=0.05)
+    paper = tone + slope * rows + 0.01 * stream.normal(*gray.shape)
     # Captions: short dark dashes on rows of the paper.
-    wide = F.interpolate(dice.uniform(count, 1, 24, 16), gray.shape[-2:], mode="nearest")
-    inked = (wide > 0.8) & dice.chance(count, 0.3) & ~dark
+    wide = F.interpolate(stream.uniform(count, 1, 24, 16), gray.shape[-2:], mode="nearest")
+    inked = (wide > 0.8) & stream.chance(count, 0.3) & ~dark
     paper = torch.where(inked, paper * 0.5, paper).clamp(0, 1)
     paper_ab = torch.tensor(_PAPER_AB, device=ab.device)[None, :, None, None] * (~dark)
     return torch.where(outside, paper, gray), torch.where(outside, paper_ab, ab)
@@ -209,11 +213,11 @@ def _blur(gray: Tensor, sigma: float) -> Tensor:
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
 
 
-def _grain(gray: Tensor, dice: Dice) -> Tensor:
-    amount = dice.uniform(len(gray), 1, 1, 1, high=0.07)
-    noise = dice.normal(*gray.shape)
+def _grain(gray: Tensor, stream: RandomStream) -> Tensor:
+    amount = stream.uniform(len(gray), 1, 1, 1, high=0.07)
+    noise = stream.normal(*gray.shape)
     coarse = F.interpolate(
-        dice.normal(len(gray), 1, gray.shape[-2] // 2, gray.shape[-1] // 2),
+        stream.normal(len(gray), 1, gray.shape[-2] // 2, gray.shape[-1] // 2),
         gray.shape[-2:],
         mode="bilinear",
         align_corners=False,
@@ -222,18 +226,18 @@ def _grain(gray: Tensor, dice: Dice) -> Tensor:
     return gray + amount * (0.6 * noise + 0.8 * coarse) * (1 - (2 * gray - 1) ** 2 * 0.6)
 
 
-def _scratches(gray: Tensor, dice: Dice) -> Tensor:
+def _scratches(gray: Tensor, stream: RandomStream) -> Tensor:
     count, _, height, width = gray.shape
-    near = (dice.uniform(count, 1, 1, width) > 0.985) & (
+    near = (stream.uniform(count, 1, 1, width) > 0.985) & (
         torch.linspace(0, 1, height, device=gray.device)[None, None, :, None]
-        < dice.uniform(count, 1, 1, width)
+        < stream.uniform(count, 1, 1, width)
     )
-    dust = dice.uniform(count, 1, height, width) > 0.9985
-    tone = (dice.uniform(count, 1, 1, 1) > 0.4).to(gray.dtype)
+    dust = stream.uniform(count, 1, height, width) > 0.9985
+    tone = (stream.uniform(count, 1, 1, 1) > 0.4).to(gray.dtype)
     return torch.where(near | dust, 0.3 * gray + 0.7 * tone, gray)
 
 
-def _jpeg(gray: Tensor, dice: Dice) -> Tensor:
+def _jpeg(gray: Tensor, stream: RandomStream) -> Tensor:
     """Quantized 8x8 cosine transform (ITU-T T.81, luminance table approximated by its slope)."""
     count, _, height, width = gray.shape
     k = torch.arange(8, device=gray.device, dtype=gray.dtype)
@@ -241,7 +245,7 @@ def _jpeg(gray: Tensor, dice: Dice) -> Tensor:
     basis[0] /= math.sqrt(2.0)
     blocks = gray.reshape(count, height // 8, 8, width // 8, 8).transpose(2, 3)
     table = (14 + 9 * (k[:, None] + k[None, :])) / 255
-    coarseness = torch.exp(dice.uniform(count, 1, 1, 1, 1, low=math.log(0.2), high=math.log(3.0)))
+    coarseness = torch.exp(stream.uniform(count, 1, 1, 1, 1, low=math.log(0.2), high=math.log(3.0)))
     table = table * coarseness
     spectrum = torch.round(basis @ blocks @ basis.T / table) * table
     return (basis.T @ spectrum @ basis).transpose(2, 3).reshape(gray.shape)

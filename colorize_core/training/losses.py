@@ -13,7 +13,7 @@ from colorize_core.color.lab import rgb_to_lab
 from colorize_core.config import LossConfig
 from colorize_core.model.scale import ab_to_net
 from colorize_core.training.data import PhotoCache
-from colorize_core.training.degrade import Dice
+from colorize_core.training.degrade import RandomStream
 from colorize_core.training.workers import mean_over_workers, rows_of_workers
 
 BINS = 22  # per axis, each 10 Lab units wide
@@ -113,11 +113,11 @@ def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: nn.Module, L: Tensor, real: Tensor, fake: Tensor, dice: Dice
+    critic: nn.Module, L: Tensor, real: Tensor, fake: Tensor, stream: RandomStream
 ) -> Tensor:
     """Gulrajani et al. 2017, equation 3, on ab with L given; always in float32."""
     with torch.autocast(L.device.type, enabled=False):
-        mix = dice.uniform(len(real), 1, 1, 1)
+        mix = stream.uniform(len(real), 1, 1, 1)
         between = (mix * real.float() + (1 - mix) * fake.float()).requires_grad_(True)
         scores = critic(L.float(), between).mean((1, 2, 3)).sum()
         (gradient,) = torch.autograd.grad(scores, between, create_graph=True)

@@ -20,8 +20,8 @@ from colorize_core.model.checkpoint import load_generator
 from colorize_core.model.critic import PatchCritic
 from colorize_core.model.encoder import Encoder, build_encoder, load_imagenet
 from colorize_core.model.generator import FlagshipUNet, build_generator
-from colorize_core.training.consistency import look_again
-from colorize_core.training.degrade import Dice, Sample, make_sample
+from colorize_core.training.consistency import teacher_target
+from colorize_core.training.degrade import RandomStream, Sample, make_sample
 from colorize_core.training.hints import simulate_hints
 from colorize_core.training.losses import (
     color_loss,
@@ -116,15 +116,15 @@ class ColorizeModule(lightning.LightningModule):
         step = int(batch["step"])
         at = self.schedule.at(step)
         stage = self.config.stages[at.stage]
-        dice = Dice(
+        stream = RandomStream(
             (self.config.seed * _SEED_STRIDE + step) * 1024 + self.rank, torch.device(self.device)
         )
-        sample = make_sample(self._gather(batch["parts"]), stage.size, stage.degrade, dice)
+        sample = make_sample(self._gather(batch["parts"]), stage.size, stage.degrade, stream)
         self._set_rates(at, stage)
         if stage.n_critic:
-            self._critic_step(sample, stage, dice)
+            self._critic_step(sample, stage, stream)
         if self.schedule.moves_generator(at):
-            self._generator_step(sample, stage, dice)
+            self._generator_step(sample, stage, stream)
         self.steps_done = step + 1
         self._idle_since = time.perf_counter()
         self.worked += self._idle_since - started
@@ -174,7 +174,7 @@ class ColorizeModule(lightning.LightningModule):
         )
         return predicted.float(), loss
 
-    def _critic_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
+    def _critic_step(self, sample: Sample, stage: StageConfig, stream: RandomStream) -> None:
         assert self.critic is not None
         optimizer = self.optimizers()[1]  # type: ignore[index]
         with torch.no_grad():
@@ -182,20 +182,20 @@ class ColorizeModule(lightning.LightningModule):
         real_score = self.critic(sample.L, sample.ab)
         fake_score = self.critic(sample.L, fake)
         distance = critic_loss(real_score, fake_score)
-        penalty = gradient_penalty(self.critic, sample.L, sample.ab, fake, dice)
+        penalty = gradient_penalty(self.critic, sample.L, sample.ab, fake, stream)
         optimizer.zero_grad()
         self.manual_backward(distance + stage.loss.gradient_penalty * penalty)
         self._step(optimizer, self.critic, limit=0.0)
         self._note(critic=distance, penalty=penalty)
 
-    def _generator_step(self, sample: Sample, stage: StageConfig, dice: Dice) -> None:
+    def _generator_step(self, sample: Sample, stage: StageConfig, stream: RandomStream) -> None:
         optimizers = self.optimizers()
         optimizer = optimizers[0] if isinstance(optimizers, list) else optimizers
-        hints = simulate_hints(sample.ab, dice) if dice.number(0, 1) < stage.hints else None
+        hints = simulate_hints(sample.ab, stream) if stream.number(0, 1) < stage.hints else None
         seen = sample.L
         if stage.loss.consistency > 0:
-            amount = dice.uniform(len(seen), 1, 1, 1, high=_MOST_GRAIN)
-            seen = (seen + amount * dice.normal(*seen.shape)).clamp(-1, 1)
+            amount = stream.uniform(len(seen), 1, 1, 1, high=_MOST_GRAIN)
+            seen = (seen + amount * stream.normal(*seen.shape)).clamp(-1, 1)
         recognition = torch.zeros((), device=self.device)
         if stage.loss.recognition > 0:
             predicted, recognition = self._predict_and_recognize(seen, sample, hints)
@@ -208,7 +208,7 @@ class ColorizeModule(lightning.LightningModule):
             given = () if stage.loss.own_teacher else self._teachers
             teachers = [teacher.to(self.device) for teacher in given or (self.average,)]
             with self._autocast():
-                there = look_again(teachers, sample.L, hints, dice)
+                there = teacher_target(teachers, sample.L, hints, stream)
             inconsistency = there.distance(predicted, stage.loss.smooth_beta)
             self._note(consistency=inconsistency)
             loss = loss + stage.loss.consistency * inconsistency

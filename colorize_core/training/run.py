@@ -29,16 +29,16 @@ from colorize_core.training.data import PhotoCache, open_cache
 from colorize_core.training.degrade import whole_sample
 from colorize_core.training.losses import bin_weights
 from colorize_core.training.module import ColorizeModule
+from colorize_core.training.monitor import TrainingMonitor, export_generator
 from colorize_core.training.sampler import (
-    Deck,
-    Pick,
+    PhotoIndex,
+    StageSampler,
     StepData,
     hold_out,
-    make_deck,
     read_photos,
+    stage_sampler,
 )
 from colorize_core.training.schedule import Schedule
-from colorize_core.training.watch import Watch, export_generator
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class RunSpec:
         return self.folder / "exports" / "generator.safetensors"
 
 
-class Host(Protocol):
+class WorkerContext(Protocol):
     """Whoever runs the loop: this process alone, or one worker of a group."""
 
     rank: int
@@ -93,7 +93,7 @@ class Host(Protocol):
         ...
 
 
-class LocalHost:
+class LocalContext:
     """One process, one device, no Ray."""
 
     rank, world = 0, 1
@@ -102,12 +102,12 @@ class LocalHost:
         self.device = device
 
     def trainer_options(self) -> dict[str, Any]:
-        """See `Host`."""
+        """See `WorkerContext`."""
         accelerator = {"cpu": "cpu", "cuda": "gpu"}.get(self.device, "auto")
         return {"accelerator": accelerator, "devices": 1}
 
     def report(self, metrics: Mapping[str, float]) -> None:
-        """See `Host`: nobody else is listening."""
+        """See `WorkerContext`: nobody else is listening."""
 
 
 def config_hash(config: TrainConfig) -> str:
@@ -133,9 +133,9 @@ def prepare(spec: RunSpec, *, workers: int) -> None:
 @dataclass(frozen=True)
 class _Loaded:
     cache: PhotoCache
-    held_out: list[Pick]
+    held_out: list[PhotoIndex]
     schedule: Schedule
-    decks: list[Deck]
+    samplers: list[StageSampler]
     module: ColorizeModule
     donor: LoadedGenerator | None  # of the decoder, where `init_weights` has another encoder
 
@@ -146,17 +146,17 @@ def _load(spec: RunSpec, *, rank: int, world: int) -> _Loaded:
     cache = open_cache(spec.source, spec.cache, config.data)
     held_out = hold_out(cache, 2 * config.saving.page_pictures, config.seed)
     schedule = Schedule(config, cache.count - len(held_out))
-    decks = [make_deck(cache, stage, held_out) for stage in config.stages]
+    samplers = [stage_sampler(cache, stage, held_out) for stage in config.stages]
     module = ColorizeModule(config, schedule, bin_weights(cache), rank=rank)
     donor = None
     if config.init_weights:
         donor = _start_from(module, Path(config.init_weights))
     if isinstance(module.generator, FlagshipUNet):
         check_sharp(module.generator.encoder, config.soften_strides)
-    return _Loaded(cache, held_out, schedule, decks, module, donor)
+    return _Loaded(cache, held_out, schedule, samplers, module, donor)
 
 
-def fit(spec: RunSpec, host: Host) -> None:
+def fit(spec: RunSpec, context: WorkerContext) -> None:
     """Train to the end of the schedule, from the newest checkpoint, and export the generator.
 
     Raises:
@@ -168,7 +168,7 @@ def fit(spec: RunSpec, host: Host) -> None:
     keep_freed_memory()
     if spec.threads:
         torch.set_num_threads(spec.threads)
-    run = _load(spec, rank=host.rank, world=host.world)
+    run = _load(spec, rank=context.rank, world=context.world)
     total = run.schedule.total_steps
     resume = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
     first = int(resume["step"]) if resume is not None else 0
@@ -180,24 +180,24 @@ def fit(spec: RunSpec, host: Host) -> None:
         _soften(run, config)
     if resume is None and run.donor is not None:
         _transplant(run, config)
-    if host.rank == 0:
+    if context.rank == 0:
         settings = json.dumps(as_tree(config), indent=1)
         publish_bytes(spec.folder / "config.json", settings.encode())
-    watch = Watch(
+    monitor = TrainingMonitor(
         spec.folder, config, run.schedule, read_photos(run.cache, run.held_out),
-        val=spec.val, host=host, resume=resume,
+        val=spec.val, context=context, resume=resume,
     )  # fmt: skip
     if first < total:
         data = StepData(
-            run.cache, run.schedule, run.decks,
-            seed=config.seed, first=first, rank=host.rank, world=host.world,
+            run.cache, run.schedule, run.samplers,
+            seed=config.seed, first=first, rank=context.rank, world=context.world,
             on_device=config.data.on_device,
         )  # fmt: skip
-        _train(run, data, watch, spec, host)
+        _train(run, data, monitor, spec, context)
     else:
-        watch.restore(run.module, run.module.configure_optimizers())
-    if host.rank == 0:
-        watch.export(run.module, spec.exported.stem)
+        monitor.restore(run.module, run.module.configure_optimizers())
+    if context.rank == 0:
+        monitor.export(run.module, spec.exported.stem)
 
 
 def export_newest(spec: RunSpec) -> Path:
@@ -220,7 +220,9 @@ def export_newest(spec: RunSpec) -> Path:
     return export_generator(spec.folder, spec.exported.stem, module, spec.config, state["step"])
 
 
-def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host) -> None:
+def _train(
+    run: _Loaded, data: StepData, monitor: TrainingMonitor, spec: RunSpec, context: WorkerContext
+) -> None:
     # Lightning's advertisements and device lists.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     workers = 0 if spec.config.data.on_device else spec.config.data.loader_workers
@@ -232,8 +234,8 @@ def _train(run: _Loaded, data: StepData, watch: Watch, spec: RunSpec, host: Host
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
-        callbacks=[watch],
-        **host.trainer_options(),
+        callbacks=[monitor],
+        **context.trainer_options(),
     )
     if spec.config.data.on_device:
         device = trainer.strategy.root_device

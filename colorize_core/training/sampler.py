@@ -17,15 +17,15 @@ from colorize_core.errors import ConfigError
 from colorize_core.training.data import PhotoCache
 from colorize_core.training.schedule import Schedule
 
-Pick = tuple[int, int]  # stored side, index
+PhotoIndex = tuple[int, int]  # stored side, index
 _SHUFFLE, _DRAW = 1, 2  # salts of the seed
 
 
 @dataclass(frozen=True)
-class Deck:
+class StageSampler:
     """The photos of one stage, grouped for weighted drawing."""
 
-    picks: npt.NDArray[np.int64]  # [N,2] of Pick
+    picks: npt.NDArray[np.int64]  # [N,2] of PhotoIndex
     starts: npt.NDArray[np.int64]  # of each weighted group in `picks`
     sizes: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64] | None  # None: every photo once per pass
@@ -52,7 +52,7 @@ class Deck:
         return order
 
 
-def hold_out(cache: PhotoCache, count: int, seed: int) -> list[Pick]:
+def hold_out(cache: PhotoCache, count: int, seed: int) -> list[PhotoIndex]:
     """Large photos that training never sees, by a seeded draw."""
     side = max(cache.arrays)
     total = len(cache.groups[side])
@@ -60,7 +60,9 @@ def hold_out(cache: PhotoCache, count: int, seed: int) -> list[Pick]:
     return [(side, int(i)) for i in order[: min(count, total // 4)]]
 
 
-def make_deck(cache: PhotoCache, stage: StageConfig, held_out: list[Pick]) -> Deck:
+def stage_sampler(
+    cache: PhotoCache, stage: StageConfig, held_out: list[PhotoIndex]
+) -> StageSampler:
     """Collect the photos that `stage` draws from.
 
     Raises:
@@ -75,7 +77,7 @@ def make_deck(cache: PhotoCache, stage: StageConfig, held_out: list[Pick]) -> De
         if (side, i) not in excluded
     ]
     wanted = stage.groups or (GroupWeight("", 1.0),)
-    picks: list[Pick] = []
+    picks: list[PhotoIndex] = []
     starts, sizes = [], []
     for group in wanted:
         found = [(s, i) for name, s, i in everything if not stage.groups or name == group.name]
@@ -91,7 +93,7 @@ def make_deck(cache: PhotoCache, stage: StageConfig, held_out: list[Pick]) -> De
     if stage.groups:
         weights = np.array([g.weight for g in wanted])
         weights = weights / weights.sum()
-    return Deck(np.array(picks), np.array(starts), np.array(sizes), weights)
+    return StageSampler(np.array(picks), np.array(starts), np.array(sizes), weights)
 
 
 class StepData(IterableDataset[dict[str, Any]]):
@@ -105,7 +107,7 @@ class StepData(IterableDataset[dict[str, Any]]):
         self,
         cache: PhotoCache,
         schedule: Schedule,
-        decks: list[Deck],
+        samplers: list[StageSampler],
         *,
         seed: int,
         first: int,
@@ -114,7 +116,7 @@ class StepData(IterableDataset[dict[str, Any]]):
         on_device: bool,
     ) -> None:
         super().__init__()
-        self.cache, self.schedule, self.decks = cache, schedule, decks
+        self.cache, self.schedule, self.samplers = cache, schedule, samplers
         self.seed, self.first = seed, first
         self.rank, self.world, self.on_device = rank, world, on_device
 
@@ -130,7 +132,7 @@ class StepData(IterableDataset[dict[str, Any]]):
     def _item(self, step: int) -> dict[str, Any]:
         at = self.schedule.at(step)
         batch = self.schedule.config.stages[at.stage].batch
-        drawn = self.decks[at.stage].draw((self.seed, at.stage), at.step, batch)
+        drawn = self.samplers[at.stage].draw((self.seed, at.stage), at.step, batch)
         mine = drawn[self.rank :: self.world]
         parts: list[Any] = []
         for side in sorted(set(mine[:, 0].tolist())):
@@ -143,6 +145,6 @@ class StepData(IterableDataset[dict[str, Any]]):
         return {"step": step, "parts": parts}
 
 
-def read_photos(cache: PhotoCache, picks: list[Pick]) -> Tensor:
+def read_photos(cache: PhotoCache, picks: list[PhotoIndex]) -> Tensor:
     """The photos `picks` (of one stored side) as uint8 [N,side,side,3]."""
     return torch.from_numpy(np.stack([cache.arrays[side][i] for side, i in picks]))

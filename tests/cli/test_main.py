@@ -46,6 +46,33 @@ def test_wrong_usage_is_one_line_and_exit_code_1(verb, capsys):
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "src", "--out", "{}"],
+        ["run", "src", "--verify", "--out", "{}"],
+        ["status", "{}"],
+        ["report", "{}"],
+        ["clean", "{}"],
+        ["train", "src", "--out", "{}"],
+        ["train", "{}"],
+        ["evaluate", "src", "--out", "{}"],
+        ["export", "{}"],
+        ["average", "{}", "a.safetensors"],
+    ],
+)
+@pytest.mark.parametrize("url", ["ftp://me:secret@host/out", "s3:/bucket/out", "file:///out"])
+def test_a_url_where_a_path_belongs_is_refused(words, url, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src").mkdir()
+    assert main([word.format(url) for word in words]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {url.partition(':')[0]}://...: ")
+    assert said.count("\n") == 1
+    assert "secret" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["src"]
+
+
 def test_python_m_is_the_same_command():
     done = subprocess.run(
         [sys.executable, "-m", "colorize_core", "status", "/nowhere"],

@@ -346,7 +346,7 @@ def test_status_reads_the_records(
 
 def wait_for_lines(job: Job, count: int, process: subprocess.Popen[str]) -> None:
     path = job.out / ".colorize" / "manifest.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while process.poll() is None and time.monotonic() < deadline:
         if path.exists() and len(path.read_bytes().splitlines()) > count:
             return
@@ -384,6 +384,7 @@ def test_kill_9_at_any_moment_and_run_again(job: Job, gray_folder: MakeFolder, t
     assert len(keys) == len(set(keys)), "something recorded was computed again"
 
 
+@pytest.mark.faults
 def test_kill_9_of_ray_workers_at_any_moment(job: Job, gray_folder: MakeFolder, tmp_path: Path):
     source = gray_folder(PHOTOS)
     whole = Job(job.weights, tmp_path / "whole")

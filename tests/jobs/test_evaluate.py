@@ -116,10 +116,32 @@ def test_figures_are_those_of_the_saved_pictures(job, photos, tmp_path, hinted_w
         assert value["delta_colorfulness"] == pytest.approx(abs(cf - true_cf), abs=1e-3)
         js = divergence(ab_histogram(outputs), ab_histogram(truths))
         assert value["ab_js"] == pytest.approx(js, abs=2e-3)
+        if name != "gray copy":
+            ours, true = (np.stack([color.rgb2lab(p) for p in side]) for side in (outputs, truths))
+            for channel, letter in ((1, "a"), (2, "b")):
+                share = np.corrcoef(ours[..., channel].ravel(), true[..., channel].ravel())[0, 1]
+                assert value[f"explained_{letter}"] == pytest.approx(share**2, abs=2e-3)
     assert rows["gray copy"]["colorfulness"]["value"] == pytest.approx(0, abs=1e-6)
     assert rows["gray copy"]["ab_js_to_gray"]["value"] == 1
+    assert rows["gray copy"]["explained_a"]["value"] == 0
     assert rows["generator"]["colorfulness"]["value"] > 1
     assert set(rows["ground truth"]) == {"colorfulness", "colorfulness_signed"}
+
+
+def test_folders_have_a_table_of_their_own(job, photos, tmp_path):
+    folder = tmp_path / "kinds"
+    for i, photo in enumerate(sorted(photos.iterdir())):
+        kind = folder / ("people" if i % 3 == 0 else "streets")
+        kind.mkdir(parents=True, exist_ok=True)
+        (kind / photo.name).write_bytes(photo.read_bytes())
+    assert job(folder) == 0
+    tables = result(tmp_path)
+    assert list(tables["photos by folder"]) == ["people (2)", "streets (4)"]
+    people, streets = (row["ciede2000"]["value"] for row in tables["photos by folder"].values())
+    whole = tables["photos"]["generator"]["ciede2000"]["value"]
+    assert (2 * people + 4 * streets) / 6 == pytest.approx(whole, abs=1e-6)
+    assert people != streets
+    assert "streets (4)" in (tmp_path / "out" / "evaluation.md").read_text()
 
 
 def test_truth_is_the_squeezed_photo_and_gray_is_its_lightness(job, photos, tmp_path):

@@ -75,6 +75,7 @@ def test_the_shipped_generator_with_a_real_picture(tmp_path):
     np.testing.assert_allclose(found, expected.numpy(), atol=0.02)
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_and_near_to_torch(tmp_path, capsys, caplog):
     photos = tmp_path / "photos"
     photos.mkdir()

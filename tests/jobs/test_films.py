@@ -22,6 +22,7 @@ from colorize_core.media.film.planes import plane
 from jobs import colorize_archive
 from tests.film_helpers import decode, make_film, packets, spoil_packet
 from tests.jobs.processes import worker_pids
+from tests.onnx_helpers import like_deoldify
 from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
@@ -294,6 +295,25 @@ def test_kill_9_of_the_driver_at_any_moment(job: Job, long_film: Path, whole: Jo
     assert_same_film(job, whole)
 
 
+@pytest.mark.slow
+def test_a_generator_of_others_colors_a_film_that_resumes_after_kill_9(
+    long_film: Path, tmp_path: Path
+):
+    weights = like_deoldify(tmp_path / "of others.onnx")
+    whole, job = Job(weights, tmp_path / "whole"), Job(weights, tmp_path / "out")
+    assert whole(long_film) == 0
+    for count in (1, 3):
+        with start(job, long_film, runner="serial") as process:
+            wait_until_recorded(job, count, process)
+            assert process.poll() is None
+            os.killpg(process.pid, signal.SIGKILL)
+    assert job(long_film) == 0
+    assert_same_film(job, whole)
+    colored = next(iter(decode(job.out / "film.mp4")))
+    assert np.ptp(plane(colored, 1)) > 0 or abs(int(plane(colored, 1)[0, 0]) - 128) > 3
+
+
+@pytest.mark.faults
 def test_kill_9_of_workers_at_any_moment(job: Job, long_film: Path, whole: Job):
     rng = random.Random(2)
     process = start(job, long_film, "--workers", "3", runner="ray")

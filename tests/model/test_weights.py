@@ -15,8 +15,8 @@ from colorize_core.errors import ModelError
 from colorize_core.model.checkpoint import load_generator, save_generator
 from colorize_core.model.files import shipped_weights
 from colorize_core.model.generator import build_generator
+from colorize_core.training.monitor import alive_share
 from colorize_core.training.pictures import lab_of
-from colorize_core.training.watch import alive_share
 
 SMALL = GeneratorConfig(architecture="paper", base_channels=4, max_channels=8, depth=3)
 

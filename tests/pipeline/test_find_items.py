@@ -7,7 +7,7 @@ from pathlib import Path
 
 from colorize_core.archive.source.item import Scan
 from colorize_core.config import ColorizeConfig, VideoSettings
-from colorize_core.pipeline.run import find_items
+from colorize_core.pipeline.find_items import find_items
 
 
 def find(source: Path, **video) -> Scan:

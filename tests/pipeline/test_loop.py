@@ -283,7 +283,7 @@ def test_what_has_answered_is_not_hung_however_long_the_driver_was_away(make_ray
 
 
 def test_a_film_in_one_unit_has_time_for_its_length():
-    from colorize_core.pipeline.ray_pool import lease_seconds
+    from colorize_core.pipeline.leases import lease_seconds
 
     film = SourceItem("a.ts", "/a.ts", 10**10, "s", "film")
     segments = [
@@ -361,6 +361,8 @@ def test_more_workers_than_cores_do_not_wait_for_ever(make_ray_pool: MakePool, r
 
 class NoModel:
     """A worker without weights."""
+
+    has_bf16 = False
 
     def run(self, unit: ImageShard) -> UnitReport:
         raise ModelError("no weights", remedy="get some")

@@ -107,6 +107,7 @@ class Job:
         assert str(exported) in text
 
 
+@pytest.mark.faults
 def test_two_workers_survive_a_kill(photos, tmp_path):
     job = Job(photos, tmp_path)
     with job.started() as process:

@@ -22,6 +22,8 @@ def shard(*names: str) -> ImageShard:
 class Scripted:
     """Appends every photo it starts to `folder`/log and then acts on its name."""
 
+    has_bf16 = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from colorize_core.training.consistency import look_again
-from colorize_core.training.degrade import Dice
+from colorize_core.training.consistency import teacher_target
+from colorize_core.training.degrade import RandomStream
 
 CPU = torch.device("cpu")
 SIZE, BETA = 96, 1.0
@@ -29,7 +29,7 @@ class Leftward(nn.Module):
 def test_the_same_places_are_compared():
     L = torch.rand(2, 1, SIZE, SIZE)
     for seed in range(5):
-        answer = look_again([Copying()], L, None, Dice(seed, CPU))
+        answer = teacher_target([Copying()], L, None, RandomStream(seed, CPU))
         assert answer.distance(Copying()(L, None), BETA) == 0
         assert answer.distance(Copying()(L.flip(-1), None), BETA) > 0.05
 
@@ -37,7 +37,11 @@ def test_the_same_places_are_compared():
 def test_mirror_images_are_looked_at_too():
     L = torch.zeros(2, 1, SIZE, SIZE)
     found = [
-        float(look_again([Leftward()], L, None, Dice(seed, CPU)).distance(Leftward.ab, BETA))
+        float(
+            teacher_target([Leftward()], L, None, RandomStream(seed, CPU)).distance(
+                Leftward.ab, BETA
+            )
+        )
         for seed in range(20)
     ]
     assert min(found) < 0.1

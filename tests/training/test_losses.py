@@ -8,7 +8,7 @@ from torch import nn
 from colorize_core.config import LossConfig
 from colorize_core.errors import ModelError
 from colorize_core.training.data import PhotoCache
-from colorize_core.training.degrade import Dice
+from colorize_core.training.degrade import RandomStream
 from colorize_core.training.losses import (
     BINS,
     bin_weights,
@@ -83,7 +83,7 @@ class Linear(nn.Module):
 def test_the_gradient_penalty_of_a_known_critic():
     L, real, fake = torch.rand(3, 1, 4, 4), torch.rand(3, 2, 4, 4), torch.rand(3, 2, 4, 4)
     critic = Linear(0.5)
-    penalty = gradient_penalty(critic, L, real, fake, Dice(0, torch.device("cpu")))
+    penalty = gradient_penalty(critic, L, real, fake, RandomStream(0, torch.device("cpu")))
     norm = 0.5 * (2 * 4 * 4) ** 0.5
     assert float(penalty.detach()) == pytest.approx((norm - 1) ** 2, rel=1e-5)
     penalty.backward()
@@ -94,7 +94,7 @@ def test_the_penalty_is_float32_under_autocast():
     L, real, fake = torch.rand(1, 1, 4, 4), torch.rand(1, 2, 4, 4), torch.rand(1, 2, 4, 4)
     with torch.autocast("cpu", torch.bfloat16):
         penalty = gradient_penalty(
-            Linear(0.5), L.bfloat16(), real.bfloat16(), fake.bfloat16(), Dice(0, L.device)
+            Linear(0.5), L.bfloat16(), real.bfloat16(), fake.bfloat16(), RandomStream(0, L.device)
         )
     assert penalty.dtype == torch.float32
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from colorize_core.config import GroupWeight, LossConfig, StageConfig, TrainConfig
 from colorize_core.errors import ConfigError
 from colorize_core.training.data import PhotoCache
-from colorize_core.training.sampler import StepData, hold_out, make_deck
+from colorize_core.training.sampler import StepData, hold_out, stage_sampler
 from colorize_core.training.schedule import At, Schedule
 
 PLAIN = StageConfig(name="plain", size=32, batch=4, samples=40)
@@ -72,18 +72,18 @@ def test_learning_rates():
 
 
 def test_one_pass_shows_every_photo_once(cache):
-    deck = make_deck(cache, PLAIN, [])
-    picks = np.concatenate([deck.draw((0, 0), step, 4) for step in range(6)])
+    sampler = stage_sampler(cache, PLAIN, [])
+    picks = np.concatenate([sampler.draw((0, 0), step, 4) for step in range(6)])
     assert len({tuple(p) for p in picks}) == 24
-    second = np.concatenate([deck.draw((0, 0), step, 4) for step in range(6, 12)])
+    second = np.concatenate([sampler.draw((0, 0), step, 4) for step in range(6, 12)])
     assert not np.array_equal(picks, second)
     assert len({tuple(p) for p in second}) == 24
 
 
 def test_groups_are_drawn_by_weight(cache):
     stage = replace(PLAIN, groups=(GroupWeight("a", 3.0), GroupWeight("b", 1.0)))
-    deck = make_deck(cache, stage, [])
-    picks = np.concatenate([deck.draw((0, 0), step, 50) for step in range(40)])
+    sampler = stage_sampler(cache, stage, [])
+    picks = np.concatenate([sampler.draw((0, 0), step, 50) for step in range(40)])
     assert set(picks[:, 0]) == {64}
     assert np.mean(picks[:, 1] < 8) == pytest.approx(0.75, abs=0.04)
 
@@ -91,23 +91,23 @@ def test_groups_are_drawn_by_weight(cache):
 def test_small_sources_and_held_out_photos_are_never_drawn(cache):
     held_out = hold_out(cache, 3, seed=0)
     assert len(held_out) == 3
-    deck = make_deck(cache, replace(PLAIN, min_source=64), held_out)
-    drawn = {tuple(p) for p in deck.picks}
+    sampler = stage_sampler(cache, replace(PLAIN, min_source=64), held_out)
+    drawn = {tuple(p) for p in sampler.picks}
     assert len(drawn) == 9
     assert not drawn & set(held_out)
 
 
 def test_a_group_that_does_not_exist_is_named(cache):
     with pytest.raises(ConfigError, match="cars"):
-        make_deck(cache, replace(PLAIN, groups=(GroupWeight("cars"),)), [])
+        stage_sampler(cache, replace(PLAIN, groups=(GroupWeight("cars"),)), [])
 
 
 def step_data(cache, **changes):
     config = TrainConfig(stages=(replace(PLAIN, groups=(GroupWeight("a"), GroupWeight("small"))),))
     schedule = Schedule(config, 24)
-    decks = [make_deck(cache, s, []) for s in config.stages]
+    samplers = [stage_sampler(cache, s, []) for s in config.stages]
     options = {"seed": 5, "first": 0, "rank": 0, "world": 1, "on_device": False} | changes
-    return StepData(cache, schedule, decks, **options)
+    return StepData(cache, schedule, samplers, **options)
 
 
 def shown(items):

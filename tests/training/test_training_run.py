@@ -19,8 +19,15 @@ from colorize_core.model.checkpoint import load_generator, save_generator
 from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.model.generator import build_generator
 from colorize_core.training.checkpoint import list_states, load_newest, save_state
-from colorize_core.training.run import LocalHost, RunSpec, config_hash, export_newest, fit, prepare
-from colorize_core.training.watch import alive_share
+from colorize_core.training.monitor import alive_share
+from colorize_core.training.run import (
+    LocalContext,
+    RunSpec,
+    config_hash,
+    export_newest,
+    fit,
+    prepare,
+)
 from jobs.train import main
 from tests.copying import replace
 from tests.mobilenet_helpers import averaged, random_lite2_state
@@ -69,7 +76,7 @@ def test_killed_runs_go_on_and_end_as_if_nothing_had_happened(spec, tmp_path, ca
     assert capsys.readouterr().out.strip() == str(spec.exported)
 
     whole = replace(spec, out=tmp_path / "whole", threads=1)
-    fit(whole, LocalHost("cpu"))
+    fit(whole, LocalContext("cpu"))
     expected = weights_of(whole.exported)
     for name, tensor in weights_of(spec.exported).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)
@@ -110,10 +117,10 @@ def check_what_a_run_leaves(spec: RunSpec) -> None:
 
 def test_a_finished_run_is_not_trained_again(spec):
     short = replace(spec, config=only_first_stage(spec.config, samples=16))
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     before = weights_of(short.exported)
     short.exported.unlink()
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     after = weights_of(short.exported)
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -124,11 +131,11 @@ def only_first_stage(config: TrainConfig, *, samples: int) -> TrainConfig:
 
 def test_another_configuration_never_continues_a_run(spec, tiny):
     short = replace(spec, config=only_first_stage(tiny, samples=16))
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     other = replace(short, config=replace(short.config, seed=1))
     assert other.folder != short.folder
     before = sorted(p.stat().st_mtime_ns for p in short.folder.rglob("*") if p.is_file())
-    fit(other, LocalHost("cpu"))
+    fit(other, LocalContext("cpu"))
     assert before == sorted(p.stat().st_mtime_ns for p in short.folder.rglob("*") if p.is_file())
     assert load_newest(other.folder / "checkpoints", device=torch.device("cpu"))["step"] == 2
     assert not all(
@@ -152,25 +159,25 @@ def test_what_the_hash_sees(tiny):
 
 def test_a_run_can_start_from_another_ones_generator(spec, tiny):
     short = replace(spec, config=only_first_stage(tiny, samples=16))
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     later = replace(tiny, init_weights=str(short.exported), skip_stages=1)
     frozen = replace(later, stages=(later.stages[0], replace(later.stages[1], lr=1e-12, samples=8)))
     second = replace(spec, config=frozen)
-    fit(second, LocalHost("cpu"))
+    fit(second, LocalContext("cpu"))
     expected = weights_of(short.exported)
     for name, tensor in weights_of(second.exported).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)
     unlike = replace(later, generator=replace(later.generator, base_channels=16))
     with pytest.raises(ConfigError, match="init_weights"):
-        fit(replace(spec, config=unlike), LocalHost("cpu"))
+        fit(replace(spec, config=unlike), LocalContext("cpu"))
 
 
 def test_the_cache_may_lie_on_the_device(spec, tiny):
     short = replace(spec, config=only_first_stage(tiny, samples=16))
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     data = replace(short.config.data, on_device=True)
     placed = replace(short, config=replace(short.config, data=data))
-    fit(placed, LocalHost("cpu"))
+    fit(placed, LocalContext("cpu"))
     expected = weights_of(short.exported)
     for name, tensor in weights_of(placed.exported).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-4)
@@ -178,10 +185,10 @@ def test_the_cache_may_lie_on_the_device(spec, tiny):
 
 def test_validation_photos_may_be_named(spec, tiny, photos):
     short = replace(spec, config=only_first_stage(tiny, samples=16), val=photos / "one")
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     assert list((short.folder / "pages").glob("*.png"))
     with pytest.raises(UsageError, match="--val"):
-        fit(replace(short, val=photos / "missing"), LocalHost("cpu"))
+        fit(replace(short, val=photos / "missing"), LocalContext("cpu"))
 
 
 def test_a_dead_encoder_is_told_of(spec, tiny, mobilenet, tmp_path, caplog):
@@ -192,7 +199,7 @@ def test_a_dead_encoder_is_told_of(spec, tiny, mobilenet, tmp_path, caplog):
     )  # fmt: skip
     told = "deepest features say the same"
     alive = replace(spec, config=config)
-    fit(alive, LocalHost("cpu"))
+    fit(alive, LocalContext("cpu"))
     assert told not in caplog.text
 
     generator = load_generator(alive.exported)
@@ -200,7 +207,7 @@ def test_a_dead_encoder_is_told_of(spec, tiny, mobilenet, tmp_path, caplog):
         generator.module.encoder.semantic.bias.fill_(-1e3)
     init = tmp_path / "init.safetensors"
     save_generator(init, generator.module, generator.config, extra={})
-    fit(replace(spec, config=replace(config, init_weights=str(init))), LocalHost("cpu"))
+    fit(replace(spec, config=replace(config, init_weights=str(init))), LocalContext("cpu"))
     assert f"100 % of the encoder's {told}" in caplog.text
 
 
@@ -215,11 +222,11 @@ def test_strides_are_softened_before_the_first_step_and_not_when_resuming(spec, 
     load_imagenet(start, mobilenet)
     wanted = averaged(start.blocks[1].depthwise.weight)
     softened = replace(spec, config=config)
-    fit(softened, LocalHost("cpu"))
+    fit(softened, LocalContext("cpu"))
     torch.testing.assert_close(weights_of(softened.exported)[name], wanted, rtol=1e-3, atol=1e-3)
     softened.exported.unlink()
     list_states(softened.folder / "checkpoints")[-1].unlink()
-    fit(softened, LocalHost("cpu"))
+    fit(softened, LocalContext("cpu"))
     torch.testing.assert_close(weights_of(softened.exported)[name], wanted, rtol=1e-3, atol=1e-3)
     again = replace(config, init_weights=str(softened.exported))
     with pytest.raises(ModelError, match="soften_strides"):
@@ -239,7 +246,7 @@ def test_a_decoder_moves_to_another_encoder_before_the_first_step(spec, tiny, tm
     )  # fmt: skip
     still = replace(config.stages[0], lr=0.0, encoder_lr=0.0)
     moved = replace(spec, config=replace(config, stages=(still,)))
-    fit(moved, LocalHost("cpu"))
+    fit(moved, LocalContext("cpu"))
     found, start = weights_of(moved.exported), weights_of(first)
     assert torch.equal(found["head.weight"], start["head.weight"])
     assert found["enter.weight"].shape[1] == 352
@@ -252,7 +259,7 @@ def test_the_newest_checkpoint_can_be_exported(spec, tiny):
     short = replace(spec, config=only_first_stage(tiny, samples=16))
     with pytest.raises(UsageError, match="no checkpoint"):
         export_newest(short)
-    fit(short, LocalHost("cpu"))
+    fit(short, LocalContext("cpu"))
     before = weights_of(short.exported)
     short.exported.unlink()
     after = weights_of(export_newest(short))
@@ -262,7 +269,7 @@ def test_the_newest_checkpoint_can_be_exported(spec, tiny):
 def test_mistakes_of_a_recipe_are_named(spec, tiny):
     group = replace(tiny.stages[0], groups=(GroupWeight("cars"),))
     with pytest.raises(ConfigError, match="cars"):
-        fit(replace(spec, config=replace(tiny, stages=(group,))), LocalHost("cpu"))
+        fit(replace(spec, config=replace(tiny, stages=(group,))), LocalContext("cpu"))
 
 
 def test_only_a_flagship_has_strides_to_soften(tiny):

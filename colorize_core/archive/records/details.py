@@ -88,6 +88,8 @@ class FilmDetails:
         stages: processor seconds of all segments.
         signals: of the whole film.
         thumbnails: names below the page's thumbnails.
+        cuts: numbers of the frames at which a new shot begins.
+        rate: frames per second, a mean where it varies.
     """
 
     width: int = 0
@@ -104,6 +106,8 @@ class FilmDetails:
     stages: Mapping[str, float] = field(default_factory=dict)
     signals: Signals = field(default_factory=dict)
     thumbnails: FilmThumbnails | None = None
+    cuts: tuple[int, ...] = ()
+    rate: float = 0.0
 
 
 Details = PhotoDetails | ScanDetails | SegmentDetails | FilmDetails

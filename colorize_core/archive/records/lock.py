@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from colorize_core.archive.records.lock_holder import Holder, boot_id, read_holder
@@ -76,12 +75,7 @@ class OutputLock:
         self._beat.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._beat.join()
         with suppress(OSError, OutputLockedError):  # what is left of it, the next driver removes

@@ -39,9 +39,19 @@ class RunFolder:
         return self.state / "progress.json"
 
     @property
+    def in_hand(self) -> Path:
+        """What workers are at, a file each."""
+        return self.state / "in-hand"
+
+    @property
     def makers(self) -> Path:
         """Which weights and versions of the code have made results here."""
         return self.state / "makers.json"
+
+    @property
+    def precision(self) -> Path:
+        """What the generator computes with here."""
+        return self.state / "precision.json"
 
     @property
     def command(self) -> Path:
@@ -91,6 +101,16 @@ class RunFolder:
     def page(self) -> Path:
         """The run's page with all it needs, so that it can be moved."""
         return self.out / PAGE_FOLDER
+
+    @property
+    def records(self) -> Path:
+        """Records for archives, beside the page."""
+        return self.page / "records"
+
+    @property
+    def checksums(self) -> Path:
+        """Of all outputs of the last run's source; their names are relative to OUT."""
+        return self.out / "manifest-sha256.txt"
 
     @property
     def thumbs(self) -> Path:

@@ -183,7 +183,8 @@ class ItemReport:
     """The lasting result of one photo, scan, segment or film: one line of the manifest.
 
     `output` is relative to OUT and None when nothing was written. `sha256` and `size` are of the
-    output file, `source_sha256` and `stamp` (see SourceItem) of the source.
+    output file, `source_sha256` and `stamp` (see SourceItem) of the source. `ended` is when, in UTC
+    as in ISO 8601.
     """
 
     key: str
@@ -200,6 +201,7 @@ class ItemReport:
     frames: int = 1
     source_sha256: str = ""
     stamp: str = ""
+    ended: str = ""
     details: Details | None = None
 
     @classmethod

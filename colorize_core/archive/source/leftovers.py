@@ -7,7 +7,7 @@ from typing import Final
 
 from colorize_core.atomic import STATE_FOLDER, TEMP_PREFIX
 
-JUNK: Final = "junk"
+JUNK: Final = "file of the system, no picture"
 BIN: Final = "in a recycle bin"
 THUMBNAILS: Final = "thumbnails of a NAS or photo program"
 SNAPSHOT: Final = "in a snapshot or an older version"

@@ -13,7 +13,6 @@ import shutil
 import unicodedata
 import uuid
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from colorize_core.atomic import TEMP_PREFIX
@@ -65,12 +64,7 @@ class OutNames:
             self.folds_forms = not self._refusal(forms[0]) and self._are_one(*forms)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

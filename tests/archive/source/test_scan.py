@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from colorize_core.archive.source.item import Scan
+from colorize_core.archive.source.leftovers import JUNK
 from colorize_core.archive.source.out_names import OutNames
 from colorize_core.archive.source.scan import default_out, scan
 from colorize_core.atomic import TEMP_PREFIX
@@ -89,7 +90,7 @@ def test_junk_and_other_files_are_counted(tmp_path):
     found = find(write(tmp_path, "a.jpg", *junk, *other))
     assert paths(found) == ["a.jpg"]
     assert found.ignored == {
-        "junk": len(junk) - 2,
+        JUNK: len(junk) - 2,
         "thumbnails of a NAS or photo program": 2,
         "not a picture or film": 2,
         "sidecar .txt": 1,

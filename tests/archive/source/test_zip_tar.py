@@ -14,6 +14,7 @@ import pytest
 
 from colorize_core.archive.source.contents import read_item
 from colorize_core.archive.source.item import Scan
+from colorize_core.archive.source.leftovers import JUNK
 from colorize_core.archive.source.scan import scan
 from colorize_core.archive.source.zip_tar import unpack
 from colorize_core.errors import (
@@ -94,7 +95,7 @@ EXPECTED = {
     "f.mp4": b"film",
     "new\nline.jpg": b"n",
 }
-IGNORED = {"junk": 1, "not a picture or film": 1}
+IGNORED = {JUNK: 1, "not a picture or film": 1}
 
 
 def test_zip_members_are_found_and_read(tmp_path):

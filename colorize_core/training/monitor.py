@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 class Reporter(Protocol):
-    """The part of `run.Host` that this module needs."""
+    """The part of `run.WorkerContext` that this module needs."""
 
     rank: int
     world: int
@@ -49,7 +49,7 @@ class Reporter(Protocol):
         ...
 
 
-class Watch(lightning.Callback):
+class TrainingMonitor(lightning.Callback):
     """Saves and shows; only rank 0 writes.
 
     Args:
@@ -58,7 +58,7 @@ class Watch(lightning.Callback):
         schedule: of the run.
         held_out: uint8 [N,side,side,3], never trained on; validation if there is no `val`.
         val: folder of color photos for validation.
-        host: who runs the loop.
+        context: who runs the loop.
         resume: a checkpoint to go on from.
     """
 
@@ -70,10 +70,10 @@ class Watch(lightning.Callback):
         held_out: Tensor,
         *,
         val: Path | None,
-        host: Reporter,
+        context: Reporter,
         resume: dict[str, Any] | None = None,
     ) -> None:
-        self.folder, self.config, self.schedule, self.host = folder, config, schedule, host
+        self.folder, self.config, self.schedule, self.context = folder, config, schedule, context
         size = config.saving.page_size
         photos = read_folder(val, size) if val else held_out
         self.truth = lab_of(photos, size)
@@ -91,7 +91,7 @@ class Watch(lightning.Callback):
         optimizers = trainer.optimizers
         self.restore(module, optimizers)
         self.epoch = self.schedule.epoch_of(module.steps_done)
-        if self.host.rank == 0:
+        if self.context.rank == 0:
             self._trim_log(module.steps_done)
             # Events of steps that will be done again are hidden from here on.
             self._board = SummaryWriter(
@@ -137,7 +137,7 @@ class Watch(lightning.Callback):
         metrics: dict[str, float] = {}
         if ends_epoch or is_last:
             metrics = self._validate(module)
-        if self.host.rank == 0:
+        if self.context.rank == 0:
             if ends_epoch or is_last or step % saving.log_every == 0:
                 self._log(module, metrics)
             if (
@@ -149,7 +149,7 @@ class Watch(lightning.Callback):
             if ends_epoch and epoch % saving.export_epochs == 0:
                 self.export(module, f"generator-epoch-{epoch:04d}")
         if ends_epoch or is_last:
-            self.host.report({"step": step, "epoch": epoch, **metrics})
+            self.context.report({"step": step, "epoch": epoch, **metrics})
 
     def save(self, module: ColorizeModule, optimizers: list[torch.optim.Optimizer]) -> None:
         """Write a checkpoint."""
@@ -170,7 +170,7 @@ class Watch(lightning.Callback):
     @torch.no_grad()
     def _validate(self, module: ColorizeModule) -> dict[str, float]:
         """Metrics over the validation photos, and the page of the same first pictures each time."""
-        if self.host.rank != 0:
+        if self.context.rank != 0:
             return {}
         device = next(module.generator.parameters()).device
         outputs, described = [], []
