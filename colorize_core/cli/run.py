@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from colorize_core.archive.source.scan import default_out, local_path
 from colorize_core.cli.command import Parser, command, say, settings_file, user_path
 from colorize_core.cli.outcome import last_line, say_outcome
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
-from colorize_core.config import ColorizeConfig, RunOptions, as_tree, load_config
+from colorize_core.config import Calibration, ColorizeConfig, RunOptions, as_tree, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from colorize_core.model.files import identity_of, resolve_weights
 from colorize_core.model.onnx_contract import is_onnx, read_contract
@@ -129,9 +130,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="keep counts, rates and ETA there for node_exporter's textfile collector",
     )
+    p.add_argument("--calibration", type=user_path, help=argparse.SUPPRESS)  # for --dry-run
     p.add_argument("--last-line", type=user_path, help=argparse.SUPPRESS)  # for make
+    p.add_argument(
+        "--price-per-hour",
+        type=_price,
+        metavar="P",
+        help="with --dry-run: what all machines cost an hour together",
+    )
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
-    p.add_argument("--json", action="store_true", help="with --verify: one JSON object")
+    p.add_argument("--json", action="store_true", help="with --verify or --dry-run")
     add_shortcuts(p)
     return p
 
@@ -166,8 +174,10 @@ def run(args: argparse.Namespace) -> int:
         os.environ[FOLLOW_REDIRECTS] = "1"  # workers read it, too
     if args.verify:
         return _verify(args)
-    if args.json:
-        raise UsageError("--json is for --verify", remedy="leave it out")
+    if args.json and not args.dry_run:
+        raise UsageError("--json is for --verify and --dry-run", remedy="leave it out")
+    if args.price_per_hour is not None and not args.dry_run:
+        raise UsageError("--price-per-hour is for --dry-run", remedy="leave it out")
     source = args.source if args.source is not None else _sample()
     out = (args.out or default_out(source)).absolute()
     config = load_config(ColorizeConfig, args.config, settings_of(args))
@@ -190,6 +200,7 @@ def run(args: argparse.Namespace) -> int:
         exclude=tuple(args.exclude),
         include=tuple(args.include),
         max_units=args.units,
+        calibration=_calibration(args.calibration) if args.calibration else None,
         log_json=args.log_json,
         prometheus=args.prometheus,
     )
@@ -213,6 +224,8 @@ def run(args: argparse.Namespace) -> int:
             say,
             follow_links=args.follow_links,
             calibration_command=_calibration_command(source, args),
+            price_per_hour=args.price_per_hour,
+            write_json=print if args.json else None,
         )
     outcome = colorize_archive(
         job,
@@ -268,27 +281,33 @@ def _say_luma(out: Path) -> None:
 
 
 def _calibration_command(source: str, args: argparse.Namespace) -> list[str]:
-    command = ["colorize_core", "--device", args.device]
+    return ["colorize_core", *_same_options(args), "--", source]
+
+
+def _same_options(args: argparse.Namespace) -> list[str]:
+    command = ["--device", args.device, "--runner", args.runner]
+    command += ["--workers-per-gpu", str(args.workers_per_gpu)] if args.workers_per_gpu else []
+    command += ["--report" if args.report else "--no-report"]
+    command += ["--compare"] if args.compare else []
+    command += ["--workers", str(args.workers)] if args.workers else []
+    command += ["--follow-redirects"] if args.follow_redirects else []
     for setting in settings_of(args):
         command += ["--set", setting]
     for option, value in (("--config", args.config), ("--overrides", args.overrides)):
         command += [option, str(value)] if value else []
     for option in ("exclude", "include"):
         command += [part for glob in getattr(args, option) for part in (f"--{option}", glob)]
-    return [*command, *(["--follow-links"] if args.follow_links else []), "--", source]
+    return [*command, *(["--follow-links"] if args.follow_links else [])]
 
 
 def _started(
     source: str, args: argparse.Namespace, config: ColorizeConfig, began: float
 ) -> Started:
     """What starts this run again, without what was meant for one run only."""
-    words = [*_calibration_command(source, args)[1:-2], "--runner", args.runner]
-    words += ["--workers", str(args.workers)] if args.workers else []
-    words += ["--compare"] * args.compare + ["--no-report"] * (not args.report)
     return Started(
         source=source,
         cwd=str(Path.cwd()),
-        words=tuple(words),
+        words=tuple(_same_options(args)),
         settings=as_tree(config),
         overrides=str(args.overrides or ""),
         time=began,
@@ -317,6 +336,18 @@ def _sample() -> str:
 
     say("no SRC: colorizing the built-in sample (scikit-image's pictures, made gray)")
     return str(write_sample(SAMPLE))
+
+
+def _calibration(path: Path) -> Calibration:
+    found = json.loads(path.read_bytes())
+    return Calibration(frozenset(found["paths"]), found["photos"], found["segments"])
+
+
+def _price(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no price")
+    return value
 
 
 def _positive(text: str) -> int:

@@ -1,6 +1,7 @@
 """All settings, as frozen structs, and the strict YAML loader for them. Imports no torch."""
 
 from colorize_core.config.colorizing import (
+    Calibration,
     ColorizeConfig,
     ModelSettings,
     PhotoSettings,
@@ -28,6 +29,7 @@ from colorize_core.config.training import (
 from colorize_core.config.yaml_file import read_yaml
 
 __all__ = [
+    "Calibration",
     "ColorizeConfig",
     "CriticConfig",
     "DegradeConfig",

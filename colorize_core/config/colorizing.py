@@ -158,6 +158,21 @@ class ColorizeConfig(Settings, frozen=True):
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The part of a source by which a dry run measures the whole.
+
+    Attributes:
+        paths: of items; nothing else is taken.
+        photos: how many gray ones of them.
+        segments: of each film.
+    """
+
+    paths: frozenset[str]
+    photos: int
+    segments: int
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """Where and how fast a run goes; nothing here changes a pixel, so nothing here is in a key."""
 
@@ -173,7 +188,8 @@ class RunOptions:
     compare: bool = False  # before and after side by side, when all is done
     exclude: tuple[str, ...] = ()  # globs of what is left out
     include: tuple[str, ...] = ()  # where there are any, nothing else is taken
-    max_units: int | None = None  # at most so many units: calibration
+    max_units: int | None = None  # at most so many units
+    calibration: Calibration | None = None
     blocked_wait_seconds: float = 60.0  # how long a full disk is waited for
     log_json: Path | None = None  # gets a JSON object per event
     prometheus: Path | None = None  # text file with counts, rates and ETA

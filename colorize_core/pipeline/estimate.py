@@ -1,67 +1,28 @@
-"""`--dry-run`: what a run would do, how long and how much disk, without torch or ray."""
+"""`--dry-run`: what a run would do, how long, how much disk and money, without torch or ray."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import json
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from colorize_core.archive.records.details import PhotoDetails
 from colorize_core.archive.records.keys import Maker, read_makers
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
-from colorize_core.archive.records.work import ItemReport
-from colorize_core.archive.source.contents import stage_item
-from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.kinds import by_suffix
-from colorize_core.config import ColorizeConfig
-from colorize_core.errors import (
-    EXIT_DONE,
-    EXIT_SOME_FAILED,
-    ColorizeError,
-    InputError,
-    is_transient,
-)
-from colorize_core.media.film.shot import as_one, colored_frames, is_wholly_colored
+from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED
+from colorize_core.pipeline.estimate_films import Films, look_at_films
+from colorize_core.pipeline.estimate_rates import Rates, calibrate, calibration_plan, earlier_rates
+from colorize_core.pipeline.estimate_time import Times, times_of
 from colorize_core.pipeline.find_items import find_items, rules_fitting_nothing
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.precision import as_recorded
 from colorize_core.pipeline.progress import format_seconds
 from colorize_core.pipeline.run import Job
-
-# Small enough to be quick, large enough that loading the generator does not dominate.
-CALIBRATION_UNITS = 3
-CALIBRATION_SETTINGS = ("photo.shard_photos=8", "video.segment_frames=48")
-CALIBRATION_SECONDS = 600
-
-
-@dataclass
-class _Films:
-    """What the films of an archive come to. `frames` and `size` are of those to be colored."""
-
-    count: int = 0
-    frames: int = 0
-    size: int = 0
-    colored: int = 0
-    copied_size: int = 0
-    problems: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Measured cost of one worker. `basis` says where from; None where nothing was measured."""
-
-    basis: str
-    seconds_per_photo: float | None
-    seconds_per_frame: float | None
-    bytes_per_frame: float | None
-    growth: float  # bytes of photos out per byte in
 
 
 def dry_run(
@@ -70,6 +31,8 @@ def dry_run(
     *,
     follow_links: bool,
     calibration_command: Sequence[str],
+    price_per_hour: float | None = None,
+    write_json: Callable[[str], None] | None = None,
 ) -> int:
     """Print the plan; nothing is written to OUT.
 
@@ -79,6 +42,8 @@ def dry_run(
         follow_links: also count what links lead to.
         calibration_command: the job's command, to which a small OUT and limits are added; it is
             run when no earlier run of this OUT says how fast this machine is.
+        price_per_hour: of all machines together, in any currency.
+        write_json: gets one JSON object, instead of the lines.
 
     Returns:
         0, or 2 when some inputs are already known to fail.
@@ -96,167 +61,142 @@ def dry_run(
             references=job.rules.references(),
         )
         manifest = Manifest(RunFolder(job.out).manifest)
-        record, is_new = RunFolder(job.out).precision, not len(manifest)
-        config = as_recorded(job.config, record, is_new=is_new)
-        planner = Planner(
-            found.items,
-            manifest,
-            out=job.out,
-            config_for=partial(job.rules.config_for, base=config),
-            hints_for=job.rules.hints_for,
-            maker=Maker(job.weights_sha256),
-            earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
-            options=job.options,
-            redo=job.redo,
-        )
-        pending = planner.pending_items
-        films = _look_at_films(job, pending, Path(scratch))
-        photos = sum(item.kind == "photo" for item in pending)
-        rates = _earlier_rates(manifest)
+        pending = _pending(job, found, manifest)
+        films = look_at_films(pending, Path(scratch), job.config_for)
+        photos = [item for item in pending if item.kind == "photo"]
+        rates = earlier_rates(job.out, manifest, films.pixels, job.options)
         if rates is None and (photos or films.frames):
-            rates = _calibrate(calibration_command, Path(scratch) / "calibration")
-    say(
-        f"{job.source}: {len(found.items)} items, {len(found.items) - len(pending)} finished before"
-    )
-    say(f"to do: {photos} photos, {films.count} films with {films.frames} frames")
-    for line in rules_fitting_nothing(found, job.rules, job.redo):
-        say(line)
-    for suffix, count in by_suffix(found.unread).items():
-        say(f"not read: {count} {suffix}")
-    for reason, count in found.ignored.items():
-        say(f"left out: {count} {reason}")
-    for path, error in found.problems:
-        say(f"will fail: {path}: {error}")
-    if films.colored:
-        what = "left out" if job.config.colored == "leave" else "copied"
-        say(f"{films.colored} films have color already: {what}")
-    for line in (*films.problems, *films.lines):
-        say(line)
+            say("measuring on a part of it, a minute or two ...")
+            plan = calibration_plan([*photos, *films.gray], job.options)
+            rates = calibrate(calibration_command, Path(scratch), plan, films.pixels)
+    workers = job.options.workers or (rates.workers if rates else 1)
+    times = None
     if rates is not None:
-        _say_time(job, photos, films.frames, rates, say)
-        _say_disk(job, pending, films, rates, say)
+        items = len(found.items) + len(found.problems) + len(found.unread)
+        times = times_of(photos, films.work, rates, job.config, items=items, workers=workers)
+    if write_json:
+        body = _as_json(photos, films, found, rates, times, workers, price_per_hour)
+        write_json(json.dumps({"source": job.source, "out": str(job.out), **body}))
+    else:
+        for line in _lines(job, found, pending, films):
+            say(line)
+        if rates is not None and times is not None:
+            say(_time_words(photos, films, rates, times, workers))
+            if price_per_hour is not None:
+                low, high = (price_per_hour * seconds / 3600 for seconds in (times.low, times.high))
+                say(f"cost: about {low:.2f} to {high:.2f} at {price_per_hour:g} an hour")
+            say(_disk_words(job, pending, films, rates))
     return EXIT_SOME_FAILED if found.problems or films.problems else EXIT_DONE
 
 
-def _look_at_films(job: Job, pending: Sequence[SourceItem], scratch: Path) -> _Films:
-    films = _Films()
-    for item in (item for item in pending if item.kind == "film"):
-        films.count += 1
-        try:
-            with stage_item(item, scratch) as local:
-                _look_at_film(item, local, job.config_for(item.path), films)
-        except InputError as error:
-            films.problems.append(f"will fail: {item.path}: {error}")
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            films.problems.append(f"cannot be read now: {item.path}: {error}")
-    return films
-
-
-def _look_at_film(item: SourceItem, local: Path, config: ColorizeConfig, films: _Films) -> None:
-    # av is loaded only when there is a film.
-    from colorize_core.media.film.plan import plan_film
-    from colorize_core.media.film.probe import probe_film
-    from colorize_core.media.film.scan import scan_film
-
-    video = config.video
-    probe = probe_film(
-        local, max_pixels=video.max_pixels, max_frames=video.max_frames, fps=video.fps
+def _pending(job: Job, found: Scan, manifest: Manifest) -> list[SourceItem]:
+    record, is_new = RunFolder(job.out).precision, not len(manifest)
+    config = as_recorded(job.config, record, is_new=is_new)
+    planner = Planner(
+        found.items,
+        manifest,
+        out=job.out,
+        config_for=partial(job.rules.config_for, base=config),
+        hints_for=job.rules.hints_for,
+        maker=Maker(job.weights_sha256),
+        earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
+        options=job.options,
+        redo=job.redo,
     )
-    plan = plan_film(item.path, probe, video, is_folder=local.is_dir())
-    kept = 0
-    if config.colored != "recolor" and plan.may_be_colored:
-        shots = scan_film(local, probe, cut_threshold=config.temporal.cut_threshold)
-        shots = as_one(shots) if config.colored == "whole" else shots
-        if is_wholly_colored(shots):
-            films.colored += 1
-            films.copied_size += item.size if config.colored != "leave" else 0
-            return
-        kept = colored_frames(shots)
-    films.frames += probe.frames
-    films.size += item.size
-    notes = (*plan.notes, *([f"{kept} frames are in color and keep it"] if kept else []))
-    for word, texts in (("damaged", probe.notes), ("will be lost", plan.lost), ("note", notes)):
-        films.lines += [f"{word}: {item.path}: {text}" for text in texts]
+    return planner.pending_items
 
 
-def _earlier_rates(manifest: Manifest) -> Rates | None:
-    if not len(manifest):
-        return None
-    rates = _rates(list(_finished(manifest)), "the earlier run of this OUT")
-    return rates if rates.seconds_per_photo or rates.seconds_per_frame else None
+def _lines(job: Job, found: Scan, pending: Sequence[SourceItem], films: Films) -> Iterator[str]:
+    photos = sum(item.kind == "photo" for item in pending)
+    before = len(found.items) - len(pending)
+    yield f"{job.source}: {len(found.items)} items, {before} finished before"
+    yield f"to do: {photos} photos, {films.count} films with {films.frames} frames"
+    yield from rules_fitting_nothing(found, job.rules, job.redo)
+    for suffix, count in by_suffix(found.unread).items():
+        yield f"not read: {count} {suffix}"
+    for reason, count in found.ignored.items():
+        yield f"left out: {count} {reason}"
+    for path, error in found.problems:
+        yield f"will fail: {path}: {error}"
+    if films.colored:
+        what = "left out" if job.config.colored == "leave" else "copied"
+        yield f"{films.colored} films have color already: {what}"
+    if films.unseen:
+        yield f"{films.unseen} films not looked at for color: taken as black and white"
+    yield from films.problems
+    yield from films.lines
 
 
-def _finished(manifest: Manifest) -> list[ItemReport]:
-    return [r for r in manifest.reports() if r.status in ("done", "degraded") and r.seconds > 0]
+def _unmeasured(photos: Sequence[SourceItem], films: Films, rates: Rates) -> list[str]:
+    missing = {"photos": photos and rates.photo is None, "films": films.frames and not rates.frame}
+    return [name for name, is_missing in missing.items() if is_missing]
 
 
-def _rates(reports: Sequence[ItemReport], basis: str) -> Rates:
-    photos = [r for r in reports if r.kind == "photo"]
-    segments = [r for r in reports if r.kind == "segment"]
-    frames = sum(r.frames for r in segments)
-    details = (r.details for r in photos)
-    growths = [d.growth for d in details if isinstance(d, PhotoDetails) and d.growth]
-    return Rates(
-        basis,
-        sum(r.seconds for r in photos) / len(photos) if photos else None,
-        sum(r.seconds for r in segments) / frames if frames else None,
-        sum(r.size for r in segments) / frames if frames else None,
-        sum(growths) / len(growths) if growths else 1.5,
-    )
+def _time_words(
+    photos: Sequence[SourceItem], films: Films, rates: Rates, times: Times, workers: int
+) -> str:
+    missing = _unmeasured(photos, films, rates)
+    words = f"; {' and '.join(missing)} not measured" if missing else ""
+    span = f"{format_seconds(times.low)} to {format_seconds(times.high)}"
+    spent = f"{times.worker_seconds / 3600:.2f} worker hours"
+    return f"time: about {span} with {workers} workers ({spent}), from {rates.basis}{words}"
 
 
-def _calibrate(command: Sequence[str], out: Path) -> Rates | None:
-    limits = ["--units", str(CALIBRATION_UNITS), "--runner", "serial", "--no-report"]
-    settings = [part for setting in CALIBRATION_SETTINGS for part in ("--set", setting)]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", command[0], "--out", str(out), *limits, *settings, *command[1:]],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=CALIBRATION_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ColorizeError(
-            f"calibration took more than {CALIBRATION_SECONDS} s", remedy="use a smaller SRC"
-        ) from error
-    manifest = Manifest(RunFolder(out).manifest)
-    if done.returncode == 1:
-        raise ColorizeError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
-    reports = _finished(manifest)
-    return _rates(reports, f"a calibration with {CALIBRATION_UNITS} units") if reports else None
-
-
-def _say_time(job: Job, photos: int, frames: int, rates: Rates, say: Callable[[str], None]) -> None:
-    workers = job.options.workers or (os.cpu_count() or 1)
-    seconds = photos * (rates.seconds_per_photo or 0) + frames * (rates.seconds_per_frame or 0)
-    unknown = []
-    if photos and rates.seconds_per_photo is None:
-        unknown.append("photos")
-    if frames and rates.seconds_per_frame is None:
-        unknown.append("films")
-    time = f"time: about {format_seconds(seconds / workers)} with {workers} workers"
-    missing = f"; {' and '.join(unknown)} not measured" if unknown else ""
-    say(f"{time}, from {rates.basis}{missing}")
-
-
-def _say_disk(
-    job: Job,
-    pending: Sequence[SourceItem],
-    films: _Films,
-    rates: Rates,
-    say: Callable[[str], None],
-) -> None:
+def _disk(pending: Sequence[SourceItem], films: Films, rates: Rates) -> tuple[float, float]:
+    """Bytes that stay, and those that films take beside while they are joined."""
     photos = sum(item.size for item in pending if item.kind == "photo")
+    growth = rates.gray_share * rates.growth + (1 - rates.gray_share)
     per_frame = rates.bytes_per_frame
     made = films.size * rates.growth if per_frame is None else films.frames * per_frame
-    kept = photos * rates.growth + films.copied_size + made
+    return photos * growth + films.copied_size + made, made
+
+
+def _disk_words(job: Job, pending: Sequence[SourceItem], films: Films, rates: Rates) -> str:
+    kept, made = _disk(pending, films, rates)
     source = sum(item.size for item in pending)
     # A film is there twice for a moment: as segments and as the joined file.
     more = f", {_mib(made)} more while films are joined" if films.frames else ""
-    say(f"disk: about {_mib(kept)} in {job.out}{more}; source {_mib(source)}")
+    return f"disk: about {_mib(kept)} in {job.out}{more}; source {_mib(source)}"
+
+
+def _as_json(
+    photos: Sequence[SourceItem],
+    films: Films,
+    found: Scan,
+    rates: Rates | None,
+    times: Times | None,
+    workers: int,
+    price_per_hour: float | None,
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "photos": len(photos),
+        "films": films.count,
+        "frames": films.frames,
+        "films_in_color": films.colored,
+        "not_read": by_suffix(found.unread),
+        "left_out": dict(found.ignored),
+        "will_fail": [*(f"{path}: {error}" for path, error in found.problems), *films.problems],
+        "notes": films.lines,
+        "workers": workers,
+    }
+    if rates is None or times is None:
+        return body
+    kept, joining = _disk(photos, films, rates)
+    body |= {
+        "basis": rates.basis,
+        "not_measured": _unmeasured(photos, films, rates),
+        "gray_share_of_photos": round(rates.gray_share, 3),
+        "seconds": round(times.seconds, 1),
+        "seconds_low": round(times.low, 1),
+        "seconds_high": round(times.high, 1),
+        "worker_seconds": round(times.worker_seconds, 1),
+        "disk_bytes": round(kept),
+        "disk_bytes_while_joining": round(joining),
+    }
+    if price_per_hour is not None:
+        body["cost_low"] = round(price_per_hour * times.low / 3600, 2)
+        body["cost_high"] = round(price_per_hour * times.high / 3600, 2)
+    return body
 
 
 def _mib(size: float) -> str:

@@ -16,7 +16,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import UnsafePathError
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
-from colorize_core.pipeline.sample import sample_order
+from colorize_core.pipeline.sample import sample_order, spread
 
 SHARDS_PER_WORKER = 4
 
@@ -76,6 +76,7 @@ class Planner:
             maker=maker,
             is_pending=lambda key: self._is_pending(key, retry_failed=True),
             finished=self._to_compare,
+            most_segments=options.calibration.segments if options.calibration else None,
         )
         self._chosen, self.left_over = self._choose()
 
@@ -105,7 +106,7 @@ class Planner:
         """
         films = (item for item in self._chosen if item.kind == "film")
         yield from self._films.plan((self.key(i), i, self._config_for(i.path)) for i in films)
-        yield from self._shards([item for item in self._chosen if item.kind == "photo"], workers)
+        yield from self._shards(_photos(self._chosen), workers)
 
     def unlock(self, report: UnitReport) -> list[Planned]:
         """Follow up on finished scans, segments and films, and on a sample that had color."""
@@ -126,6 +127,12 @@ class Planner:
             for item in self._items
             if comparable(item.path) in self._redo or self._has_work(item)
         ]
+        if calibration := self._options.calibration:
+            named = [item for item in pending if item.path in calibration.paths]
+            order = list(spread(sorted(_photos(named), key=lambda item: item.size)))
+            self._substitutes = iter(order[calibration.photos :])
+            films = [item for item in named if item.kind == "film"]
+            return [*films, *order[: calibration.photos]], 0
         if sample is None:
             return pending[:limit], max(0, len(pending) - (limit or len(pending)))
         order = sample_order(pending)
@@ -197,7 +204,7 @@ class Planner:
             key = self.key(item)
             hints = self._hints_for(item.path)
             group.append(PhotoTask(key, item, item.output, self._to_compare.get(key), hints))
-            if len(group) >= _shard_size(config, len(photos), workers):
+            if len(group) >= shard_size(config, len(photos), workers):
                 yield ImageShard(tuple(group), config)
                 group.clear()
         for config, group in packed.items():
@@ -205,7 +212,12 @@ class Planner:
                 yield ImageShard(tuple(group), config)
 
 
-def _shard_size(config: ColorizeConfig, photos: int, workers: int) -> int:
+def _photos(items: Sequence[SourceItem]) -> list[SourceItem]:
+    return [item for item in items if item.kind == "photo"]
+
+
+def shard_size(config: ColorizeConfig, photos: int, workers: int) -> int:
+    """How many photos one worker takes at a time."""
     batch = config.render.batch_size
     share = photos // (workers * SHARDS_PER_WORKER) // batch * batch
     return min(config.photo.shard_photos, max(batch, share))

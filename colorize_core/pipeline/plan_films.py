@@ -65,6 +65,7 @@ class FilmPlanner:
         maker: what makes results now.
         is_pending: whether a key has to be computed; also those that failed before.
         finished: by key, what stays if the content of a film is still the same.
+        most_segments: to measure a film by: so many from its middle, without a look at its color.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class FilmPlanner:
         maker: Maker,
         is_pending: Callable[[str], bool],
         finished: Mapping[str, ItemReport],
+        most_segments: int | None = None,
     ) -> None:
+        self._most_segments = most_segments
         self._manifest = manifest
         self._folder = RunFolder(out)
         self._maker = maker
@@ -128,7 +131,8 @@ class FilmPlanner:
             )
             return [failed, *(self._next_staged() if is_remote(item) else [])]
         self._films[key] = film
-        wants_shots = config.colored != "recolor" and film.plan.may_be_colored
+        is_measured = self._most_segments is not None
+        wants_shots = config.colored != "recolor" and film.plan.may_be_colored and not is_measured
         scan_key = self._scan_key(film)
         if film.finished is None:
             if not wants_shots:
@@ -196,6 +200,9 @@ class FilmPlanner:
         # A pending film needs all its segments, also one that failed before.
         pending = [segment for segment in segments if self._is_pending(segment.key)]
         film.left = {segment.key for segment in pending}
+        if self._most_segments is not None:
+            aside = max(0, len(pending) - self._most_segments) // 2
+            pending = pending[aside : aside + self._most_segments]
         return list(pending) or [self._join(film)]
 
     def _segments(self, film: _Film) -> Iterator[VideoSegment]:

@@ -159,6 +159,7 @@ class Progress:
             "work_seconds": round(self._last_end - start, 3),
             "cpu_seconds": round(self._cpu_seconds, 3),
             "peak_worker_memory_bytes": self._peak_memory_bytes,
+            **self._left.spent(),
         }
 
     def _begin(self, moment: float) -> None:

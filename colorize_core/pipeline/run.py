@@ -287,7 +287,7 @@ def _run(
         planner.close()
     if loop.lost_a_worker:
         remove_stale_temporaries(job.out)
-    return ending, progress.work()
+    return ending, {**progress.work(), "workers": pool.workers}
 
 
 def _outdated(count: int, options: RunOptions) -> str:

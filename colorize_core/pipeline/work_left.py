@@ -37,6 +37,7 @@ class WorkLeft:
         self._shares: dict[str, float] = {}  # finished, of films in work
         self._done: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
         self._seconds: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
+        self._item_seconds: dict[Kind, float] = dict.fromkeys(_KINDS, 0.0)
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -51,11 +52,19 @@ class WorkLeft:
             size = self._taken(kind, item)
             self._bytes[kind] -= size
             self._done[kind] += size
+            self._item_seconds[kind] += item.seconds if item.kind != "film" else 0.0
 
     @property
     def share(self) -> float:
         """Films in work, each as the share of it that is finished."""
         return sum(self._shares.values())
+
+    def spent(self) -> dict[str, dict[Kind, float]]:
+        """Seconds of workers by kind: of units, and of the items in them, which overlap."""
+        return {
+            "unit_seconds": {kind: round(s, 3) for kind, s in self._seconds.items()},
+            "seconds_of": {kind: round(s, 3) for kind, s in self._item_seconds.items()},
+        }
 
     def seconds(self, elapsed: float, busy: Sequence[InHand] = ()) -> float | None:
         """How long the rest takes, or None while nothing is finished.

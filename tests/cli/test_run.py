@@ -95,4 +95,4 @@ def test_verify_without_a_source(tiny_weights, gray_folder, tmp_path, monkeypatc
 
 def test_json_of_nothing_is_refused(tmp_path, capsys):
     assert main(["run", "--json", str(tmp_path)]) == 1
-    assert "--json is for --verify" in capsys.readouterr().err
+    assert "--json is for --verify and --dry-run" in capsys.readouterr().err
