@@ -21,8 +21,8 @@ from colorize_core.errors import (
     InputError,
     ModelError,
     OutOfMemoryError,
-    UnsupportedError,
 )
+from colorize_core.inference.any_picture import AnyPicture, as_pixels, like_given
 from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.encoder import Encoder
@@ -109,6 +109,13 @@ class Colorizer:
             precision=precision,
             batch_size=batch_size,
             render_size=render_size,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Colorizer(weights={self.weights_sha256[:12]}, device={self.device}, "
+            f"precision={self.precision}, batch_size={self.batch_size}, "
+            f"render_size={self.render_size})"
         )
 
     def require_weights(self, sha256: str) -> None:
@@ -223,7 +230,7 @@ class Colorizer:
 
     def colorize(
         self,
-        gray: np.ndarray,
+        gray: AnyPicture,
         hints: Sequence[Hint] | None = None,
         *,
         reference: np.ndarray | Sequence[np.ndarray] = (),
@@ -232,27 +239,32 @@ class Colorizer:
         """Colorize one picture.
 
         Args:
-            gray: (H, W) or (H, W, 3) uint8 or uint16, sRGB-encoded; of color only L is used.
+            gray: path of a photo, PIL image, or array (H, W), (H, W, 1) or (H, W, 3) of uint8,
+                uint16 or floats in 0..1, sRGB-encoded; of color only L is used, of a file the
+                first page.
             hints: known colors, or None.
             reference: color pictures (H, W, 3) of the same things, uint8 or uint16, sRGB-encoded;
                 colors are taken from them where they show what `gray` shows.
             look: what becomes of the generator's color; what is known stays.
 
         Returns:
-            rgb: (H, W, 3) of the same dtype, sRGB-encoded.
+            rgb: (H, W, 3) of the same dtype, sRGB-encoded; of a file its own depth.
 
         Raises:
-            UnsupportedError: another shape or dtype, or a reference without color.
+            UnsupportedError: another kind, shape, dtype or range, or a reference without color.
+            InputError: the file cannot be read as a photo.
             ConfigError: a hint outside of the picture, or a generator without encoder.
+
+        >>> import numpy as np
+        >>> gray = np.linspace(0, 1, 64 * 48, dtype=np.float32).reshape(64, 48)
+        >>> rgb = Colorizer.load(device="cpu", render_size=64).colorize(gray)
+        >>> rgb.shape, rgb.dtype
+        ((64, 48, 3), dtype('float32'))
         """
         from colorize_core.inference.references import carry_to, colored_pixels, known_colors
 
-        if gray.dtype not in (np.uint8, np.uint16) or gray.ndim not in (2, 3) or 0 in gray.shape:
-            raise UnsupportedError(
-                f"a picture of shape {gray.shape} and dtype {gray.dtype}",
-                remedy="give (H, W) or (H, W, 3) of uint8 or uint16",
-            )
-        L = pixels_to_L(gray)
+        pixels = as_pixels(gray)
+        L = pixels_to_L(pixels)
         box = Letterbox.of_picture(L, self.render_size)
         low = box.shrink(L)
         shown = box.to_working(low)
@@ -261,7 +273,7 @@ class Colorizer:
         known = [part for r in references for part in known_colors(self, colored_pixels(r))]
         carried = [carry_to(self, shown, known)]
         (ab,) = self.predict_pictures([box], [shown], drawn, carried=carried, look=look)
-        return merge_to_pixels(L, ab, low, dtype=gray.dtype)
+        return like_given(merge_to_pixels(L, ab, low, dtype=pixels.dtype), gray)
 
     def _predict_padded(self, L: Tensor, hints: Tensor | None) -> Tensor:
         count = L.shape[0]

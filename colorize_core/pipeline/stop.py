@@ -41,7 +41,11 @@ def stop_signals(stop: StopRequest, say: Callable[[str], None]) -> Iterator[None
     """Turn SIGINT and SIGTERM into requests on `stop`.
 
     Own handlers are needed also for SIGINT: a shell starts background jobs with it ignored.
+    Python lets only the main thread have them; a program that calls from another one has its own.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def handler(number: int, _frame: FrameType | None) -> None:
         stop.request()

@@ -80,8 +80,8 @@ def test_shipped_weights_color_a_photo_and_follow_a_hint():
 
 @pytest.mark.parametrize(
     "picture",
-    [np.zeros((4, 4), np.float32), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)],
-    ids=["float", "empty", "flat"],
+    [np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)],
+    ids=["empty", "flat"],
 )
 def test_what_is_no_picture_is_refused(tiny_weights: Path, picture: np.ndarray):
     with pytest.raises(UnsupportedError, match="uint8"):
