@@ -10,6 +10,8 @@ from colorize_core.archive.records.manifest import from_json
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.filters import suffix_of
+from colorize_core.archive.storage.storage import LocalFolder
+from colorize_core.cli.command import user_path
 from colorize_core.cli.run import judge, make_worker
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import InputError, ResumableError, UsageError
@@ -90,7 +92,7 @@ def _colorize(
     config: ColorizeConfig,
     device: str,
 ) -> Path:
-    path, folder = Path(source).absolute(), Path(out).absolute()
+    path, storage = Path(source).absolute(), LocalFolder(user_path(os.fspath(out)).absolute())
     if not path.is_file():
         raise UsageError(f"{path}: no such file", remedy="give the path of one photo or film")
     is_film = suffix_of(path.name) in FILM_SUFFIXES
@@ -103,14 +105,14 @@ def _colorize(
     identity = identity_of(weights)
     options = RunOptions(runner="serial", device=device)  # type: ignore[arg-type]
     outcome = colorize_archive(
-        Job(str(path), folder, config, lambda _: config, options, identity),
-        make_worker=partial(make_worker, folder, str(weights), identity, device, False),
+        Job(str(path), storage, config, lambda _: config, options, identity),
+        make_worker=partial(make_worker, storage, str(weights), identity, device, False),
         judge=judge,
         say=lambda _: None,
     )
     if outcome.ending.stopped or outcome.ending.blocked:
         raise ResumableError(outcome.ending.blocked or "stopped", remedy="call it again to go on")
-    return _output(folder, path.name)
+    return _output(storage.folder, path.name)
 
 
 def _output(folder: Path, name: str) -> Path:

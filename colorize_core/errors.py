@@ -91,6 +91,12 @@ class OutOfSpaceError(ResumableError):
     kind = "no-space"
 
 
+class StorageError(ResumableError):
+    """The object storage of OUT does not answer, or refuses."""
+
+    kind = "storage"
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error of ours or of the system says that there is no space left."""
     return isinstance(error, OutOfSpaceError) or getattr(error, "errno", None) in FULL_ERRNOS

@@ -92,7 +92,7 @@ def needed(requirements: list[str]) -> set[str]:
 
 
 def test_the_users_lock_holds_what_users_need_and_no_test_tools():
-    users = needed([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["onnx"]])
+    users = needed([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["onnx"], *EXTRAS["s3"]])
     assert users - set(locked("requirements.lock")) == set()
     developers = needed([*EXTRAS["dev"], *EXTRAS["browser"], *EXTRAS["docs"]]) - users
     assert {"pytest", "mypy", "ruff", "playwright"} <= developers

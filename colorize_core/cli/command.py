@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import errno
+import hashlib
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from colorize_core.archive.storage.address import Address, is_address
+from colorize_core.archive.storage.bucket import Bucket
+from colorize_core.archive.storage.storage import LocalFolder, Storage
 from colorize_core.config import Settings
 from colorize_core.config.reference import help_text
 from colorize_core.errors import (
@@ -31,6 +37,7 @@ EXTRAS = {
     "tensorboard": "train",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "s3fs": "s3",
 }
 
 # `scheme://` anywhere, and what is left of one when two slashes became one.
@@ -80,6 +87,41 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:  # no such user: a name that only looks like a home folder
         return Path(text)
+
+
+def user_out(text: str) -> Path | Address:
+    """OUT as typed: a local path, or an address in object storage."""
+    return Address.parse(text) if is_address(text) else user_path(text)
+
+
+def default_work() -> Path:
+    """Where runs into object storage work on this machine."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return user_path(cache) / "colorize-archive"
+
+
+@contextmanager
+def opened(out: Path | Address, *, work: Path | None = None) -> Iterator[Storage]:
+    """An OUT, closed at the end.
+
+    Args:
+        out: see `user_out`.
+        work: where a run into object storage has its folder on this machine; None for one that is
+            made only for the block, which is right for all that is no run.
+    """
+    if isinstance(out, Path):
+        yield LocalFolder(out)
+        return
+    with ExitStack() as stack:
+        if work is None:
+            scratch = tempfile.TemporaryDirectory(prefix="colorize-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(scratch))
+        else:
+            # The next run finds what a killed one left, and removes it.
+            folder = work / hashlib.sha256(str(out).encode()).hexdigest()[:16]
+        bucket = Bucket(out, folder)
+        stack.callback(bucket.close)
+        yield bucket
 
 
 def settings_file(kind: str) -> Callable[[str], Path]:

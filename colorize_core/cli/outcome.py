@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.storage.storage import Storage
 from colorize_core.cli.command import say
 from colorize_core.errors import EXIT_SOME_FAILED
 from colorize_core.pipeline.comparisons import Comparisons
@@ -22,12 +23,12 @@ _MEANINGS: Final = {
 }
 
 
-def say_outcome(outcome: Outcome, out: Path) -> None:
+def say_outcome(outcome: Outcome, storage: Storage) -> None:
     """Say how many items ended how, and what was left out."""
     totals = outcome.totals
     words = ("done", "degraded", "skipped", "failed", "left")
     counts = ", ".join(f"{totals[word]} {word}" for word in words if totals[word])
-    say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {out}")
+    say(f"{counts or 'nothing to do'} in {format_seconds(outcome.seconds)}: {storage}")
     for word, meaning in _MEANINGS.items():
         if totals[word]:
             say(f"  {totals[word]} {word}: {meaning}")
@@ -35,14 +36,14 @@ def say_outcome(outcome: Outcome, out: Path) -> None:
         if counted:
             say(f"{what}: {', '.join(f'{count} {name}' for name, count in counted.items())}")
     if outcome.comparisons is not None:
-        _say_comparisons(outcome.comparisons, out)
+        _say_comparisons(outcome.comparisons, storage.folder)
     if outcome.ending.blocked:
         say(f"stopped: {outcome.ending.blocked}; free some space and run the same command again")
     elif outcome.ending.stopped:
         say("stopped; the same command resumes")
 
 
-def last_line(outcome: Outcome, page: Path) -> str:
+def last_line(outcome: Outcome, page: str) -> str:
     """The path to look at, behind the number of failures where there are any."""
     if outcome.exit_code == EXIT_SOME_FAILED:
         failed = outcome.totals["failed"]

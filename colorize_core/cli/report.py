@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from colorize_core.cli.command import Parser, command, user_path
+from colorize_core.cli.command import Parser, command, opened, user_out
 from colorize_core.errors import EXIT_DONE
 
 
 def parser() -> argparse.ArgumentParser:
     """All options of the verb."""
     p = Parser(prog="colorize-archive report", description=__doc__)
-    p.add_argument("out", type=user_path, metavar="OUT", help="output folder of a run")
+    p.add_argument("out", type=user_out, metavar="OUT", help="output folder of a run")
     return p
 
 
@@ -21,9 +21,12 @@ def run(args: argparse.Namespace) -> int:
     from colorize_core.report.archive_records import write_records
     from colorize_core.report.build import build
 
-    page = build(args.out)
-    write_records(args.out)
-    print(page)
+    with opened(args.out) as storage:
+        storage.open_records()
+        page = build(storage.folder)
+        write_records(storage.folder)
+        storage.keep_page()
+        print(storage.name_of(page))
     return EXIT_DONE
 
 

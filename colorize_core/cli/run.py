@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import FilmDetails
 from colorize_core.archive.records.manifest import from_json
@@ -19,7 +18,18 @@ from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.started import Started
 from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.archive.source.scan import default_out, local_path
-from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.archive.storage.address import Address
+from colorize_core.archive.storage.storage import Storage, Worker
+from colorize_core.cli.command import (
+    Parser,
+    command,
+    default_work,
+    opened,
+    say,
+    settings_file,
+    user_out,
+    user_path,
+)
 from colorize_core.cli.outcome import last_line, say_outcome
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
 from colorize_core.config import Calibration, ColorizeConfig, RunOptions, as_tree, load_config
@@ -27,9 +37,6 @@ from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
 from colorize_core.model.files import identity_of, resolve_weights
 from colorize_core.model.onnx_contract import is_onnx, read_contract
 from colorize_core.pipeline.run import Job, colorize_archive
-
-if TYPE_CHECKING:
-    from colorize_core.inference.worker import Worker
 
 SAMPLE = Path("sample")
 
@@ -50,7 +57,19 @@ def parser() -> argparse.ArgumentParser:
         metavar="SRC",
         help="folder, file, quoted glob, @list.txt, zip, tar or URL; without it a built-in sample",
     )
-    p.add_argument("--out", type=user_path, metavar="OUT", help="default: SRC-color beside SRC")
+    p.add_argument(
+        "--out",
+        type=user_out,
+        metavar="OUT",
+        help="a folder (default: SRC-color beside SRC) or s3://BUCKET/FOLDER",
+    )
+    p.add_argument(
+        "--work",
+        type=user_path,
+        default=default_work(),
+        metavar="DIR",
+        help="where a run into object storage works on this machine (default: %(default)s)",
+    )
     p.add_argument(
         "--config",
         type=settings_file("colorize"),
@@ -145,18 +164,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def make_worker(
-    out: Path, weights: str, weights_sha256: str, device: str, write_thumbnails: bool
+    storage: Storage, weights: str, weights_sha256: str, device: str, write_thumbnails: bool
 ) -> Worker:
     """The worker of one process; torch is loaded here and not in the driver."""
-    from colorize_core.inference.worker import Worker
+    from colorize_core.inference import worker as inference
 
-    return Worker(
-        out=out,
+    worker = inference.Worker(
+        out=storage.folder,
         weights=weights,
         weights_sha256=weights_sha256,
         device=device,  # type: ignore[arg-type]
         write_thumbnails=write_thumbnails,
     )
+    return storage.worker(worker)
 
 
 def judge(signals: Iterable[Mapping[str, float]]) -> Callable[[Mapping[str, float]], list[str]]:
@@ -179,7 +199,9 @@ def run(args: argparse.Namespace) -> int:
     if args.price_per_hour is not None and not args.dry_run:
         raise UsageError("--price-per-hour is for --dry-run", remedy="leave it out")
     source = args.source if args.source is not None else _sample()
-    out = (args.out or default_out(source)).absolute()
+    out = _out(args, source)
+    if args.compare and isinstance(out, Address):
+        raise UsageError("--compare needs an OUT on this machine", remedy="leave it out")
     config = load_config(ColorizeConfig, args.config, settings_of(args))
     check_fps(args, config)
     weights = resolve_weights(config.model.weights)
@@ -204,49 +226,64 @@ def run(args: argparse.Namespace) -> int:
         log_json=args.log_json,
         prometheus=args.prometheus,
     )
-    rules = _rules(args.overrides, source, out, config)
-    job = Job(
-        source,
-        out,
-        config,
-        partial(rules.config_for, base=config),
-        options,
-        identity_of(weights),
-        read_redo_list(args.redo_list) if args.redo_list else frozenset(),
-        rules,
-        _started(source, args, config, began),
-    )
-    if args.dry_run:
-        from colorize_core.pipeline.estimate import dry_run
-
-        return dry_run(
-            job,
-            say,
-            follow_links=args.follow_links,
-            calibration_command=_calibration_command(source, args),
-            price_per_hour=args.price_per_hour,
-            write_json=print if args.json else None,
+    with opened(out, work=None if args.dry_run else args.work.absolute()) as storage:
+        rules = _rules(args.overrides, source, storage.folder, config)
+        job = Job(
+            source,
+            storage,
+            config,
+            partial(rules.config_for, base=config),
+            options,
+            identity_of(weights),
+            read_redo_list(args.redo_list) if args.redo_list else frozenset(),
+            rules,
+            _started(source, args, config, began),
         )
+        return _dry_run(job, args) if args.dry_run else _run(job, args, str(weights))
+
+
+def _out(args: argparse.Namespace, source: str) -> Path | Address:
+    if isinstance(args.out, Address):
+        return args.out
+    return Path(args.out or default_out(source)).absolute()
+
+
+def _dry_run(job: Job, args: argparse.Namespace) -> int:
+    from colorize_core.pipeline.estimate import dry_run
+
+    return dry_run(
+        job,
+        say,
+        follow_links=args.follow_links,
+        calibration_command=_calibration_command(job.source, args),
+        price_per_hour=args.price_per_hour,
+        write_json=print if args.json else None,
+    )
+
+
+def _run(job: Job, args: argparse.Namespace, weights: str) -> int:
+    storage = job.storage
     outcome = colorize_archive(
         job,
         make_worker=partial(
-            make_worker, out, str(weights), job.weights_sha256, args.device, args.report
+            make_worker, storage, weights, job.weights_sha256, args.device, args.report
         ),
         judge=judge,
         follow_links=args.follow_links,
         say=say,
     )
-    page = RunFolder(out).summary
+    page = RunFolder(job.out).summary
     if args.report:
         from colorize_core.report.archive_records import write_records
         from colorize_core.report.build import build
 
-        page = build(out)
-        write_records(out)
-    if config.video.verify_luma:
-        _say_luma(out)
-    say_outcome(outcome, out)
-    last = last_line(outcome, page)
+        page = build(job.out)
+        write_records(job.out)
+        storage.keep_page()
+    if job.config.video.verify_luma:
+        _say_luma(job.out)
+    say_outcome(outcome, storage)
+    last = last_line(outcome, storage.name_of(page))
     say(last)
     if args.last_line and outcome.exit_code == EXIT_SOME_FAILED:
         args.last_line.write_text(last)
@@ -258,7 +295,8 @@ def _verify(args: argparse.Namespace) -> int:
 
     if args.source is None and args.out is None:
         raise UsageError("--verify: of which run?", remedy="give its OUT with --out, or its SRC")
-    found = verify_outputs((args.out or default_out(args.source)).absolute())
+    with opened(_out(args, args.source)) as storage:
+        found = verify_outputs(storage)
     good = found.outputs - len(found.problems)
     if args.json:
         print(json.dumps({"outputs": found.outputs, "good": good, "problems": found.problems}))

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from colorize_core.archive.records.lock import is_locked
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
-from colorize_core.cli.command import Parser, command, user_path
+from colorize_core.archive.storage.storage import Storage
+from colorize_core.cli.command import Parser, command, opened, user_out
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.pipeline.progress import PHASES, format_seconds
 
@@ -21,14 +21,15 @@ from colorize_core.pipeline.progress import PHASES, format_seconds
 def parser() -> argparse.ArgumentParser:
     """All options of the verb."""
     p = Parser(prog="colorize-archive status", description="Done, failed, left and ETA of a run.")
-    p.add_argument("out", type=user_path, metavar="OUT")
+    p.add_argument("out", type=user_out, metavar="OUT")
     p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     return p
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the state of OUT."""
-    state = status(args.out)
+    with opened(args.out) as storage:
+        state = status(storage)
     if args.json:
         print(json.dumps(state))
         return EXIT_DONE
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def status(out: Path) -> dict[str, Any]:
+def status(storage: Storage) -> dict[str, Any]:
     """Counts by status, segments finished, items left, what is in work and ETA.
 
     `phase` is "reading SRC", "starting", "working" or "finishing" while a run is at work here, else
@@ -51,16 +52,17 @@ def status(out: Path) -> dict[str, Any]:
     Raises:
         UsageError: no run has written there.
     """
-    folder = RunFolder(out)
+    storage.open_records()
+    folder = RunFolder(storage.folder)
     manifest_path = folder.manifest
     if not folder.state.is_dir():
-        raise UsageError(f"{out}: no run has written here", remedy="give the OUT of a run")
+        raise UsageError(f"{storage}: no run has written here", remedy="give the OUT of a run")
     counts: Counter[str] = Counter()
     if manifest_path.exists():
         for report in Manifest(manifest_path).reports():
             if report.kind != "scan":
                 counts["segments" if report.kind == "segment" else report.status] += 1
-    running = is_locked(folder.lock)
+    running = storage.is_running()
     progress = _progress(folder.progress)
     eta = _number(progress, "eta_seconds") if running else None
     if eta is not None:

@@ -59,7 +59,9 @@ def dry_run(
             exclude=job.options.exclude,
             include=job.options.include,
             references=job.rules.references(),
+            inside=job.storage.inside(job.source),
         )
+        job.storage.open_records()
         manifest = Manifest(RunFolder(job.out).manifest)
         pending = _pending(job, found, manifest)
         films = look_at_films(pending, Path(scratch), job.config_for)
@@ -76,7 +78,7 @@ def dry_run(
         times = times_of(photos, films.work, rates, job.config, items=items, workers=workers)
     if write_json:
         body = _as_json(photos, films, found, rates, times, workers, price_per_hour)
-        write_json(json.dumps({"source": job.source, "out": str(job.out), **body}))
+        write_json(json.dumps({"source": job.source, "out": str(job.storage), **body}))
     else:
         for line in _lines(job, found, pending, films):
             say(line)
@@ -95,7 +97,7 @@ def _pending(job: Job, found: Scan, manifest: Manifest) -> list[SourceItem]:
     planner = Planner(
         found.items,
         manifest,
-        out=job.out,
+        storage=job.storage,
         config_for=partial(job.rules.config_for, base=config),
         hints_for=job.rules.hints_for,
         maker=Maker(job.weights_sha256),
@@ -156,7 +158,7 @@ def _disk_words(job: Job, pending: Sequence[SourceItem], films: Films, rates: Ra
     source = sum(item.size for item in pending)
     # A film is there twice for a moment: as segments and as the joined file.
     more = f", {_mib(made)} more while films are joined" if films.frames else ""
-    return f"disk: about {_mib(kept)} in {job.out}{more}; source {_mib(source)}"
+    return f"disk: about {_mib(kept)} in {job.storage}{more}; source {_mib(source)}"
 
 
 def _as_json(

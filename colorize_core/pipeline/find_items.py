@@ -35,11 +35,13 @@ def find_items(
     exclude: Sequence[str] = (),
     include: Sequence[str] = (),
     references: frozenset[Path] = frozenset(),
+    inside: str = "",
 ) -> Scan:
     """Scan SRC, with OUT left out; with `as_film`, each folder of pictures is one film.
 
     `config_for` gives the settings of an item by its path: they decide what its output may be.
-    `references` are pictures that others take their colors from, and no items.
+    `references` are pictures that others take their colors from, and no items. `inside` is OUT
+    relative to a source that is a URL; see Storage.
 
     Raises:
         UsageError: SRC is not there, holds nothing, or OUT is SRC.
@@ -95,6 +97,7 @@ def find_items(
             include_globs=include,
             references=set_aside,
             names=names,
+            exclude_url=inside,
         )
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 
 from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints, with_hints
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
-from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.work import ImageShard, ItemReport, PhotoTask, UnitReport
 from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.storage.storage import Storage
 from colorize_core.config import ColorizeConfig, RunOptions
-from colorize_core.errors import UnsafePathError
 from colorize_core.pipeline.plan_films import FilmPlanner, Planned
 from colorize_core.pipeline.sample import sample_order, spread
 
@@ -27,7 +25,8 @@ class Planner:
     Args:
         items: of the scan, in their stable order.
         manifest: what is finished.
-        out: where outputs go; a finished output that is gone or has another size is pending again.
+        storage: where outputs go; a finished output that is gone or has another size is pending
+            again.
         config_for: settings of one item (overrides included), by its path.
         hints_for: what is known of the colors of one item, by its path.
         maker: what makes results now.
@@ -47,7 +46,7 @@ class Planner:
         items: Sequence[SourceItem],
         manifest: Manifest,
         *,
-        out: Path,
+        storage: Storage,
         config_for: Callable[[str], ColorizeConfig],
         hints_for: Callable[[str], ItemHints] = lambda _path: NO_HINTS,
         maker: Maker,
@@ -58,7 +57,7 @@ class Planner:
     ) -> None:
         self._items = items
         self._manifest = manifest
-        self._out = out
+        self._storage = storage
         self._config_for = config_for
         self._hints_for = hints_for
         self._maker = maker
@@ -72,7 +71,7 @@ class Planner:
         self.outdated = 0
         self._films = FilmPlanner(
             manifest,
-            out=out,
+            storage=storage,
             maker=maker,
             is_pending=lambda key: self._is_pending(key, retry_failed=True),
             finished=self._to_compare,
@@ -187,14 +186,7 @@ class Planner:
             return True
         if report.status == "failed":
             return retry_failed
-        if report.output is None:
-            return False
-        try:
-            output = output_in(self._out, report.output)
-        except UnsafePathError:
-            return True
-        # A folder of frames is checked by --verify only.
-        return not output.exists() or (output.is_file() and output.stat().st_size != report.size)
+        return report.output is not None and not self._storage.holds(report)
 
     def _shards(self, photos: Sequence[SourceItem], workers: int) -> Iterator[ImageShard]:
         packed: dict[ColorizeConfig, list[PhotoTask]] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +26,7 @@ from colorize_core.archive.records.work import (
 from colorize_core.archive.source.contents import stage_item
 from colorize_core.archive.source.filters import check_length
 from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.storage.storage import Storage
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import InputError, UnreachableError, in_words, is_transient
 from colorize_core.media.film.shot import Shot, as_one, is_wholly_colored, window_of
@@ -61,7 +61,7 @@ class FilmPlanner:
 
     Args:
         manifest: what is finished.
-        out: OUT.
+        storage: OUT.
         maker: what makes results now.
         is_pending: whether a key has to be computed; also those that failed before.
         finished: by key, what stays if the content of a film is still the same.
@@ -72,7 +72,7 @@ class FilmPlanner:
         self,
         manifest: Manifest,
         *,
-        out: Path,
+        storage: Storage,
         maker: Maker,
         is_pending: Callable[[str], bool],
         finished: Mapping[str, ItemReport],
@@ -80,7 +80,7 @@ class FilmPlanner:
     ) -> None:
         self._most_segments = most_segments
         self._manifest = manifest
-        self._folder = RunFolder(out)
+        self._storage, self._folder = storage, RunFolder(storage.folder)
         self._maker = maker
         self._is_pending = is_pending
         self._finished = finished
@@ -248,7 +248,7 @@ class FilmPlanner:
         film.staged.close()
         if report.status != "failed":
             # Only now, after the film's own line is on the disk.
-            shutil.rmtree(self._folder.segments(film.key), ignore_errors=True)
+            self._storage.drop_segments(film.key)
         return self._next_staged() if is_remote(film.item) else []
 
 

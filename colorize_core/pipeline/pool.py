@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from colorize_core.archive.storage.storage import Worker
 from colorize_core.config import RunOptions
 from colorize_core.pipeline.loop import Pool
-from colorize_core.pipeline.serial_pool import SerialPool, Worker
+from colorize_core.pipeline.serial_pool import SerialPool
 
 # From the start of Ray to the first item in work, on two cores; loading torch is most of it.
 START_SECONDS: Final = 12

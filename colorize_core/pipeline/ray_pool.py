@@ -15,12 +15,12 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from colorize_core.archive.records.work import UnitReport, WorkUnit
+from colorize_core.archive.storage.storage import Worker
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError
 from colorize_core.pipeline.leases import amount_of, lease_seconds
 from colorize_core.pipeline.loop import Finished, Lost
 from colorize_core.pipeline.placement import WORKER_MEMORY_BYTES, cluster_nodes, place
-from colorize_core.pipeline.serial_pool import Worker
 from colorize_core.pipeline.sharing import Place, allowed_units, leaving
 from colorize_core.pipeline.stop import StopRequest
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from colorize_core import __version__
 from colorize_core.archive.records.keys import Maker, add_maker, read_makers
-from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import require_own_folders
 from colorize_core.archive.records.overrides import Overrides
@@ -25,6 +24,7 @@ from colorize_core.archive.records.summary import Judge, write_summary
 from colorize_core.archive.records.work import UnitReport
 from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import by_suffix
+from colorize_core.archive.storage.storage import Storage, Worker
 from colorize_core.atomic import remove_stale_temporaries
 from colorize_core.config import ColorizeConfig, RunOptions, as_tree
 from colorize_core.errors import (
@@ -49,7 +49,6 @@ from colorize_core.pipeline.progress import (
     say_above_bar,
 )
 from colorize_core.pipeline.run_log import RunLog
-from colorize_core.pipeline.serial_pool import Worker
 from colorize_core.pipeline.stop import StopRequest, stop_signals
 
 
@@ -59,7 +58,7 @@ class Job:
 
     Attributes:
         source: SRC as given.
-        out: OUT.
+        storage: OUT.
         config: the base settings.
         config_for: settings of one item by its path (overrides applied).
         options: where and how fast.
@@ -70,7 +69,7 @@ class Job:
     """
 
     source: str
-    out: Path
+    storage: Storage
     config: ColorizeConfig
     config_for: Callable[[str], ColorizeConfig]
     options: RunOptions
@@ -78,6 +77,11 @@ class Job:
     redo: frozenset[str] = frozenset()
     rules: Overrides = field(default_factory=Overrides)
     started: Started | None = None
+
+    @property
+    def out(self) -> Path:
+        """Where it works on this machine: OUT, if that is a local folder."""
+        return self.storage.folder
 
 
 @dataclass(frozen=True)
@@ -123,12 +127,13 @@ def colorize_archive(
     with (
         closing(RunLog(job.options.log_json, job.options.prometheus)) as log,
         _made(folder),
-        OutputLock(folder.lock, say=say) as lock,
+        job.storage.locked(say) as lock,
         stop_signals(stop, say),
         pool_when_needed(make_worker, job.options, say) as get_pool,
     ):
+        job.storage.open_records()
         publish_phase(folder.progress, "reading SRC")
-        log.event("start", source=job.source, out=str(job.out), version=__version__)
+        log.event("start", source=job.source, out=str(job.storage), version=__version__)
         remove_stale_temporaries(job.out)
         shutil.rmtree(folder.staged_films, ignore_errors=True)
         found = find_items(
@@ -141,6 +146,7 @@ def colorize_archive(
             exclude=job.options.exclude,
             include=job.options.include,
             references=job.rules.references(),
+            inside=job.storage.inside(job.source),
         )
         for line in rules_fitting_nothing(found, job.rules, job.redo):
             say(line)
@@ -156,7 +162,7 @@ def colorize_archive(
         planner = Planner(
             found.items,
             manifest,
-            out=job.out,
+            storage=job.storage,
             config_for=job.config_for,
             hints_for=job.rules.hints_for,
             maker=maker,
@@ -172,6 +178,7 @@ def colorize_archive(
             write_started(folder.command, job.started)
         failures = FirstFailures(say_above_bar)
         problems = record_problems(found, manifest, failures)
+        job.storage.keep_records()
         total, pending = len(found.items), planner.pending_items
         before = total - len(pending) - planner.left_over
         later = f", {planner.left_over} for a later run" if planner.left_over else ""
@@ -195,6 +202,7 @@ def colorize_archive(
         lock.check()
         totals = write_summary(job.out, head, manifest, keys, judge)
         publish_phase(folder.progress, "ended", total=totals["items"], left=totals["left"])
+        job.storage.keep_summary(lock)
         log.event("end", seconds=round(seconds, 3), totals=totals)
         comparisons = None
         if job.options.compare and not (ending.stopped or ending.blocked):

@@ -6,24 +6,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from colorize_core.archive.records.work import UnitReport, WorkUnit
+from colorize_core.archive.storage.storage import Worker
 from colorize_core.pipeline.loop import Finished, Lost
 from colorize_core.pipeline.stop import StopRequest
-
-
-class Worker(Protocol):
-    """Turns a unit into published files and a report."""
-
-    @property
-    def has_bf16(self) -> bool:
-        """Whether its device computes bf16 itself."""
-        ...
-
-    def run(self, unit: WorkUnit) -> UnitReport:
-        """Run one unit; per-item failures are in the report, not raised."""
-        ...
 
 
 class SerialPool:

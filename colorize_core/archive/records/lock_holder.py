@@ -87,8 +87,16 @@ def read_holder(path: Path) -> Holder:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise OutputLockedError(f"{path}: not a lock file", remedy="remove it and run again")
         with path.open("rb") as file:
-            content = json.loads(file.read(_MOST_BYTES))
-    except (FileNotFoundError, ValueError, RecursionError):
+            return parse_holder(file.read(_MOST_BYTES))
+    except FileNotFoundError:
+        return Holder()
+
+
+def parse_holder(data: bytes) -> Holder:
+    """The holder that a lock names; nothing in it, where it is torn or malformed."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
         return Holder()
     if not isinstance(content, dict):
         return Holder()

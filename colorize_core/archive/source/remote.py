@@ -12,7 +12,7 @@ from html import unescape
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
-from colorize_core.archive.source.filters import Row, ScanFilter, safe_member_path
+from colorize_core.archive.source.filters import OUTPUT, Row, ScanFilter, safe_member_path
 from colorize_core.archive.source.kinds import HEAD_BYTES
 from colorize_core.archive.source.leftovers import leftover
 from colorize_core.errors import (
@@ -63,7 +63,7 @@ def _is_http(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
 
-def _open_system(url: str) -> tuple[Any, str]:
+def open_system(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL, and the path in it.
 
     Raises:
@@ -72,11 +72,12 @@ def _open_system(url: str) -> tuple[Any, str]:
     import fsspec  # a third of a second that local sources need not pay
 
     try:
-        options: dict[str, Any] = {}
+        # A listing that is kept would hide what others change, or this process itself.
+        options: dict[str, Any] = {"use_listings_cache": False}
         if _is_http(url):
             from colorize_core.archive.source.web import make_session
 
-            options = {"get_client": make_session}
+            options["get_client"] = make_session
         system, path = fsspec.url_to_fs(url, **options)
     except (ValueError, ImportError) as error:
         raise UsageError(
@@ -127,7 +128,7 @@ def remote_state(url: str) -> tuple[int, str]:
         OSError: the server cannot be reached now.
     """
     with remote_errors(url):
-        system, path = _open_system(url)
+        system, path = open_system(url)
         return _state(system.info(path))
 
 
@@ -141,7 +142,7 @@ def _state(info: Mapping[str, Any]) -> tuple[int, str]:
 
 def open_stream(url: str) -> BinaryIO:
     """Open a remote file for reading once from its beginning; call inside `remote_errors`."""
-    system, path = _open_system(url)
+    system, path = open_system(url)
     if _is_http(url):
         from colorize_core.archive.source.web import Download
 
@@ -152,7 +153,7 @@ def open_stream(url: str) -> BinaryIO:
 def open_seekable(url: str) -> BinaryIO | None:
     """Open a remote file for reading at random, or None if the server cannot do that."""
     with remote_errors(url):
-        system, path = _open_system(url)
+        system, path = open_system(url)
         size, _ = _state(system.info(path))
         if not size:
             return None
@@ -171,18 +172,22 @@ def open_seekable(url: str) -> BinaryIO | None:
         return cast(BinaryIO, file)
 
 
-def list_url(url: str, notes: ScanFilter) -> Iterator[Row]:
+def list_url(url: str, notes: ScanFilter, exclude: str = "") -> Iterator[Row]:
     """Yield the photos and films at or below a URL, in no order, with explicit locations.
 
     `*` in the URL is expanded by fsspec. A plain web server's folder is read from its index page.
+    `exclude` is OUT, relative to the URL.
 
     Raises:
         UsageError: nothing there, or it cannot be read.
     """
     try:
         with remote_errors(url):
-            system, root = _open_system(url)
+            system, root = open_system(url)
             for relative, info in _find(system, root, notes):
+                if exclude and relative.startswith(f"{exclude}/"):
+                    notes.ignored[OUTPUT] += 1
+                    continue
                 yield from _row(relative, info, system, notes)
     except (InputError, OSError) as error:
         raise UsageError(f"{url}: cannot be read: {error}", remedy="check SRC") from error

@@ -49,6 +49,7 @@ def scan(
     include_globs: Sequence[str] = (),
     references: frozenset[str] = frozenset(),
     names: OutNames | None = None,
+    exclude_url: str = "",
 ) -> Scan:
     """Find everything in a source.
 
@@ -70,6 +71,7 @@ def scan(
         include_globs: where there are any, nothing else is taken.
         references: see ScanFilter.
         names: what OUT's file system takes. Default: any name.
+        exclude_url: OUT, relative to a source that is a URL; "" where it is not in it.
 
     Raises:
         UsageError: nothing there, nothing of use in it, or not readable at all.
@@ -85,7 +87,7 @@ def scan(
         references=references,
     )
     try:
-        prefix, rows = _rows(source, notes, exclude, follow_links, staging)
+        prefix, rows = _rows(source, notes, exclude, follow_links, staging, exclude_url)
     except OSError as error:
         if is_disk_full(error):
             raise OutOfSpaceError(f"{staging}: no space left", remedy=FREE_SPACE) from error
@@ -112,7 +114,12 @@ def _same(path: str) -> tuple[str]:
 
 
 def _rows(
-    source: str, notes: ScanFilter, exclude: Path | None, follow_links: bool, staging: Path | None
+    source: str,
+    notes: ScanFilter,
+    exclude: Path | None,
+    follow_links: bool,
+    staging: Path | None,
+    exclude_url: str,
 ) -> tuple[str, Iterable[Row]]:
     """Prefix of locations, and rows in any order."""
     if source.startswith("@"):
@@ -123,7 +130,7 @@ def _rows(
     if path is None:
         if is_archive(remote.name_of(source)):
             return _archive_rows(source, notes, staging)
-        return "", remote.list_url(source, notes)
+        return "", remote.list_url(source, notes, exclude_url)
     if path.is_dir():
         bounds = local.Bounds.of(str(path), follow_links=follow_links, exclude=exclude)
         return f"{path}/", local.walk_folder(str(path), notes, bounds)

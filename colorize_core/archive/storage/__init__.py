@@ -1,0 +1,1 @@
+"""Where a run keeps what it makes: a local folder, or object storage."""
