@@ -26,7 +26,8 @@ from bench.gray_pictures import COLOR_KINDS, KINDS, Array, luma
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.source.scan import scan
-from colorize_core.color.grayness import Grayness, area_means, judge, lab_of
+from colorize_core.color.grayness import Grayness, judge
+from colorize_core.color.tone_model import area_means, lab_of
 from colorize_core.errors import InputError
 from colorize_core.media.picture.names import PHOTO_SUFFIXES
 

@@ -11,7 +11,8 @@ from PIL import Image
 from skimage import color, data, transform
 
 from bench.gray_pictures import KINDS, hand_tinted
-from colorize_core.color.grayness import area_means, judge, lab_of
+from colorize_core.color.grayness import judge
+from colorize_core.color.tone_model import area_means, lab_of
 
 COLORED = ("astronaut", "coffee", "chelsea", "rocket", "colorwheel", "retina")
 KEPT = ("mat", "scanner edge", "table", "target", "stamp")

@@ -3,33 +3,46 @@
 First only at frames that decode by themselves, which is cheap and enough for a film that is all
 gray or all in color. Where both are found, every frame is decoded: cuts are found by the rule of
 the stabilizer, and each shot is judged by most of what it shows.
+
+Frames that look colored may be gray with the noise of a tape. A second of film from some of them on
+tells: color stays with what moves, noise does not (media.film.views).
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import av
 import numpy as np
 from av.container import InputContainer
+from numpy.typing import NDArray
 
-from colorize_core.color.grayness import judge
+from colorize_core.color.grayness import Grayness, judge, judge_views
 from colorize_core.media.film.demux import decode_packet, main_video, open_film
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.planes import plane, resize_plane
 from colorize_core.media.film.reader import read_frames
 from colorize_core.media.film.shot import Shot
+from colorize_core.media.film.views import two_views
 from colorize_core.media.motion.shots import CutFinder
+
+Picture = NDArray[np.uint8]
 
 _EVERY: Final = Fraction(1, 2)  # seconds between two looks
 _SPARSE: Final = Fraction(2)  # seconds between keyframes above which all frames are decoded
 _BLANK: Final = 3.0  # standard deviation of gray (of 255) below which a frame says nothing
 _LOOKED_AT: Final = 256  # pixels along the long side
+_WINDOW: Final = 48  # frames of a second look
+_SECOND_LOOKS: Final = 6
+_MUCH_LESS: Final = 0.6  # of the color of single frames: what a mean leaves of noise at most
+_HARDLY: Final = 0.15  # what is left of heavy noise, whatever the rule says of it
 # A few gray seconds in a film in color (titles, a night) are no black-and-white film: the film is
 # copied as it is. The same share of color in a gray film is kept as it is, too.
 _GRAY_PART: Final = 0.02
@@ -50,12 +63,16 @@ def scan_film(path: Path, probe: FilmProbe, *, cut_threshold: float) -> tuple[Sh
         UndecodableError: no frame decodes.
     """
     looks = [look for look in _key_looks(path, probe) if look is not None]
-    if not any(looks):
+    colored = [look for look in looks if look.is_colored]
+    second_looks = _second_looks(path, probe, colored, cut_threshold)
+    is_noisy = False in second_looks
+    if not colored or (is_noisy and True not in second_looks):
         return (Shot(0, probe.frames, is_colored=False),)
-    if all(looks):
+    if len(colored) == len(looks) and not is_noisy:
         return (Shot(0, probe.frames, is_colored=True),)
     shortest = max(1, round(probe.frame_rate * _EVERY))
-    shots = _judged(_between_cuts(path, probe, cut_threshold), shortest)
+    seen = _between_cuts(path, probe, cut_threshold, is_noisy=is_noisy)
+    shots = _judged(seen, shortest)
     gray = sum(shot.stop - shot.start for shot in shots if not shot.is_colored)
     if gray <= _GRAY_PART * probe.frames:
         return (Shot(0, probe.frames, is_colored=True),)
@@ -66,7 +83,15 @@ def _whole(shots: tuple[Shot, ...]) -> Shot:
     return replace(shots[0], stop=shots[-1].stop)
 
 
-def _key_looks(path: Path, probe: FilmProbe) -> Iterator[bool | None]:
+class _Look(NamedTuple):
+    """What one frame says: its time, if it has one, and how far it leaves the tone model."""
+
+    pts: int | None
+    is_colored: bool
+    strength: float
+
+
+def _key_looks(path: Path, probe: FilmProbe) -> Iterator[_Look | None]:
     """Whether frames all over the film have color; None where one says nothing."""
     spacing = Fraction(probe.frames, max(1, len(probe.keyframes))) / probe.frame_rate
     step = _EVERY / probe.time_base
@@ -80,7 +105,12 @@ def _key_looks(path: Path, probe: FilmProbe) -> Iterator[bool | None]:
             if due is not None and time is not None and time < due:
                 continue
             due = None if time is None else time + step
-            yield is_frame_colored(frame)
+            picture = _small_picture(frame)
+            if picture is None:
+                yield None
+                continue
+            verdict = judge(picture)
+            yield _Look(frame.pts, verdict.kind == "colored", _strength(verdict))
 
 
 def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
@@ -97,29 +127,108 @@ def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
         yield from decode_packet(packet)[0]
 
 
-@dataclass(frozen=True)
+def _second_looks(
+    path: Path, probe: FilmProbe, colored: Sequence[_Look], cut_threshold: float
+) -> set[bool]:
+    """What a second of film says where a frame looked colored: at the strongest, the weakest..."""
+    found: set[bool] = set()
+    timed = sorted((x for x in colored if x.pts is not None), key=lambda x: -x.strength)
+    places = np.linspace(0, max(0, len(timed) - 1), min(_SECOND_LOOKS, len(timed)))
+    order = sorted(range(len(places)), key=lambda n: n not in (0, len(places) - 1))
+    for count, n in enumerate(order, start=1):
+        pts = timed[round(places[n])].pts
+        assert pts is not None
+        look = _is_steady(_pictures_from(path, probe, pts, cut_threshold))
+        found |= set() if look is None else {look}
+        if found == {True, False} or (True in found and count > 1):
+            break
+    return found
+
+
+def _pictures_from(path: Path, probe: FilmProbe, pts: int, cut_threshold: float) -> list[Picture]:
+    """Small pictures of up to _WINDOW frames from about this time to the next cut."""
+    last = probe.pts_of(max(0, probe.frames - _WINDOW))
+    begin = min(pts, last)
+    cuts = CutFinder(cut_threshold)
+    pictures: list[Picture] = []
+    with open_film(path, probe.frame_rate) as container:
+        stream = main_video(container, path)
+        with contextlib.suppress(av.FFmpegError):  # then the film's beginning has to do
+            container.seek(begin, stream=stream, backward=True)
+        for frame in _decoded(container, stream):
+            picture = None if (frame.pts or 0) < begin else _small_picture(frame)
+            if picture is None:
+                continue
+            luma = picture.mean(2, dtype=np.float32) * np.float32(100 / 255)
+            if len(pictures) == _WINDOW or cuts.begins_shot(luma):
+                break
+            pictures.append(picture)
+    return pictures
+
+
+def _is_steady(pictures: Sequence[Picture]) -> bool | None:
+    """Whether the color of frames that look colored goes along with what they show.
+
+    None where that cannot be told, as where color comes or goes among them.
+    """
+    views = two_views(pictures)
+    if views is None:
+        return None
+    numbers = np.linspace(0, len(pictures) - 1, 6).round().astype(int)
+    single = [_strength(judge(pictures[n])) for n in numbers]
+    first, second = np.mean(single[:3]), np.mean(single[3:])
+    if min(first, second) < _MUCH_LESS * max(first, second):
+        return None
+    seen = judge_views(*views)
+    single_strength = float(np.mean(single))
+    if max(_strength(seen), seen.chroma) < _HARDLY * single_strength:
+        return False
+    return seen.kind == "colored" or _strength(seen) > _MUCH_LESS * single_strength
+
+
+def _strength(verdict: Grayness) -> float:
+    return verdict.across + verdict.along
+
+
+@dataclass
 class _Seen:
     """Frames from one cut to the next; whether each has color, None where it says nothing."""
 
     start: int
-    looks: list[bool | None]
+    looks: list[bool | None] = field(default_factory=list)
+    pictures: deque[Picture] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    asked: int = 0
+
+    def ask_again(self) -> None:
+        """Take what looked colored since the last time for gray if a second look says so."""
+        new = self.looks[self.asked :]
+        if 2 * new.count(True) > len(new) and _is_steady(self.pictures) is False:
+            self.looks[self.asked :] = [None if look is None else False for look in new]
+        self.asked = len(self.looks)
 
 
-def _between_cuts(path: Path, probe: FilmProbe, cut_threshold: float) -> Iterator[_Seen]:
+def _between_cuts(
+    path: Path, probe: FilmProbe, cut_threshold: float, *, is_noisy: bool
+) -> Iterator[_Seen]:
     cuts = CutFinder(cut_threshold)
-    seen: _Seen | None = None
+    seen = _Seen(0)
     look: bool | None = None
     for frame in read_frames(path, probe, 0, probe.frames, keep_source=True):
         is_cut = cuts.begins_shot(_small_L(frame.frame, probe))
-        if seen is None or is_cut:
-            if seen is not None:
-                yield seen
-            seen = _Seen(frame.index, [])
+        if is_noisy and (is_cut or len(seen.looks) - seen.asked == _WINDOW):
+            seen.ask_again()
+        if is_cut:
+            yield seen
+            seen = _Seen(frame.index)
         if not frame.is_held:
-            look = is_frame_colored(frame.source)
+            picture = _small_picture(frame.source)
+            look = None if picture is None else judge(picture).kind == "colored"
+            if is_noisy and picture is not None:
+                seen.pictures.append(picture)
         seen.looks.append(look)
-    if seen is not None:
-        yield seen
+    if is_noisy:
+        seen.ask_again()
+    yield seen
 
 
 def _small_L(frame: av.VideoFrame, probe: FilmProbe) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -163,10 +272,10 @@ def _runs(looks: list[bool | None], shortest: int) -> list[tuple[int, bool | Non
     return runs
 
 
-def is_frame_colored(frame: av.VideoFrame) -> bool | None:
-    """The one rule (color.grayness, docs/decisions/0003) on a small picture; None if it is blank.
+def _small_picture(frame: av.VideoFrame) -> Picture | None:
+    """RGB [h, w, 3] for the one rule (color.grayness, docs/decisions/0003); None if it is blank.
 
-    Letters and logos in a gray frame do not make it a color one.
+    By that rule, letters and logos in a gray frame do not make it a color one.
     """
     width, height = frame.width, frame.height
     scale = _LOOKED_AT / max(width, height, _LOOKED_AT)
@@ -176,6 +285,4 @@ def is_frame_colored(frame: av.VideoFrame) -> bool | None:
     # The border may be black and the codec may have smeared color into it.
     y, x = height // 24, width // 24
     inner = rgb[y : height - y, x : width - x]
-    if float(inner.mean(2).std()) < _BLANK:
-        return None
-    return judge(inner).kind == "colored"
+    return None if float(inner.mean(2).std()) < _BLANK else inner

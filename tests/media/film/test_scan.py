@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 
+import av
 import numpy as np
 import pytest
+from skimage.data import astronaut
 
 from bench.house import largest_segment
 from colorize_core.config import ColorizeConfig
@@ -87,6 +89,52 @@ def test_black_frames_in_a_film_in_color_are_no_gray_shots(tmp_path):
     path = tmp_path / "a.mkv"
     make_film(path, frames=50, codec="ffv1", draw=draw)
     assert is_wholly_colored(scan(path))
+
+
+def taped(index, noise, *, saturation, shift):
+    """A moving crop [120, 160] of a photo, its chroma scaled, with the noise of a tape over it."""
+    rng = np.random.default_rng(index)
+    rgb = astronaut()[288:408, 40 + shift * index : 200 + shift * index] / 255
+    luma = rgb @ np.array([0.299, 0.587, 0.114])
+    chroma = [(rgb[..., n] - luma) * saturation for n in (2, 0)]
+    y, x = np.mgrid[:120, :160]
+    if noise == "smeared":
+        draws = rng.normal(0, 6 / 255, (2, 120, 168)).cumsum(2)
+        added = (draws[..., 8:] - draws[..., :-8]) / np.sqrt(8)
+    else:
+        phase = 2 * np.pi * (x / 50 + y / 40 - index / 15)
+        added = 0.03 * np.stack([np.sin(phase), np.cos(phase)])
+    b, r = (luma + c + 1.7 * n for c, n in zip(chroma, added, strict=True))
+    g = (luma - 0.299 * r - 0.114 * b) / 0.587
+    picture = np.clip(np.stack([r, g, b], -1) * 255, 0, 255).astype(np.uint8)
+    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+
+
+@pytest.mark.parametrize("noise", ["smeared", "rainbow"])
+@pytest.mark.parametrize(("saturation", "shift"), [(0.0, 2), (0.6, 2), (0.0, 0)])
+def test_noise_of_a_tape_is_no_color(tmp_path, noise, saturation, shift):
+    path = tmp_path / "a.mp4"
+    make_film(
+        path,
+        frames=50,
+        size=(160, 120),
+        draw=lambda i: taped(i, noise, saturation=saturation, shift=shift),
+    )
+    assert scan(path) == (Shot(0, 50, is_colored=saturation > 0),)
+
+
+def test_color_among_the_noise_of_a_tape_is_found(tmp_path):
+    path = tmp_path / "a.mp4"
+
+    def draw(index):
+        frame = taped(index % 60, "smeared", saturation=float(index >= 60), shift=1)
+        if index >= 60:
+            plane(frame, 0)[:] = plane(frame, 0)[::-1].copy()
+        return frame
+
+    make_film(path, frames=110, size=(160, 120), draw=draw)
+    shots = scan(path)
+    assert [(s.start, s.stop) for s in shots if s.is_colored] == [(60, 110)]
 
 
 def test_a_window_of_shots():
