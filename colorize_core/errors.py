@@ -145,6 +145,12 @@ class UnsupportedError(InputError):
     kind = "unsupported"
 
 
+class NoScanError(UnsupportedError):
+    """A document whose pages are drawn: no picture to color. It is skipped, not failed."""
+
+    kind = "no-scan"
+
+
 class TooLargeError(InputError):
     """The input exceeds the pixel or frame limit."""
 

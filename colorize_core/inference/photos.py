@@ -233,7 +233,9 @@ class PhotoLine:
         colored = zip(pixels, predicted.pages, strict=True)
         after = next(picture for picture, made in colored if made is not None)
         key = predicted.opened.task.key
-        share = sum(v.own_share for v in predicted.opened.verdicts) / len(pixels)
+        # A page in color among gray ones keeps all of its own.
+        own = [1.0 if v.kind == "colored" else v.own_share for v in predicted.opened.verdicts]
+        share = sum(own) / len(pixels)
         signals = photo_pages.signals_of(page, ab)
         return PhotoDetails(
             width=after.shape[1],

@@ -96,6 +96,7 @@ def test_each_page_is_judged_by_itself(tmp_path: Path, tiny_weights: Path, color
     assert np.array_equal(pages[0], COLORED)
     assert all(np.hypot(*np.moveaxis(lab(p)[..., 1:], -1, 0)).mean() > 2 for p in pages[1:])
     assert report.reason == "page 1 is in color and kept, the other 2 colored"
+    assert any("partly in color: 33" in why for why in suspicions(report.details.signals, {}))
 
 
 def test_what_is_skipped_has_previews_and_a_remedy(tmp_path: Path, tiny_weights: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from colorize_core.archive.records.details import Details, ScanDetails, SegmentDetails
@@ -11,7 +11,7 @@ from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints
 from colorize_core.archive.records.keys import digest
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
-from colorize_core.errors import InputError
+from colorize_core.errors import InputError, NoScanError
 
 if TYPE_CHECKING:
     from colorize_core.media.film.film import FilmProbe
@@ -222,8 +222,9 @@ class ItemReport:
 
     @classmethod
     def of_error(cls, about: ItemId, error: InputError) -> ItemReport:
-        """The report of an input that cannot be used."""
-        return cls.failed(about, reason=error.message, remedy=error.remedy, error=error.kind)
+        """The report of an input that cannot be used: failed, or skipped where it is none."""
+        found = cls.failed(about, reason=error.message, remedy=error.remedy, error=error.kind)
+        return replace(found, status="skipped") if isinstance(error, NoScanError) else found
 
     @property
     def film_key(self) -> str:

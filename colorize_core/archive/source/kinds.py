@@ -36,11 +36,10 @@ _KINDS: Final = (
     _Kind(
         "a picture of a kind that is not read",
         _AS_TIFF,
-        "ai apng art avif avifs bpg cdr cgm cin clip cpt cur dcm dds djv djvu dpx ecw emf eps exr "
-        "fits fli flif fpx hdp hdr heic heics heif heifs hif icns ico iff ilbm j2c j2k jbg jbig "
-        "jbig2 jls jng jp2 jpc jpf jpm jpx jxl jxr kra lbm mac mng mpo nii ora pam pcd pct pcx pdn "
-        "pfm pgf pict pix psb psd psp pspimage qoi qtif ras rgb rgba sai sgi sid skp sun svg svgz "
-        "tga vda vst wbmp wdp wmf wpg xbm xcf xpm",
+        "ai art bpg cdr cgm cin clip cpt cur dcm dds djv djvu ecw emf eps exr fits fli flif fpx "
+        "hdp hdr icns ico iff ilbm jbg jbig jbig2 jls jng jpm jxr kra lbm mac mng nii ora pam pcd "
+        "pct pdn pfm pgf pict pix psp pspimage qoi qtif ras rgb rgba sai sgi sid skp sun svg svgz "
+        "wbmp wdp wmf wpg xbm xcf xpm",
     ),
     _Kind(
         "a film of a kind that is not read",
@@ -52,7 +51,7 @@ _KINDS: Final = (
     _Kind(
         "a document, which is not looked into",
         "export its pictures to a folder",
-        "chm doc docm docx dot dotx epub fb2 indd key mobi odg odp ods odt oxps pages pdf pot potx "
+        "chm doc docm docx dot dotx epub fb2 indd key mobi odg odp ods odt oxps pages pot potx "
         "pps ppsx ppt pptm pptx ps pub rtf vsd vsdx wpd xls xlsm xlsx xps",
     ),
     _Kind(

@@ -98,6 +98,7 @@ class FilmProbe:
         aperture: content of QuickTime's clap box: which part of the pictures is clean.
         light: of an HDR film, which some encoders write.
         captions: kinds of closed captions inside the pictures, see media.film.captions.
+        chapters: how many it has.
         first: number of the frame that `pts` begins with; 0 but in a window.
         total: frames of the whole film where `pts` is a window; else 0.
         origin: `pts` of the film's first frame where `pts` is a window.
@@ -133,6 +134,7 @@ class FilmProbe:
     aperture: bytes = b""
     light: HdrLight = field(default_factory=HdrLight)
     captions: frozenset[str] = frozenset()
+    chapters: int = 0
     first: int = 0
     total: int = 0
     origin: int = 0

@@ -20,6 +20,7 @@ from colorize_core.media.film.demux import (
     main_video,
     open_film,
 )
+from colorize_core.media.film.encryption import refuse_encrypted
 from colorize_core.media.film.film import ColorTags, StreamInfo
 from colorize_core.media.film.latm import is_plain
 from colorize_core.media.film.unkept import aperture_box, unkept_qualities
@@ -56,6 +57,7 @@ class Head:
     delay: int
     unkept: tuple[str, ...]
     aperture: bytes
+    chapters: int
 
 
 def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
@@ -65,6 +67,7 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
         UndecodableError, UnsupportedError, TooLargeError: see `probe_film`.
     """
     with open_film(path, rate) as container:
+        refuse_encrypted(path, container.format.name)
         stream = main_video(container, path)
         times: set[int] = set()
         # Only the first frame is kept: some tens of them fill the memory at 4K.
@@ -105,6 +108,7 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
             delay=delay,
             unkept=unkept_qualities(path, container.format.name, stream, first),
             aperture=aperture_box(path, container.format.name, first),
+            chapters=len(container.chapters()),
         )
 
 

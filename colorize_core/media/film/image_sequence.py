@@ -101,6 +101,8 @@ def lost_in_frames(probe: FilmProbe) -> tuple[str, ...]:
     ]
     lost += [f"{_HDR[probe.transfer]} is not marked in PNG"] if probe.transfer in _HDR else []
     lost += list(probe.hdr)
+    if probe.chapters:
+        lost.append("chapters")
     if probe.sample_aspect != 1:
         lost.append(f"the pixels' shape {probe.sample_aspect}")
     return tuple(lost)

@@ -138,6 +138,7 @@ def _assemble(head: Head, packets: PacketScan) -> FilmProbe:
         light=read_light(head.frame),
         earliest=packets.earliest,
         captions=frozenset(packets.captions),
+        chapters=head.chapters,
     )
 
 

@@ -80,7 +80,7 @@ UNREAD = {
     "more.rar": "archive",
     "movie.part": "Matroska",
     "old/letter.docx": "document",
-    "old/letter.pdf": "document",
+    "old/letter.pdf": "a PDF",
     "old/scan.xcf": "picture of a kind",
     "raw/IMG_1.CR2": "camera raw",
     "raw/IMG_2.dng": "camera raw",

@@ -165,6 +165,13 @@ def test_missing_frames_leave_the_folder_as_it_was(tmp_path):
     assert not list(tmp_path.glob(".colorize-tmp-*"))
 
 
+def test_chapters_that_pictures_do_not_hold_are_said(tmp_path):
+    make_film(tmp_path / "a.mkv", frames=4, chapters=True)
+    make_film(tmp_path / "b.mkv", frames=4)
+    assert "chapters" in lost_in_frames(probe_film(tmp_path / "a.mkv"))
+    assert "chapters" not in lost_in_frames(probe_film(tmp_path / "b.mkv"))
+
+
 def test_a_curve_that_png_does_not_mark_is_said(tmp_path):
     path = tmp_path / "a.mkv"
     make_film(path, frames=2, pix_fmt="yuv420p10le", tags={"color_trc": 16, "colorspace": 9})

@@ -15,7 +15,8 @@ import tifffile
 from PIL import Image, ImageDraw
 from skimage.color import rgb2lab
 
-from colorize_core.errors import InputError, TooLargeError, UnsupportedError
+from colorize_core.archive.records.work import ItemId, ItemReport
+from colorize_core.errors import InputError, NoScanError, TooLargeError, UnsupportedError
 from colorize_core.media.picture.names import output_path
 from colorize_core.media.picture.sniff import HEAD_BYTES
 from tests.media.photo.photo_files import (
@@ -284,8 +285,12 @@ def test_drawn_pages_of_a_pdf_are_refused():
     document.new_page(200, 200)
     buffer = io.BytesIO()
     document.save(buffer)
-    with pytest.raises(UnsupportedError, match="page 1 is no scan"):
+    with pytest.raises(NoScanError, match="page 1 is no scan") as raised:
         decoded(buffer.getvalue())
+    report = ItemReport.of_error(ItemId("0" * 16, "photo", "letter.pdf"), raised.value)
+    assert report.status == "skipped"
+    assert "page 1 is no scan" in report.reason
+    assert report.remedy
     with pytest.raises(TooLargeError):
         decoded(pdf_bytes(GRAY, GRAY), limit=GRAY.size + 1)
 

@@ -20,7 +20,7 @@ import numpy as np
 import pypdfium2
 from pypdfium2 import raw
 
-from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
+from colorize_core.errors import NoScanError, TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.photo.formats import jp2, jpeg
 from colorize_core.media.photo.formats.base import Decoded, check_pixels
 from colorize_core.media.photo.formats.tiff_layout import PageLayout
@@ -94,7 +94,7 @@ def _picture_of(page: pypdfium2.PdfPage, index: int) -> pypdfium2.PdfImage:
     """The one picture that a page shows.
 
     Raises:
-        UnsupportedError: there is none, or something is drawn beside it.
+        NoScanError: there is none, or something is drawn beside it.
     """
     shown: list[pypdfium2.PdfObject] = []
     for item in islice(page.get_objects(max_depth=_MOST_DEPTH), _MOST_OBJECTS):
@@ -110,7 +110,7 @@ def _picture_of(page: pypdfium2.PdfPage, index: int) -> pypdfium2.PdfImage:
         if place == len(shown) - 1 and all(_covers(pictures[0], item) for item in shown[:place]):
             return pictures[0]
     what = f"{len(pictures)} pictures" if len(pictures) > 1 else "text or drawings"
-    raise UnsupportedError(
+    raise NoScanError(
         f"page {index + 1} is no scan: {what if shown else 'nothing'} on it",
         remedy="export the pictures you mean as TIFF or PNG",
     )
