@@ -119,8 +119,8 @@ class VideoSettings(Settings, frozen=True):
     )
     max_frames: Annotated[int, about("longer films fail with a reason", ge=1)] = 2_000_000
     frames: Annotated[
-        Literal["none", "png"],
-        about("png: a folder of pictures and a table of times, not a film"),
+        Literal["none", "png", "tiff"],
+        about("png, tiff: a folder of pictures and a table of times, not a film"),
     ] = "none"
     as_film: Annotated[bool, about("each folder of numbered pictures in SRC is one film")] = False
     fps: Annotated[float, about("frames per second of such a folder", gt=0)] = 24.0

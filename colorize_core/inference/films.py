@@ -280,7 +280,8 @@ def _export(
 ) -> ItemReport:
     from colorize_core.media.film.image_sequence import export_frames
 
-    result = export_frames(unit.probe, files, target, note)
+    kind = unit.config.video.frames
+    result = export_frames(unit.probe, files, target, note, as_tiff=kind == "tiff")
     lost = [f"lost: {what}" for what in result.lost]
     return ItemReport(
         key=unit.key,
@@ -292,7 +293,7 @@ def _export(
         sha256=folder_sha256(target),
         size=result.size,
         frames=result.frames,
-        details=replace(whole, lost=result.lost, notes=_own_color(whole), container="png"),
+        details=replace(whole, lost=result.lost, notes=_own_color(whole), container=kind),
     )
 
 

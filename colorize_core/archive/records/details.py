@@ -77,7 +77,7 @@ class FilmDetails:
         width: as shown, upright, with square pixels.
         height: likewise.
         codec: encoder.
-        container: "mkv", "mp4", "mov", "webm", or "png" for a folder.
+        container: "mkv", "mp4", "mov", "webm", or "png" or "tiff" for a folder.
         segments: how many.
         lost: what of the source is not in it.
         kept: what was copied.

@@ -69,7 +69,7 @@ class EncoderSettings(Protocol):
 
     @property
     def frames(self) -> str:
-        """Either "none" or "png", for a folder of pictures instead of a film."""
+        """What a film becomes: "none", or "png" or "tiff" for a folder of pictures."""
         ...
 
 
@@ -97,7 +97,7 @@ def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
     """
     notes: list[str] = []
     # Frames are taken from the segments again, so these must not lose anything.
-    codec = "ffv1" if settings.frames == "png" else settings.codec
+    codec = "ffv1" if settings.frames != "none" else settings.codec
     planar = _fit(codec, probe)
     if planar is None:
         codec, planar = _deeper(probe)

@@ -13,6 +13,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import tifffile
 
 from colorize_core.atomic import publish_folder
 from colorize_core.errors import VerifyError
@@ -26,7 +27,7 @@ TIMES_NAME = "times.csv"
 
 @dataclass(frozen=True)
 class FramesResult:
-    """What was published: PNGs, `size` bytes in all. `lost` is what pictures cannot hold."""
+    """What was published: pictures, `size` bytes in all. `lost` is what pictures cannot hold."""
 
     frames: int
     size: int
@@ -34,9 +35,14 @@ class FramesResult:
 
 
 def export_frames(
-    probe: FilmProbe, segments: Sequence[Path], folder: Path, note: str
+    probe: FilmProbe,
+    segments: Sequence[Path],
+    folder: Path,
+    note: str,
+    *,
+    as_tiff: bool = False,
 ) -> FramesResult:
-    """Write the frames of finished segments as PNGs, upright, and a table of their times.
+    """Write the frames of finished segments as pictures, upright, and a table of their times.
 
     8-bit films give 8-bit pictures, deeper ones 16-bit. The folder appears whole or not at all.
 
@@ -45,21 +51,25 @@ def export_frames(
         segments: lossless files of SegmentEncoder in order, together all frames of the film.
         folder: final path; what it held before is replaced.
         note: put into each picture; says that the color is computed.
+        as_tiff: TIFF with Deflate instead of PNG.
 
     Raises:
         VerifyError: the segments do not hold exactly the film's frames.
     """
     pixel_format = "bgr24" if probe.planar.depth == 8 else "bgr48le"
     digits = max(6, len(str(probe.frames)))
+    suffix, write = (".tif", _write_tiff) if as_tiff else (".png", _write_png)
+    names = [f"{index:0{digits}d}{suffix}" for index in range(1, probe.frames + 1)]
     count = 0
     with publish_folder(folder) as temporary:
         for frame in _decode(segments):
             picture = to_display_rgb(frame, probe, pixel_format, interpolation="BICUBIC")
-            _write_png(temporary / f"{count + 1:0{digits}d}.png", picture, note)
+            if count < len(names):
+                write(temporary / names[count], picture, note)
             count += 1
         if count != probe.frames:
             raise VerifyError(f"the segments hold {count} frames, the film {probe.frames}")
-        _write_times(temporary / TIMES_NAME, probe, digits)
+        _write_times(temporary / TIMES_NAME, probe, names)
         size = sum(path.stat().st_size for path in temporary.iterdir())
     return FramesResult(count, size, lost_in_frames(probe))
 
@@ -78,18 +88,23 @@ def _write_png(path: Path, picture: np.ndarray[Any, Any], note: str) -> None:
     path.write_bytes(png[:_AFTER_HEADER] + _comment(note) + png[_AFTER_HEADER:])
 
 
+def _write_tiff(path: Path, picture: np.ndarray[Any, Any], note: str) -> None:
+    rgb = np.ascontiguousarray(picture[..., ::-1])
+    tifffile.imwrite(path, rgb, photometric="rgb", compression="zlib", description=note.encode())
+
+
 def _comment(text: str) -> bytes:
     """A PNG chunk iTXt, neither packed nor of a language."""
     content = b"iTXt" + b"Comment" + bytes(5) + text.encode()
     return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
 
 
-def _write_times(path: Path, probe: FilmProbe, digits: int) -> None:
+def _write_times(path: Path, probe: FilmProbe, names: Sequence[str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("file", "seconds"))
-        for index, pts in enumerate(probe.pts.tolist(), start=1):
-            table.writerow((f"{index:0{digits}d}.png", f"{float(pts * probe.time_base):.6f}"))
+        for name, pts in zip(names, probe.pts.tolist(), strict=True):
+            table.writerow((name, f"{float(pts * probe.time_base):.6f}"))
 
 
 def lost_in_frames(probe: FilmProbe) -> tuple[str, ...]:
@@ -99,7 +114,7 @@ def lost_in_frames(probe: FilmProbe) -> tuple[str, ...]:
         for stream in probe.streams
         if stream.index != probe.video_index and not stream.is_redundant
     ]
-    lost += [f"{_HDR[probe.transfer]} is not marked in PNG"] if probe.transfer in _HDR else []
+    lost += [f"{_HDR[probe.transfer]} is not marked in pictures"] if probe.transfer in _HDR else []
     lost += list(probe.hdr)
     if probe.chapters:
         lost.append("chapters")

@@ -48,7 +48,7 @@ def film_outputs(path: str, *, container: str, frames: str, is_folder: bool) -> 
         is_folder: the film is a folder of pictures.
     """
     copy = frames_name(path) if is_folder else path
-    if frames == "png":
+    if frames != "none":
         return copy, frames_name(path)
     containers = _OUTPUT_SUFFIXES if container == "source" else (container,)
     return copy, *(output_name(path, name) for name in containers)

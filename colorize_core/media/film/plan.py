@@ -61,7 +61,7 @@ def plan_film(path: str, probe: FilmProbe, settings: FilmSettings, *, is_folder:
     """
     encoding = choose_encoding(probe, settings)
     container = what_container_keeps(probe, settings.container, encoding.codec)
-    has_pictures = settings.frames == "png"
+    has_pictures = settings.frames != "none"
     # The path of a folder may hold the outputs of folders in it.
     own = frames_name(path) if is_folder else path
     return FilmPlan(

@@ -4,6 +4,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from colorize_core.config import VideoSettings
@@ -149,6 +150,24 @@ def test_frames_of_a_film(tmp_path, pix_fmt, dtype, mirrored):
     warmth = np.median((red - blue)[inside])
     assert warmth == pytest.approx((32 * 1.5748 + 28 * 1.8556) * 255 / 224, rel=0.03)
     assert not list(tmp_path.glob(".colorize-tmp-*"))
+
+
+@pytest.mark.parametrize(("pix_fmt", "dtype"), [("yuv420p", np.uint8), ("gbrp16le", np.uint16)])
+def test_frames_as_tiff_hold_what_those_as_png_hold(tmp_path, pix_fmt, dtype):
+    path = tmp_path / "a.mkv"
+    make_film(path, frames=4, codec="ffv1", pix_fmt=pix_fmt)
+    probe = probe_film(path)
+    write_segment(path, probe, 0, 4, tmp_path / "0.nut", SETTINGS)
+    for kind in ("png", "tiff"):
+        export_frames(probe, [tmp_path / "0.nut"], tmp_path / kind, "ab", as_tiff=kind == "tiff")
+    names = sorted(p.name for p in (tmp_path / "tiff").iterdir())
+    assert names == [*(f"{i:06d}.tif" for i in range(1, 5)), TIMES_NAME]
+    assert "000001.tif" in (tmp_path / "tiff" / TIMES_NAME).read_text()
+    with tifffile.TiffFile(tmp_path / "tiff" / names[2]) as file:
+        assert file.pages[0].description == "ab"
+        assert file.pages[0].dtype == dtype
+        png = cv2.imread(str(tmp_path / "png" / "000003.png"), -1)
+        assert np.array_equal(file.asarray(), png[..., ::-1])
 
 
 def test_missing_frames_leave_the_folder_as_it_was(tmp_path):
