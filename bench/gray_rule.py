@@ -1,10 +1,11 @@
 """How well the rule tells gray from color: recall per kind of gray, and color photos changed.
 
-    python -m bench.gray_rule COLOR_PHOTOS... [--made 30] [--half 1] [--list FILE]
+    python -m bench.gray_rule COLOR_PHOTOS... [--made 30] [--most 3000] [--half 1] [--found FILE]
 
 COLOR_PHOTOS are folders, zip or tar files of color photos. Gray pictures are made from them (see
-gray_pictures, seeds in the table's head), half a megapixel to 40, as JPEG 4:2:0 or lossless. The
-rule was developed on sources with an even number in the sorted list (--half 0); the figures in
+gray_pictures, seeds in the table's head), half a megapixel to 40, as JPEG 4:2:0 or lossless. What
+was found is added to FILE picture by picture, and a second call goes on from there. The rule was
+developed on sources with an even number in the sorted list (--half 0); the figures in
 docs/decisions/0003 are those of the others.
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from bench.gray_pictures import COLOR_KINDS, KINDS, Array, luma
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.source.scan import scan
-from colorize_core.color.grayness import Grayness, judge
+from colorize_core.color.grayness import judge
 from colorize_core.color.tone_model import area_means, lab_of
 from colorize_core.errors import InputError
 from colorize_core.media.picture.names import PHOTO_SUFFIXES
@@ -35,18 +37,15 @@ GRAIN = 0.01  # of the made pictures
 NEUTRAL_CHROMA = (
     2.0  # 99 % of the cells of a photo below this: R=G=B within noise, not a color photo
 )
+PHOTO, NEUTRAL = "photo ", "neutral, not counted"
 LEAST_MEGAPIXELS, MOST_MEGAPIXELS = 0.5, 1.5
 HUGE_EVERY = 25  # every so many pictures has up to 40 megapixels
 
 
-def photos(sources: Sequence[SourceItem], half: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """RGB of those with this remainder of their number by 2; what cannot be read is left out."""
-    for item in sources[half::2]:
-        try:
-            data = read_item(item, max_bytes=MAX_FILE_BYTES)
-            yield item.path, np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-        except (InputError, OSError) as error:
-            print(f"{item.path}: left out: {error}", file=sys.stderr)
+def photo(item: SourceItem) -> NDArray[np.uint8]:
+    """RGB of a photo."""
+    data = read_item(item, max_bytes=MAX_FILE_BYTES)
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
 def made(kind: str, source: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
@@ -79,14 +78,47 @@ def is_neutral(rgb: NDArray[np.uint8]) -> bool:
     return float(np.percentile(np.hypot(lab[..., 1], lab[..., 2]), 99)) < NEUTRAL_CHROMA
 
 
-def kind_table(sources: Sequence[SourceItem], count: int, half: int) -> bool:
+class Found:
+    """What the rule said of each picture: one JSON line each; those of an earlier call count.
+
+    Args:
+        path: of the file; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known: dict[str, str] = {}
+        if path is not None and path.exists():
+            rows = (json.loads(line) for line in path.read_text().splitlines())
+            self._known = {row["picture"]: row["kind"] for row in rows}
+
+    def kind(self, picture: str, load: Callable[[], NDArray[np.uint8]]) -> str:
+        """The verdict on a picture, which is loaded only if it is new."""
+        if picture not in self._known:
+            rgb = load()
+            verdict = judge(rgb)
+            kind = NEUTRAL if is_neutral(rgb) and picture.startswith(PHOTO) else verdict.kind
+            self._known[picture] = kind
+            if self._path is not None:
+                row = {"picture": picture, "kind": kind, "chroma": round(verdict.chroma, 1)}
+                with self._path.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+        return self._known[picture]
+
+
+def kind_table(sources: Sequence[SourceItem], count: int, half: int, known: Found) -> bool:
     """Print found kinds; True when every bar is met."""
-    some = list(photos(sources[:: max(1, len(sources) // (4 * count))], half))
+    some = sources[half :: max(2, len(sources) // (4 * count) // 2 * 2)]
     good = True
     print("| kind | pictures | colored by us | bar | partly |\n|---|---|---|---|---|")
     for kind in [*KINDS, *COLOR_KINDS]:
         seeds = [zlib.crc32(f"{kind} {i}".encode()) for i in range(count)]
-        found = Counter(judge(made(kind, some[seed % len(some)][1], seed)).kind for seed in seeds)
+        found = Counter(
+            known.kind(
+                f"{kind} {seed}", lambda k=kind, s=seed: made(k, photo(some[s % len(some)]), s)
+            )
+            for seed in seeds
+        )
         share = 1 - found["colored"] / count
         bar = KINDS[kind][1] if kind in KINDS else None
         good = good and (bar is None or share >= bar)
@@ -96,25 +128,19 @@ def kind_table(sources: Sequence[SourceItem], count: int, half: int) -> bool:
     return good
 
 
-def color_table(sources: Sequence[SourceItem], half: int, listed: Path | None) -> None:
+def color_table(sources: Sequence[SourceItem], known: Found) -> None:
     """Print how many color photos would be changed."""
     found: Counter[str] = Counter()
-    lines = []
-    for path, rgb in photos(sources, half):
-        if is_neutral(rgb):
-            found["neutral, not counted"] += 1
-            continue
-        verdict: Grayness = judge(rgb)
-        found[verdict.kind] += 1
-        if verdict.kind != "colored":
-            lines.append(f"{verdict.kind}\t{verdict.chroma:.1f}\t{path}\n")
-    neutral = found.pop("neutral, not counted", 0)
-    photos_ = sum(found.values())
-    changed = photos_ - found["colored"]
-    print(f"\n{photos_} color photos: {changed} changed ({changed / max(1, photos_):.2%}): {found}")
+    for item in sources:
+        try:
+            found[known.kind(PHOTO + item.location, lambda item=item: photo(item))] += 1
+        except (InputError, OSError) as error:
+            print(f"{item.path}: left out: {error}", file=sys.stderr)
+    neutral = found.pop(NEUTRAL, 0)
+    photos = sum(found.values())
+    changed = photos - found["colored"]
+    print(f"\n{photos} color photos: {changed} changed ({changed / max(1, photos):.2%}): {found}")
     print(f"{neutral} more have R = G = B within noise")
-    if listed is not None:
-        listed.write_text("".join(lines))
 
 
 def main(arguments: list[str]) -> int:
@@ -123,13 +149,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("photos", nargs="+")
     parser.add_argument("--made", type=int, default=30, help="pictures per kind")
     parser.add_argument("--half", type=int, choices=(0, 1), default=1)
-    parser.add_argument("--list", type=Path, help="file for the color photos that are changed")
+    parser.add_argument("--most", type=int, default=3000, help="color photos")
+    parser.add_argument("--found", type=Path, help="file of what was found, to go on from")
     options = parser.parse_args(arguments)
     none = frozenset[str]()
     scans = [scan(s, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=none) for s in options.photos]
     sources = [item for found in scans for item in found.items]
-    good = kind_table(sources, options.made, options.half) if options.made else True
-    color_table(sources, options.half, options.list)
+    known = Found(options.found)
+    half = sources[options.half :: 2]
+    good = kind_table(sources, options.made, options.half, known) if options.made else True
+    color_table(half[:: max(1, len(half) // options.most)][: options.most], known)
     return 0 if good else 1
 
 
