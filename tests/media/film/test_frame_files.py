@@ -116,7 +116,8 @@ def _write_dpx(folder, count, rate, time_code):
         (folder / f"{index:07d}.dpx").write_bytes(bytes(head) + data[offset:])
 
 
-def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path):
+@pytest.mark.parametrize(("codec", "container"), [("ffv1", "source"), ("prores_ks", "mov")])
+def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path, codec, container):
     folder = tmp_path / "scan"
     _write_dpx(folder, 6, 25.0, 0x01020304)
     times = read_dpx_times(folder / "0000000.dpx")
@@ -127,8 +128,9 @@ def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path):
     assert probe_film(folder, fps=25).notes == ()
     levels = [int(plane(p.frame, 0)[0, 0]) for p in read_frames(folder, probe, 0, 6)]
     assert levels == [100 + 30 * i for i in range(6)]
-    output, _ = color_film(folder, tmp_path / "out", codec="ffv1", fps=25)
+    output, _ = color_film(folder, tmp_path / "out", codec=codec, container=container, fps=25)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", str(output)]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
     assert "01:02:03:04" in said
     assert "25 fps" in said
+    assert ("(tmcd / " in said) == (container == "mov")

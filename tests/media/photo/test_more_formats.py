@@ -381,7 +381,7 @@ def test_a_header_alone_never_fills_the_memory():
         "a.jp2": jp2_bytes(GRAY, reversible=True)[:200],
         "a.jxl": bytes(imagecodecs.jpegxl_encode(GRAY))[:20],
         "a.psd": psd_bytes(GRAY[None], 1)[:60],
-        "a.dpx": dpx_bytes(GRAY, "gray")[:2100],
+        "a.dpx": dpx_bytes(np.tile(GRAY, (4, 4)), "gray")[:2100],
         "a.tga": saved(GRAY, "TGA")[:40],
         "a.pdf": pdf_bytes(GRAY)[:300],
     }
@@ -389,6 +389,24 @@ def test_a_header_alone_never_fills_the_memory():
         with pytest.raises(InputError) as raised:
             decoded(head, name)
         assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["a.tga", "rle.tga", "a.pcx", "a.dpx"])
+def test_what_is_there_of_a_file_cut_short_is_kept(name):
+    data = {
+        "a.tga": lambda: saved(COLOR, "TGA"),
+        "rle.tga": lambda: saved(COLOR, "TGA", compression="tga_rle"),
+        "a.pcx": lambda: saved(COLOR, "PCX"),
+        "a.dpx": lambda: dpx_bytes(GRAY, "gray"),
+    }[name]()
+    whole = decoded(data, name).pages[0].pixels
+    photo = decoded(data[: len(data) * 3 // 4], name)
+    cut = photo.pages[0].pixels
+    assert photo.is_damaged
+    assert "% of its rows are missing and black" in photo.warnings[0]
+    assert cut.shape == whole.shape
+    same = (cut == whole).reshape(len(whole), -1).all(1)
+    assert 0.4 < same.mean() < 0.95
 
 
 def test_titles_of_a_page_do_not_hide_that_it_is_drawn_on():

@@ -13,6 +13,7 @@ import numpy as np
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.photo.formats.base import Decoded, check_pixels
+from colorize_core.media.photo.formats.cut_short import said_of_rows
 from colorize_core.media.photo.photo import PhotoMetadata
 from colorize_core.media.photo.raster import Raster, Samples, to_full_range
 
@@ -41,11 +42,13 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     if begin not in (0, _UNDEFINED):
         start = begin
     padding = 0 if row_padding == _UNDEFINED else row_padding
-    samples = _samples(data, start, (height, width * channels), bits, packing, padding, order)
+    shape = height, width * channels
+    samples, there = _samples(data, start, shape, bits, packing, padding, order)
     samples = to_full_range(samples, bits).reshape(height, width, channels)
     alpha = np.ascontiguousarray(samples[..., 3]) if channels == 4 else None
     color = samples[..., 0] if channels == 1 else np.ascontiguousarray(samples[..., :3])
-    return Decoded((Raster(color, alpha),), PhotoMetadata())
+    damage = () if there == 1 else (said_of_rows(there),)
+    return Decoded((Raster(color, alpha),), PhotoMetadata(), damage=damage)
 
 
 def _samples(
@@ -56,26 +59,27 @@ def _samples(
     packing: int,
     padding: int,
     order: str,
-) -> Samples:
-    """Rows of samples at their own depth."""
+) -> tuple[Samples, float]:
+    """Rows of samples at their own depth, and which share of them is there."""
     height, count = shape
     if bits in (8, 16) or (bits == 12 and packing in (_FILLED_LOW, _FILLED_HIGH)):
         size = 1 if bits == 8 else 2
         used = count * size
         stride = -(-used // 4) * 4 if padding == 0 and bits == 8 else used + padding
         kind = np.dtype(np.uint8 if size == 1 else order + "u2")
-        rows = _rows(data, start, height, used, stride, stride_may_be_short=True)
+        rows, there = _rows(data, start, height, used, stride, stride_may_be_short=True)
         values: Samples = rows.view(kind).astype(np.uint8 if size == 1 else np.uint16)
         if bits == 12:
             values = values >> 4 if packing == _FILLED_LOW else values & 0xFFF
-        return values
+        return values, there
     if bits == 10 and packing in (_FILLED_LOW, _FILLED_HIGH):
         words = -(-count // 3)
-        rows = _rows(data, start, height, 4 * words, 4 * words + padding)
+        rows, there = _rows(data, start, height, 4 * words, 4 * words + padding)
         packed = rows.view(order + "u4").astype(np.uint32)
         lowest = 2 if packing == _FILLED_LOW else 0
         parts = [(packed >> (lowest + shift)) & 0x3FF for shift in (20, 10, 0)]
-        return np.stack(parts, axis=-1).reshape(height, -1)[:, :count].astype(np.uint16)
+        values = np.stack(parts, axis=-1).reshape(height, -1)[:, :count].astype(np.uint16)
+        return values, there
     raise UnsupportedError(
         f"a DPX with {bits} bits, packing {packing}", remedy="convert it to TIFF or PNG"
     )
@@ -89,15 +93,14 @@ def _rows(
     stride: int,
     *,
     stride_may_be_short: bool = False,
-) -> Samples:
-    """Bytes of each row, HxB."""
+) -> tuple[Samples, float]:
+    """Bytes of each row, HxB, 0 where the file ends, and which share of the rows is there."""
     if stride_may_be_short and start + stride * height > len(data) >= start + used * height:
         stride = used
     body = memoryview(data)[start : start + stride * height]
-    if len(body) < stride * (height - 1) + used:
-        raise UndecodableError(
-            f"{len(body)} of {stride * height} bytes of pixels", remedy="copy it again"
-        )
+    is_whole = len(body) >= stride * (height - 1) + used
+    there = 1.0 if is_whole else len(body) / stride / height
+    said_of_rows(there)  # before room is made for rows that are not there
     whole = np.zeros(stride * height, np.uint8)
     whole[: len(body)] = np.frombuffer(body, np.uint8)
-    return np.ascontiguousarray(whole.reshape(height, stride)[:, :used])
+    return np.ascontiguousarray(whole.reshape(height, stride)[:, :used]), there
