@@ -159,8 +159,9 @@ def _pictures_from(path: Path, probe: FilmProbe, pts: int, cut_threshold: float)
             picture = None if (frame.pts or 0) < begin else _small_picture(frame)
             if picture is None:
                 continue
-            luma = picture.mean(2, dtype=np.float32) * np.float32(100 / 255)
-            if len(pictures) == _WINDOW or cuts.begins_shot(luma):
+            if len(pictures) == _WINDOW or (pictures and picture.shape != pictures[0].shape):
+                break
+            if cuts.begins_shot(picture.mean(2, dtype=np.float32) * np.float32(100 / 255)):
                 break
             pictures.append(picture)
     return pictures

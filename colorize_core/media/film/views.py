@@ -40,9 +40,9 @@ def two_views(frames: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[Any], NDArra
 
     Returns:
         Two pictures [h, w, 3] uint16 with equal luma, for grayness.judge_views; None where there
-        are too few frames, or too little of the picture can be followed.
+        are too few frames, of several sizes, or too little of the picture can be followed.
     """
-    if len(frames) < _LEAST_FRAMES:
+    if len(frames) < _LEAST_FRAMES or len({frame.shape for frame in frames}) > 1:
         return None
     pictures = [frame.astype(np.float32) / 255 for frame in frames]
     lumas = [picture @ np.array([0.299, 0.587, 0.114], np.float32) for picture in pictures]
