@@ -282,7 +282,7 @@ def _small_picture(frame: av.VideoFrame) -> Picture | None:
     scale = _LOOKED_AT / max(width, height, _LOOKED_AT)
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
     small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    rgb = small.to_ndarray()
+    rgb: Picture = np.asarray(small.to_ndarray(), np.uint8)
     # The border may be black and the codec may have smeared color into it.
     y, x = height // 24, width // 24
     inner = rgb[y : height - y, x : width - x]

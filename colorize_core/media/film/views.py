@@ -44,8 +44,8 @@ def two_views(frames: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[Any], NDArra
     """
     if len(frames) < _LEAST_FRAMES or len({frame.shape for frame in frames}) > 1:
         return None
-    pictures = [frame.astype(np.float32) / 255 for frame in frames]
-    lumas = [picture @ np.array([0.299, 0.587, 0.114], np.float32) for picture in pictures]
+    pictures = [frame.astype(np.float32) / np.float32(255) for frame in frames]
+    lumas = [_luma(picture) for picture in pictures]
     middle = len(frames) // 2
     flows = _flows_from(lumas, middle)
     own = _chroma(pictures[middle], lumas[middle])
@@ -66,6 +66,11 @@ def two_views(frames: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[Any], NDArra
         return None
     first, second = (_picture(lumas[middle], half) for half in halves)
     return first, second
+
+
+def _luma(picture: Picture) -> Picture:
+    """Y' of BT.601, [h, w]."""
+    return np.asarray(picture @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
 def _chroma(picture: Picture, luma: Picture) -> Picture:
