@@ -7,9 +7,12 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+
+from colorize_core.faults import is_near, passing
 
 # Both names belong to this program wherever they stand.
 STATE_FOLDER = ".colorize"
@@ -22,7 +25,25 @@ _NO_FOLDER_SYNC = frozenset(
         *(errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM),
     }
 )
+BeforeRename = Callable[[Path, Path], None]
+_before_rename: ContextVar[BeforeRename] = ContextVar(
+    "before_rename", default=lambda _temporary, _path: None
+)
+
 _NO_DATE = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+
+
+@contextmanager
+def publishing(before_rename: BeforeRename) -> Iterator[None]:
+    """Within the block, show what this thread publishes to `before_rename`: temporary, final path.
+
+    It is whole then, and what `before_rename` raises keeps it from getting its name.
+    """
+    token = _before_rename.set(before_rename)
+    try:
+        yield
+    finally:
+        _before_rename.reset(token)
 
 
 @contextmanager
@@ -43,14 +64,19 @@ def publish(path: Path, *, mtime_ns: int | None = None) -> Iterator[Path]:
     Raises:
         FileNotFoundError: the block ended without writing the temporary file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # The final name is not part of the temporary one: it may use all the 255 bytes a name can have.
     temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    passing("publish: begun")
     try:
         yield temporary
+        passing("publish: written")
         set_date(temporary, mtime_ns)
         sync_file(temporary)
+        passing("publish: flushed")
+        _before_rename.get()(temporary, path)
         temporary.replace(path)
+        passing("publish: renamed")
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -66,7 +92,7 @@ def publish_folder(path: Path) -> Iterator[Path]:
     Yields:
         An empty folder beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
     replaced = path.with_name(f"{TEMP_PREFIX}{uuid.uuid4().hex}")
     temporary.mkdir()
@@ -75,6 +101,7 @@ def publish_folder(path: Path) -> Iterator[Path]:
         for file in temporary.iterdir():
             sync_file(file)
         sync_folder(temporary)
+        _before_rename.get()(temporary, path)
         if path.exists():
             path.rename(replaced)
         temporary.rename(path)
@@ -82,6 +109,14 @@ def publish_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing; each new one survives a power cut."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(new):
+        sync_folder(folder.parent)
 
 
 def set_date(path: Path, mtime_ns: int | None) -> None:
@@ -114,9 +149,16 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        file.write("".join(f"{line}\n" for line in lines).encode())
+        data = "".join(f"{line}\n" for line in lines).encode()
+        if is_near("record: torn"):
+            file.write(data[: len(data) * 2 // 3])
+            file.flush()
+        passing("record: torn")
+        file.write(data)
         file.flush()
+        passing("record: written")
         os.fsync(file.fileno())
+        passing("record: flushed")
     if is_new:
         sync_folder(path.parent)
 

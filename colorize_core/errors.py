@@ -85,6 +85,12 @@ class LockLostError(ResumableError):
     kind = "lock-lost"
 
 
+class FencedError(ResumableError):
+    """A worker that its run no longer counts on wanted to publish."""
+
+    kind = "fenced"
+
+
 class OutOfSpaceError(ResumableError):
     """The disk of OUT or of the temporary folder is full."""
 

@@ -157,8 +157,8 @@ def command(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return run(parser.parse_args(argv))
-    except SystemExit as stop:  # --help
-        return EXIT_CANNOT_RUN if stop.code else 0
+    except SystemExit as stop:  # --help, or a signal
+        return stop.code if isinstance(stop.code, int) else EXIT_CANNOT_RUN
     except ColorizeError as error:
         say(f"error: {' '.join(str(error).split())}")
         return error.exit_code

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from colorize_core import __version__
-from colorize_core.cli.command import leave
 from colorize_core.errors import EXIT_DONE
+from colorize_core.pipeline.stop import end_resumable
 
 # Each is a module of this package with `parser()` and `main(argv)`.
 VERBS = {
@@ -43,8 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"colorize-archive {__version__}")
         return EXIT_DONE
     verb = words.pop(0) if words[0] in VERBS else "run"
+    if argv is None and verb == "run":
+        end_resumable()
     code: int = import_module(f"colorize_core.cli.{verb}").main(words)
     if argv is None and verb == "run":
+        from colorize_core.cli.command import leave
+
         leave(code)
     return code
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from colorize_core.archive.records.details import FilmDetails
 from colorize_core.archive.records.manifest import from_json
-from colorize_core.archive.records.overrides import Overrides, load_overrides, read_redo_list
+from colorize_core.archive.records.overrides import Overrides, load_overrides
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.started import Started
 from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
-from colorize_core.archive.source.scan import default_out, local_path
+from colorize_core.archive.source.scan import local_path
 from colorize_core.archive.storage.address import Address
 from colorize_core.archive.storage.storage import Storage, Worker
 from colorize_core.cli.command import (
@@ -32,8 +32,9 @@ from colorize_core.cli.command import (
 )
 from colorize_core.cli.outcome import last_line, say_outcome
 from colorize_core.cli.shortcuts import add_shortcuts, check_fps, settings_of
+from colorize_core.cli.verifying import out_of, redo, verify
 from colorize_core.config import Calibration, ColorizeConfig, RunOptions, as_tree, load_config
-from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError
+from colorize_core.errors import EXIT_SOME_FAILED, UsageError
 from colorize_core.model.files import identity_of, resolve_weights
 from colorize_core.model.onnx_contract import is_onnx, read_contract
 from colorize_core.pipeline.run import Job, colorize_archive
@@ -158,6 +159,12 @@ def parser() -> argparse.ArgumentParser:
         help="with --dry-run: what all machines cost an hour together",
     )
     p.add_argument("--verify", action="store_true", help="only hash the outputs again")
+    p.add_argument(
+        "--verify-source", action="store_true", help="with --verify: hash the sources again, too"
+    )
+    p.add_argument(
+        "--repair", action="store_true", help="make anew what --verify finds, and what is pending"
+    )
     p.add_argument("--json", action="store_true", help="with --verify or --dry-run")
     add_shortcuts(p)
     return p
@@ -193,13 +200,10 @@ def run(args: argparse.Namespace) -> int:
     if args.follow_redirects:
         os.environ[FOLLOW_REDIRECTS] = "1"  # workers read it, too
     if args.verify:
-        return _verify(args)
-    if args.json and not args.dry_run:
-        raise UsageError("--json is for --verify and --dry-run", remedy="leave it out")
-    if args.price_per_hour is not None and not args.dry_run:
-        raise UsageError("--price-per-hour is for --dry-run", remedy="leave it out")
+        return verify(args)
+    _check_company(args)
     source = args.source if args.source is not None else _sample()
-    out = _out(args, source)
+    out = out_of(args, source)
     if args.compare and isinstance(out, Address):
         raise UsageError("--compare needs an OUT on this machine", remedy="leave it out")
     config = load_config(ColorizeConfig, args.config, settings_of(args))
@@ -235,17 +239,11 @@ def run(args: argparse.Namespace) -> int:
             partial(rules.config_for, base=config),
             options,
             identity_of(weights),
-            read_redo_list(args.redo_list) if args.redo_list else frozenset(),
+            redo(args, storage),
             rules,
             _started(source, args, config, began),
         )
         return _dry_run(job, args) if args.dry_run else _run(job, args, str(weights))
-
-
-def _out(args: argparse.Namespace, source: str) -> Path | Address:
-    if isinstance(args.out, Address):
-        return args.out
-    return Path(args.out or default_out(source)).absolute()
 
 
 def _dry_run(job: Job, args: argparse.Namespace) -> int:
@@ -288,25 +286,6 @@ def _run(job: Job, args: argparse.Namespace, weights: str) -> int:
     if args.last_line and outcome.exit_code == EXIT_SOME_FAILED:
         args.last_line.write_text(last)
     return outcome.exit_code
-
-
-def _verify(args: argparse.Namespace) -> int:
-    from colorize_core.pipeline.verify import verify_outputs
-
-    if args.source is None and args.out is None:
-        raise UsageError("--verify: of which run?", remedy="give its OUT with --out, or its SRC")
-    with opened(_out(args, args.source)) as storage:
-        found = verify_outputs(storage)
-    good = found.outputs - len(found.problems)
-    if args.json:
-        print(json.dumps({"outputs": found.outputs, "good": good, "problems": found.problems}))
-    else:
-        for name, problem in found.problems.items():
-            say(f"{name}: {problem}")
-        say(f"{good} of {found.outputs} outputs are as recorded")
-        if found.problems:
-            say("delete a damaged output and run the job again to have it made anew")
-    return EXIT_SOME_FAILED if found.problems else EXIT_DONE
 
 
 def _say_luma(out: Path) -> None:
@@ -374,6 +353,16 @@ def _sample() -> str:
 
     say("no SRC: colorizing the built-in sample (scikit-image's pictures, made gray)")
     return str(write_sample(SAMPLE))
+
+
+def _check_company(args: argparse.Namespace) -> None:
+    """Refuse options that mean something beside others only."""
+    if args.verify_source:
+        raise UsageError("--verify-source is for --verify", remedy="give both")
+    if args.json and not args.dry_run:
+        raise UsageError("--json is for --verify and --dry-run", remedy="leave it out")
+    if args.price_per_hour is not None and not args.dry_run:
+        raise UsageError("--price-per-hour is for --dry-run", remedy="leave it out")
 
 
 def _calibration(path: Path) -> Calibration:

@@ -36,6 +36,10 @@ Predict = Callable[[Tensor], Tensor]
 
 # Frames in the making or waiting between two stages; they are the larger part of the memory.
 _DEPTH = 3
+_STAGES = 5
+# Of decoded frames, all stages together: what is larger than UHD goes in smaller numbers. No pixel
+# depends on it, for the generator's batches are filled up.
+IN_FLIGHT_BYTES = 400_000_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def colorize_segment(
     with (
         publish(output) as temporary,
         SegmentEncoder(temporary, probe, plan.encoding, start) as encoder,
-        Prefetcher(segment.frames(), _DEPTH, "chroma") as frames,
+        Prefetcher(segment.frames(), segment.depth, "chroma") as frames,
     ):
         for frame in frames:
             with segment.clock("encode"):
@@ -152,6 +156,9 @@ class _Segment:
         self.seconds: dict[str, float] = defaultdict(float)
         self.signals = FilmSignals()
         self.cuts: list[int] = []
+        held = max(1, IN_FLIGHT_BYTES // probe.frame_bytes)
+        self.depth = min(_DEPTH, max(1, held // _STAGES))
+        self.batch = min(config.render.batch_size, held)
         self._finder = CutFinder(config.temporal.cut_threshold)
 
     @contextmanager
@@ -166,7 +173,7 @@ class _Segment:
 
     def frames(self) -> Iterator[Any]:
         """Frames to encode: the source's Y' with computed chroma."""
-        with Prefetcher(self._steadied(), _DEPTH, "flow") as steadied:
+        with Prefetcher(self._steadied(), self.depth, "flow") as steadied:
             for frame, ab in steadied:
                 if frame.picture is None:
                     self._finder.begins_shot(_array(frame.L))  # one may begin right at the border
@@ -178,7 +185,7 @@ class _Segment:
 
     def _steadied(self) -> Iterator[_Colored]:
         """Steady the colors over time; frames wait here until their later neighbors are known."""
-        with Prefetcher(self._colored(), _DEPTH, "infer") as colored:
+        with Prefetcher(self._colored(), self.depth, "infer") as colored:
             if not self.config.temporal.enabled:
                 yield from colored
                 return
@@ -192,7 +199,7 @@ class _Segment:
                 yield waiting.popleft(), torch.from_numpy(ab)[None]
 
     def _colored(self) -> Iterator[_Colored]:
-        with Prefetcher(self._seen(), _DEPTH, "decode") as seen:
+        with Prefetcher(self._seen(), self.depth, "decode") as seen:
             yield from self._infer(seen)
 
     def _seen(self) -> Iterator[_Frame]:
@@ -227,7 +234,7 @@ class _Segment:
 
     def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Colored]:
         strength = self.config.render.strength
-        for batch in _batches(seen, self.config.render.batch_size):
+        for batch in _batches(seen, self.batch):
             with self.clock("infer"):
                 shown = torch.cat([self.box.to_working(frame.L) for frame in batch])
                 parts = self.predict_ab(shown).chunk(len(batch))

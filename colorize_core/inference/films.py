@@ -32,7 +32,7 @@ from colorize_core.atomic import (
     publish_folder,
     set_date,
 )
-from colorize_core.errors import is_disk_full
+from colorize_core.errors import VerifyError, is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 from colorize_core.media.film.counts import Damage
@@ -126,7 +126,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         ((r, r.details) for r in unit.segments if isinstance(r.details, SegmentDetails)),
         key=lambda pair: pair[1].index,
     )
-    files = [output_in(out, report.output) for report, _ in segments]
+    files = [_segment_file(out, report) for report, _ in segments]
     parts = [details for _, details in segments]
     target = out / unit.output
     whole = _sum_up(unit, parts)
@@ -138,7 +138,6 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
             if write_thumbnails:
                 cuts = [cut for part in parts for cut in part.cuts]
                 report = _with_thumbnails(unit, source, report, out, cuts)
-            set_date(target, modified_ns(unit.item))
         source_sha256 = content_sha256(source)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     reason = "; ".join(filter(None, [report.reason, *whole.damage.reasons(), *notes]))
@@ -152,6 +151,23 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         source_sha256=source_sha256,
         stamp=unit.stamp,
     )
+
+
+def _segment_file(out: Path, report: ItemReport) -> Path:
+    """A segment as it was recorded.
+
+    Raises:
+        VerifyError: it is another file by now, and removed so that the next run makes it anew.
+        FileNotFoundError: it is gone.
+    """
+    path = output_in(out, report.output)
+    if file_sha256(path) != report.sha256:
+        path.unlink()
+        raise VerifyError(
+            f"{report.output}: not the segment that was recorded",
+            remedy="run again with --retry-failed: it is made anew",
+        )
+    return path
 
 
 def _remedy(unit: Join, report: ItemReport, damage: Damage) -> str:
@@ -203,6 +219,7 @@ def _join(
         note=note,
         verify_luma=video.verify_luma,
         deinterlace=plan.is_deinterlaced,
+        mtime_ns=modified_ns(unit.item),
     )
     return ItemReport(
         key=unit.key,

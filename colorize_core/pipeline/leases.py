@@ -11,6 +11,8 @@ from colorize_core.archive.records.work import (
     WorkUnit,
 )
 
+# From a place on the cluster to a loaded generator, weights from a slow share included.
+START_SECONDS = 600.0
 # A unit may take this many times as long as such units took so far for as much work.
 LEASE_FACTOR = 20.0
 # No lease is shorter than this: a film without an index is one unit, whatever its length.

@@ -111,6 +111,7 @@ class Loop:
         stop: the user's wish to stop.
         out: its disk is watched.
         options: drain and wait times, and the limit of units.
+        check: of what a worker answers, moves to `retry` what must not be recorded.
         on_tick: called every POLL_SECONDS or so, for progress.
     """
 
@@ -123,6 +124,7 @@ class Loop:
         stop: StopRequest,
         out: Path,
         options: RunOptions,
+        check: Callable[[UnitReport], UnitReport] = lambda report: report,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._units = iter(units)
@@ -131,6 +133,7 @@ class Loop:
         self._stop = stop
         self._out = out
         self._options = options
+        self._check = check
         self._on_tick = on_tick
         self._ready: deque[WorkUnit | ItemReport] = deque()
         self._later: list[tuple[float, int, WorkUnit]] = []
@@ -198,7 +201,7 @@ class Loop:
     def _handle(self, outcomes: list[Finished | Lost]) -> None:
         for outcome in outcomes:
             if isinstance(outcome, Finished):
-                self._finished(outcome.unit, outcome.report)
+                self._finished(outcome.unit, self._check(outcome.report))
                 continue
             self.lost_a_worker = True
             if outcome.suspect:

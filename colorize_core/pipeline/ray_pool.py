@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 # First, for it sets what Ray reads when it is imported.
-from colorize_core.pipeline.ray_start import first_line, start_ray  # isort: skip
+from colorize_core.pipeline.ray_start import RayWatch, first_line, start_ray, stop_ray  # isort: skip
 
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
+from colorize_core.archive.records.fence import Fence
 from colorize_core.archive.records.work import UnitReport, WorkUnit
 from colorize_core.archive.storage.storage import Worker
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError
-from colorize_core.pipeline.leases import amount_of, lease_seconds
+from colorize_core.pipeline.fenced import run_fenced
+from colorize_core.pipeline.leases import START_SECONDS, amount_of, lease_seconds
 from colorize_core.pipeline.loop import Finished, Lost
 from colorize_core.pipeline.placement import WORKER_MEMORY_BYTES, cluster_nodes, place
 from colorize_core.pipeline.sharing import Place, allowed_units, leaving
@@ -44,8 +47,10 @@ class _Standing:
 @dataclass
 class _Actor:
     handle: Any
-    # Pending until the actor runs; units go only to actors that do, so one that the cluster has
-    # no room for delays nothing.
+    token: str
+    # Pending until the actor has a place: one that the cluster has no room for may wait.
+    placing: Any
+    # Pending until it has loaded what it needs; units go only to actors that have.
     starting: Any
     standing: _Standing | None = None
     # In order of submission: the actor runs them one after the other.
@@ -64,17 +69,21 @@ class _Actor:
 
 
 class _RemoteWorker:
-    def __init__(self, make_worker: Callable[[], Worker]) -> None:
-        self._worker = make_worker()
+    def __init__(self, make_worker: Callable[[], Worker], fence: Fence | None) -> None:
+        self._make_worker, self._fence = make_worker, fence
 
-    def ready(self) -> _Standing:
+    def is_here(self) -> bool:
+        return True
+
+    def load(self) -> _Standing:
+        self._worker = self._make_worker()
         context = ray.get_runtime_context()
         gpus = context.get_accelerator_ids()["GPU"]
         gpu = f"{context.get_node_id()} {gpus[0]}" if gpus else ""
         return _Standing(gpu, self._worker.has_bf16)
 
     def run(self, unit: WorkUnit) -> UnitReport:
-        return self._worker.run(unit)
+        return run_fenced(self._worker, unit, self._fence)
 
 
 class RayPool:
@@ -93,15 +102,26 @@ class RayPool:
     Args:
         make_worker: picklable; called once in each actor.
         options: device, workers, workers_per_gpu, lease.
+        fence: of the run; None for what publishes nothing.
+        gives_up: whether the user does not want to wait for Ray's start any longer.
 
     Raises:
         ColorizeError: no worker can start.
+        ResumableError: Ray died, or did not start.
     """
 
-    def __init__(self, make_worker: Callable[[], Worker], options: RunOptions) -> None:
+    def __init__(
+        self,
+        make_worker: Callable[[], Worker],
+        options: RunOptions,
+        fence: Fence | None = None,
+        gives_up: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._fence = fence
         self._make_worker = make_worker
         self._options = options
-        self._owns_ray = start_ray(options)
+        self._owns_ray = start_ray(options, gives_up=gives_up)
+        self._ray = RayWatch()
         self._placement = place(cluster_nodes(options), options)
         self._mean_seconds: dict[type, float] = {}  # per photo, frame or byte
         self._starts_without_result = 0
@@ -167,7 +187,8 @@ class RayPool:
 
     def wait(self, timeout: float) -> list[Finished | Lost]:
         """Answers and deaths since the last call."""
-        pending = {a.starting: a for a in self._actors if a.starting is not None}
+        self._ray.require_alive()
+        pending = {a.placing or a.starting: a for a in self._actors if a.starting is not None}
         pending |= {a.queue[0][1]: a for a in self._actors if a.queue}
         done: list[Any] = []
         if not pending:
@@ -206,15 +227,22 @@ class RayPool:
 
     def _end(self, actor: _Actor) -> None:
         self._actors.remove(actor)
+        self._kill(actor)
+
+    def _kill(self, actor: _Actor) -> None:
+        """Ask Ray to kill it; where that does not reach, it publishes nothing more."""
+        if self._fence is not None:
+            self._fence.give_up(actor.token)
         ray.kill(actor.handle, no_restart=True)
 
     def close(self) -> None:
         """Kill the actors and, if this process started Ray, stop it. A second call does nothing."""
-        for actor in self._actors:
-            ray.kill(actor.handle, no_restart=True)
+        if not self._ray.is_lost:
+            for actor in self._actors:
+                ray.kill(actor.handle, no_restart=True)
         self._actors = []
         if self._owns_ray:
-            ray.shutdown()
+            stop_ray(at_once=self._ray.is_lost)
             self._owns_ray = False
 
     def _answer(self, actor: _Actor, reference: Any) -> list[Finished | Lost]:
@@ -228,6 +256,9 @@ class RayPool:
         # The second is Ray's memory monitor, which kills a worker before the system runs out.
         except (RayActorError, OutOfMemoryError) as error:
             return self._replace(actor, first_line(error), known=len(actor.queue) == 1)
+        if reference == actor.placing:
+            actor.placing, actor.head_since = None, time.monotonic()
+            return []
         if reference == actor.starting:
             actor.starting, actor.standing = None, result
             return []
@@ -242,15 +273,21 @@ class RayPool:
         return [Finished(unit, result)]
 
     def _expire(self, actor: _Actor) -> list[Finished | Lost]:
-        if not actor.queue or actor not in self._actors:
+        if actor not in self._actors or actor.placing is not None:
+            return []
+        waited = time.monotonic() - actor.head_since
+        if actor.starting is not None and waited > START_SECONDS:
+            self._kill(actor)
+            return self._replace(actor, f"not loaded within {waited:.0f} s", known=False)
+        if not actor.queue:
             return []
         unit, _ = actor.queue[0]
         lease = lease_seconds(
             unit, mean=self._mean_seconds.get(type(unit)), least=self._options.min_lease_seconds
         )
-        if time.monotonic() - actor.head_since < lease:
+        if waited < lease:
             return []
-        ray.kill(actor.handle, no_restart=True)
+        self._kill(actor)
         return self._replace(actor, f"no answer for {lease:.0f} s", known=True)
 
     def _replace(self, actor: _Actor, reason: str, *, known: bool) -> list[Finished | Lost]:
@@ -277,8 +314,10 @@ class RayPool:
             max_restarts=0,
             max_task_retries=0,
         )
-        handle = remote.remote(self._make_worker)
-        return _Actor(handle, starting=handle.ready.remote())
+        token = uuid.uuid4().hex
+        fence = None if self._fence is None else self._fence.of_worker(token)
+        handle = remote.remote(self._make_worker, fence)
+        return _Actor(handle, token, placing=handle.is_here.remote(), starting=handle.load.remote())
 
 
 def _place(actor: _Actor) -> Place:

@@ -1,86 +1,241 @@
-"""Joins a Ray cluster, or starts a local Ray."""
+"""Joins a Ray cluster, or starts a local Ray that only this machine and this user reach."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
+import queue
+import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 # Ray reads these when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+if not os.environ.get("RAY_ADDRESS"):
+    # Its name says for whom it was made; what it does, on Linux too, is to keep all of Ray's ports
+    # on 127.0.0.1, whatever address the machine has.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 import ray
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.config import RunOptions
-from colorize_core.errors import ColorizeError, ResumableError, is_transient
-from colorize_core.pipeline.ray_folder import short_folder
+from colorize_core.errors import ColorizeError, ResumableError, UsageError, is_transient
+from colorize_core.pipeline.ray_folder import RayFolder
 
 OBJECT_STORE_BYTES = 100 * 2**20
+# To a cluster that answers; a local Ray gives up by itself.
+JOIN_SECONDS = 50.0
+# How long a cluster may be away; at 60 s Ray itself would end this process with 1.
+AWAY_SECONDS = 40.0
+_CONNECT_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 0.1
+# Without these two, no unit can run and no answer come.
+_VITAL: Final = ("gcs_server", "raylet")
+_PARTS: Final = {"gcs_server": "Ray's control process", "raylet": "Ray's process on this machine"}
+
+_folder: RayFolder | None = None
+_over = threading.Event()
 
 
-def start_ray(options: RunOptions, *, show_logs: bool = False) -> bool:
+def start_ray(
+    options: RunOptions,
+    *,
+    show_logs: bool = False,
+    gives_up: Callable[[], bool] = lambda: False,
+) -> bool:
     """Join the cluster of RAY_ADDRESS, or start a local Ray.
 
     Args:
         options: the number of workers a local Ray must have room for.
         show_logs: print what workers log.
+        gives_up: asked while Ray starts; True ends that.
 
     Returns:
         True if this call started a local Ray.
+
+    Raises:
+        UsageError: nobody answers at RAY_ADDRESS.
+        ColorizeError: Ray cannot start here.
+        ResumableError: it did not start in time, or the user gave up.
     """
     if ray.is_initialized():
         return False
-    with _own_signal_handlers():
-        return _init_ray(options, show_logs=show_logs)
-
-
-@contextmanager
-def _own_signal_handlers() -> Iterator[None]:
-    """Undo what ray.init does to SIGTERM: it would end the driver without draining."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
-def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
-    root = Path(__file__).resolve().parents[2]
     address = os.environ.get("RAY_ADDRESS")
-    common: dict[str, Any] = {"log_to_driver": show_logs, "logging_level": "warning"}
     if address:
-        # Workers of another machine need the code.
-        modules = [str(root / "colorize_core")]
-        wished = os.environ.get(FOLLOW_REDIRECTS)
-        passed_on = {"env_vars": {FOLLOW_REDIRECTS: wished}} if wished else {}
-        ray.init(address=address, runtime_env={"py_modules": modules, **passed_on}, **common)
+        _require_answer(address)
+        _init(lambda: _join(address, show_logs=show_logs), gives_up, JOIN_SECONDS)
         return False
-    # A token for a Ray that only this machine reaches is no news for the user.
-    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel("ERROR")
-    paths = [str(root), os.environ.get("PYTHONPATH", "")]
-    local: dict[str, Any] = {
-        "address": "local",
-        "num_cpus": max(os.cpu_count() or 1, options.workers or 1),
-        "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
-        "runtime_env": {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
-    }
-    if folder := short_folder():
-        local["_temp_dir"] = folder
-    for tries_left in (1, 0):
+    _init(lambda: _start_local(options, show_logs=show_logs), gives_up, float("inf"))
+    return True
+
+
+def stop_ray(*, at_once: bool = False) -> None:
+    """End the local Ray and remove its folder; `at_once` where it does not answer any more."""
+    if at_once:
+        node: Any = ray._private.worker._global_node
+        with suppress(Exception):  # what is dead already
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+    else:
+        ray.shutdown()
+    _over.set()
+    if _folder is not None:
+        _folder.remove()
+        os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+
+
+class RayWatch:
+    """Looks whether Ray still runs: without its own processes, answers never come.
+
+    Attributes:
+        is_lost: it does not. Calls of Ray would hang then.
+    """
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        node: Any = ray._private.worker._global_node
+        # Of a cluster that others started, this process sees the address only.
+        self._node = node if node is not None and node.all_processes else None
+        self._address = str(ray.get_runtime_context().gcs_address)
+        self._next_look = 0.0
+        self._answered = time.monotonic()
+
+    def require_alive(self) -> None:
+        """Look once a second.
+
+        Raises:
+            ResumableError: it is dead.
+        """
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + (_LOOK_SECONDS if self._node else _CONNECT_SECONDS)
+        if reason := self._died() if self._node else self._away(now):
+            self.is_lost = True
+            raise ResumableError(reason, remedy="run the same command again")
+
+    def _died(self) -> str:
+        assert self._node is not None
+        dead = [kind for kind, _ in self._node.dead_processes() if kind in _VITAL]
+        return f"{_PARTS[dead[0]]} ({dead[0]}) died" if dead else ""
+
+    def _away(self, now: float) -> str:
+        if _answers(self._address, _CONNECT_SECONDS):
+            self._answered = now
+        away = time.monotonic() - self._answered
+        return f"the cluster at {self._address} is gone" if away > AWAY_SECONDS else ""
+
+
+def _require_answer(address: str) -> None:
+    """Raise where nobody listens; names such as "auto", and clients' addresses, Ray looks up."""
+    if ":" not in address or "://" in address or _answers(address, JOIN_SECONDS / 2):
+        return
+    raise UsageError(
+        f"RAY_ADDRESS={address}: no Ray answers there",
+        remedy="start the cluster's head, correct the address, or unset it for a local Ray",
+    )
+
+
+def _answers(address: str, seconds: float) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _init(start: Callable[[], None], gives_up: Callable[[], bool], seconds: float) -> None:
+    """Call it in a thread: there Ray leaves this process' signal handlers alone, and can be left.
+
+    Raises:
+        ResumableError: the user gave up, or the time is over.
+    """
+    results: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    _over.clear()
+
+    def run() -> None:
         try:
-            ray.init(**local, **common)
-            break
+            start()
+        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+            results.put(error)
+        else:
+            results.put(None)
+            # Ray has the kernel end its processes with the thread that started them.
+            _over.wait()
+
+    threading.Thread(target=run, name="ray-start", daemon=True).start()
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(queue.Empty):
+            if error := results.get(timeout=_POLL_SECONDS):
+                raise error
+            return
+        if gives_up():
+            raise ResumableError("stopped while Ray started", remedy="the same command resumes")
+        if time.monotonic() > deadline:
+            raise ResumableError(
+                f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: Ray does not let this run in",
+                remedy="look at the cluster's head, or unset it for a local Ray",
+            )
+
+
+def _quiet() -> None:
+    """Leave out Ray's own news: of its token, and that it leaves signal handlers alone."""
+    for name in ("authentication.authentication_token_setup", "worker"):
+        logging.getLogger(f"ray._private.{name}").setLevel("ERROR")
+
+
+def _join(address: str, *, show_logs: bool) -> None:
+    _quiet()
+    # Workers of another machine need the code.
+    modules = [str(Path(__file__).resolve().parents[2] / "colorize_core")]
+    wished = os.environ.get(FOLLOW_REDIRECTS)
+    passed_on = {"env_vars": {FOLLOW_REDIRECTS: wished}} if wished else {}
+    try:
+        ray.init(
+            address=address,
+            runtime_env={"py_modules": modules, **passed_on},
+            log_to_driver=show_logs,
+            logging_level=logging.WARNING,
+        )
+    except ConnectionError as error:
+        raise UsageError(
+            f"RAY_ADDRESS={address}: {first_line(error)}",
+            remedy="start the cluster's head, correct the address, or unset it for a local Ray",
+        ) from error
+
+
+def _start_local(options: RunOptions, *, show_logs: bool) -> None:
+    global _folder
+    _quiet()
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    for tries_left in (1, 0):
+        _folder = RayFolder()
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(_folder.token_file)
+        AuthenticationTokenLoader.instance().reset_cache()
+        try:
+            ray.init(
+                address="local",
+                num_cpus=max(os.cpu_count() or 1, options.workers or 1),
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
+                log_to_driver=show_logs,
+                logging_level=logging.WARNING,
+                _temp_dir=str(_folder.path),
+            )
+            return
         # A node that is not up after 30 s, on a busy machine, is a bare Exception of Ray's.
         except Exception as error:
-            ray.shutdown()
+            stop_ray()
             if isinstance(error, OSError) and not is_transient(error):
                 raise ColorizeError(
                     f"Ray cannot start on this machine: {first_line(error)}",
@@ -91,7 +246,6 @@ def _init_ray(options: RunOptions, *, show_logs: bool) -> bool:
                     f"Ray did not start: {first_line(error)}",
                     remedy="run again when the machine is less busy, or use --runner serial",
                 ) from error
-    return True
 
 
 def first_line(error: BaseException) -> str:

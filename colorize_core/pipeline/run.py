@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colorize_core import __version__
+from colorize_core.archive.records.fence import without_replaced
 from colorize_core.archive.records.keys import Maker, add_maker, read_makers
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import require_own_folders
@@ -24,7 +25,7 @@ from colorize_core.archive.records.summary import Judge, write_summary
 from colorize_core.archive.records.work import UnitReport
 from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import by_suffix
-from colorize_core.archive.storage.storage import Storage, Worker
+from colorize_core.archive.storage.storage import Lock, Storage, Worker
 from colorize_core.atomic import remove_stale_temporaries
 from colorize_core.config import ColorizeConfig, RunOptions, as_tree
 from colorize_core.errors import (
@@ -50,6 +51,7 @@ from colorize_core.pipeline.progress import (
 )
 from colorize_core.pipeline.run_log import RunLog
 from colorize_core.pipeline.stop import StopRequest, stop_signals
+from colorize_core.pipeline.verify import is_as_recorded
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,14 @@ def colorize_archive(
         _made(folder),
         job.storage.locked(say) as lock,
         stop_signals(stop, say),
-        pool_when_needed(make_worker, job.options, say) as get_pool,
+        pool_when_needed(
+            make_worker, job.options, fence=job.storage.fence(lock), stop=stop, say=say
+        ) as get_pool,
     ):
         job.storage.open_records()
         publish_phase(folder.progress, "reading SRC")
         log.event("start", source=job.source, out=str(job.storage), version=__version__)
-        remove_stale_temporaries(job.out)
-        shutil.rmtree(folder.staged_films, ignore_errors=True)
+        _remove_what_killed_runs_left(folder)
         found = find_items(
             job.source,
             job.out,
@@ -152,11 +155,7 @@ def colorize_archive(
             say(line)
         if job.options.compare:
             require_place(found.items)
-        manifest = Manifest(folder.manifest, before_append=lock.check)
-        if manifest.damaged_lines:
-            say(f"{manifest.damaged_lines} damaged manifest lines left out; their items run again")
-        if manifest.foreign_lines:
-            say(f"{manifest.foreign_lines} manifest lines not understood; they stay as they are")
+        manifest = _open_manifest(job.storage, lock, say)
         job = _with_precision(job, found, manifest, lambda: get_pool().has_bf16(stop))
         maker, makers = Maker(job.weights_sha256), read_makers(folder.makers, folder.summary)
         planner = Planner(
@@ -229,6 +228,24 @@ def _with_precision(job: Job, found: Scan, manifest: Manifest, has_bf16: Callabl
     return replace(job, config=config, config_for=partial(job.rules.config_for, base=config))
 
 
+def _remove_what_killed_runs_left(folder: RunFolder) -> None:
+    remove_stale_temporaries(folder.out)
+    for old in (folder.staged_films, folder.given_up):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _open_manifest(storage: Storage, lock: Lock, say: Callable[[str], None]) -> Manifest:
+    folder = RunFolder(storage.folder)
+    manifest = Manifest(folder.manifest, before_append=lock.check, copy=folder.manifest_copy)
+    if manifest.damaged_lines:
+        say(f"{manifest.damaged_lines} damaged manifest lines left out")
+    if manifest.foreign_lines:
+        say(f"{manifest.foreign_lines} manifest lines not understood; they stay as they are")
+    if restored := manifest.restore(partial(is_as_recorded, storage)):
+        say(f"{restored} lines taken from the manifest's copy: their outputs are as recorded")
+    return manifest
+
+
 @contextmanager
 def _made(folder: RunFolder) -> Iterator[None]:
     """Make OUT, and unmake it where nothing came to be recorded: a wrong SRC, refused weights."""
@@ -286,6 +303,7 @@ def _run(
             stop=stop,
             out=job.out,
             options=job.options,
+            check=partial(without_replaced, out=job.out),
             on_tick=progress.tick,
         )
         ending = loop.run()

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from colorize_core.archive.records.fence import Fence
 from colorize_core.archive.records.work import UnitReport, WorkUnit
 from colorize_core.archive.storage.storage import Worker
+from colorize_core.pipeline.fenced import run_fenced
 from colorize_core.pipeline.loop import Finished, Lost
 from colorize_core.pipeline.stop import StopRequest
 
@@ -18,10 +20,12 @@ class SerialPool:
 
     Args:
         make_worker: called when the worker is first needed.
+        fence: of the run; None for what publishes nothing.
     """
 
-    def __init__(self, make_worker: Callable[[], Worker]) -> None:
+    def __init__(self, make_worker: Callable[[], Worker], fence: Fence | None = None) -> None:
         self._make_worker = make_worker
+        self._fence = fence
         self._worker: Worker | None = None
         self._unit: WorkUnit | None = None
         self._answers: queue.Queue[UnitReport | BaseException] = queue.Queue()
@@ -74,6 +78,6 @@ class SerialPool:
         try:
             if self._worker is None:
                 self._worker = self._make_worker()
-            self._answers.put(self._worker.run(unit))
+            self._answers.put(run_fenced(self._worker, unit, self._fence))
         except BaseException as error:  # noqa: BLE001 - raised again by wait() in the main thread
             self._answers.put(error)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+from colorize_core.errors import EXIT_RESUME
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+# Asked for before there was a run to stop; a library may have swallowed the exception.
+_early = threading.Event()
 
 
 class StopRequest:
@@ -36,6 +44,24 @@ class StopRequest:
         return self._first.wait(seconds)
 
 
+def end_resumable() -> None:
+    """From here on, outside of `stop_signals`, SIGINT and SIGTERM end this process with 75.
+
+    So it is while modules are imported, and while the page is built: nothing that counts is lost,
+    and the same command goes on. To be called before anything that takes time.
+    """
+    for number in _ENDING:
+        signal.signal(number, _end)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    if _early.is_set():
+        os._exit(EXIT_RESUME)
+    _early.set()
+    sys.stderr.write("stopped; the same command resumes\n")
+    raise SystemExit(EXIT_RESUME)
+
+
 @contextmanager
 def stop_signals(stop: StopRequest, say: Callable[[str], None]) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into requests on `stop`.
@@ -55,9 +81,9 @@ def stop_signals(stop: StopRequest, say: Callable[[str], None]) -> Iterator[None
         else:
             say(f"{name}: finishing what runs (once more: stop at once)")
 
-    previous: dict[int, Any] = {
-        n: signal.signal(n, handler) for n in (signal.SIGINT, signal.SIGTERM)
-    }
+    previous: dict[int, Any] = {n: signal.signal(n, handler) for n in _ENDING}
+    if _early.is_set():
+        stop.request()
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from colorize_core.archive.records import premis
 from colorize_core.archive.records.edl import edit_list
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.atomic import publish, publish_bytes
+from colorize_core.report.shown import settings_shown
 from colorize_core.report.stream import read_summary
 
 _COLUMNS: Final = (
@@ -57,7 +58,8 @@ def write_records(out: Path) -> Path:
         for item in read_summary(folder.summary, header):
             for add in adds:
                 add(item)
-        events.write(f'\n], "agents": {json.dumps(premis.agents(header))}}}\n')
+        shown = {**header, "settings": settings_shown(header.get("settings", {}))}
+        events.write(f'\n], "agents": {json.dumps(premis.agents(shown))}}}\n')
     return folder.records
 
 

@@ -27,6 +27,7 @@ from colorize_core.report.records import (
     page_record,
     rank,
 )
+from colorize_core.report.shown import settings_shown, source_shown
 from colorize_core.report.stream import read_summary
 
 _CHUNK: Final = 240  # records per data file: four pages of the grid
@@ -191,10 +192,12 @@ def _render(header: Mapping[str, Any], totals: _Totals, data: str) -> str:
     )
     groups = sorted(totals.groups.values(), key=lambda g: (g["status"] != "failed", -g["count"]))
     return environment.get_template("page.html").render(
-        source=display(str(header.get("source", ""))),
+        source=display(source_shown(str(header.get("source", "")))),
         finished=_when(header.get("finished")),
         facts=_run_facts(header, totals),
-        settings=json.dumps(header.get("settings", {}), indent=2, ensure_ascii=True),
+        settings=json.dumps(
+            settings_shown(header.get("settings", {})), indent=2, ensure_ascii=True
+        ),
         filters=totals.filters,
         done=totals.statuses["done"],
         kinds=totals.kinds,

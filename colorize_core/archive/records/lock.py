@@ -83,6 +83,11 @@ class OutputLock:
                 self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
+    @property
+    def token(self) -> str:
+        """No two holders have the same."""
+        return self._holder.token
+
     def check(self) -> None:
         """Look that this driver still holds OUT; to be called before anything is recorded.
 

@@ -19,8 +19,9 @@ from colorize_core.archive.records.details import (
     SegmentDetails,
 )
 from colorize_core.archive.records.work import ItemReport, Status
-from colorize_core.atomic import append_lines
+from colorize_core.atomic import append_lines, make_folder, publish_bytes
 from colorize_core.errors import ManifestError
+from colorize_core.faults import passing
 
 FORMAT = 1
 _CRC_FIELD = ',"crc":"'
@@ -45,13 +46,21 @@ class Manifest:
     Args:
         path: the file; created with a header line at the first append.
         before_append: raises where this process may not write any more.
+        copy: where each line is written once more; see `restore`.
 
     Raises:
         ManifestError: the file was written by a newer format.
     """
 
-    def __init__(self, path: Path, *, before_append: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        before_append: Callable[[], None] = lambda: None,
+        copy: Path | None = None,
+    ) -> None:
         self.path = path
+        self._copy = copy
         self._before_append = before_append
         self.damaged_lines = 0
         self.foreign_lines = 0
@@ -96,12 +105,42 @@ class Manifest:
         if not reports:
             return
         lines = [_line(to_json(report)) for report in reports]
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lines.insert(0, _line({"format": FORMAT}))
+        passing("record: before")
         self._before_append()
-        append_lines(self.path, lines)
+        self._write(self.path, lines)
+        if self._copy is not None:
+            self._write(self._copy, lines)
+        passing("record: copied")
         self._load()
+
+    def restore(self, is_whole: Callable[[ItemReport], bool]) -> int:
+        """Take from the copy what this file has lost; give the copy what it lacks.
+
+        Args:
+            is_whole: whether the output of a line is still the one that it tells of.
+
+        Returns:
+            How many lines came back.
+        """
+        if self._copy is None:
+            return 0
+        if not self._copy.exists():
+            if self.path.exists():
+                publish_bytes(self._copy, self.path.read_bytes())
+            return 0
+        if not self.damaged_lines and self._size >= self._copy.stat().st_size:
+            return 0
+        lost = (
+            report for report in Manifest(self._copy).reports() if report.key not in self._entries
+        )
+        found = [report for report in lost if is_whole(report)]
+        self.append(found)
+        return len(found)
+
+    @staticmethod
+    def _write(path: Path, lines: list[str]) -> None:
+        make_folder(path.parent)
+        append_lines(path, lines if path.exists() else [_line({"format": FORMAT}), *lines])
 
     def _body_at(self, offset: int) -> dict[str, Any] | None:
         if self._reader is None:

@@ -29,9 +29,19 @@ class RunFolder:
         return self.state / "manifest.jsonl"
 
     @property
+    def manifest_copy(self) -> Path:
+        """The same once more: a disk that loses one file seldom loses both."""
+        return self.state / "manifest.copy.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Who writes here now."""
         return self.state / "lock.json"
+
+    @property
+    def given_up(self) -> Path:
+        """A file per worker that its run gave up, and that may publish nothing more."""
+        return self.state / "given-up"
 
     @property
     def progress(self) -> Path:

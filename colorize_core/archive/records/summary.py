@@ -13,6 +13,7 @@ from colorize_core.archive.records.manifest import Manifest, to_json
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.atomic import publish
+from colorize_core.faults import passing
 
 Judge = Callable[[Iterable[Mapping[str, float]]], Callable[[Mapping[str, float]], list[str]]]
 
@@ -37,6 +38,7 @@ def write_summary(
     totals: Counter[str] = Counter(
         dict.fromkeys(("done", "degraded", "skipped", "failed", "suspicious", "left"), 0)
     )
+    passing("summary: before")
     with publish(RunFolder(out).summary) as temporary, temporary.open("w") as file:
         file.write(json.dumps(dict(head))[:-1] + ', "items": [')
         separator = "\n"

@@ -262,6 +262,15 @@ class Join:
         return (ItemId(self.key, "film", self.item.path, stamp=self.stamp),)
 
 
+@dataclass(frozen=True)
+class FileState:
+    """What tells a published file from another one under its name."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
 FilmUnit = FilmScan | VideoSegment | Join | FilmCopy
 WorkUnit = ImageShard | FilmUnit
 
@@ -272,7 +281,8 @@ class UnitReport:
 
     `retry` maps item keys to transient reasons; the driver runs those again. `blocked` names a
     reason outside the inputs (disk full) for which dispatch must stop. `seconds` and `cpu_seconds`
-    (all threads) leave out loading the generator.
+    (all threads) leave out loading the generator. `files` is what the worker published, by its path
+    relative to OUT.
     """
 
     items: tuple[ItemReport, ...] = ()
@@ -281,3 +291,4 @@ class UnitReport:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
+    files: Mapping[str, FileState] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -16,7 +17,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.source.remote import CHUNK_BYTES
 from colorize_core.archive.source.zip_tar.opened import cached_container, split_location
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE
-from colorize_core.atomic import TEMP_PREFIX, set_date
+from colorize_core.atomic import TEMP_PREFIX, folder_sha256, set_date
 from colorize_core.errors import (
     ChangedError,
     InputError,
@@ -59,6 +60,21 @@ def read_item(item: SourceItem, *, max_bytes: int | None) -> bytes:
             raise _too_large(item, limit)
         pieces.append(chunk)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def item_sha256(item: SourceItem) -> str:
+    """Hex sha256 of an item's content; of a folder of frames, see `folder_sha256`.
+
+    Raises:
+        ChangedError, MissingError, UndecodableError, UnsupportedError, InputError, OSError: as
+            `read_item`.
+    """
+    if item.stamp.startswith("frames:"):
+        return folder_sha256(Path(item.location))
+    digest = hashlib.sha256()
+    for chunk in _chunks(item):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextmanager

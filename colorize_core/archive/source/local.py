@@ -187,7 +187,7 @@ def _exists(path: str) -> bool:
 
 def _broken_link(entry: _Entry) -> MissingError:
     return MissingError(
-        f"{entry.path}: the link's target {os.readlink(entry.location)} is not there",
+        f"{entry.path}: the link's target {Path(os.readlink(entry.location)).name} is not there",
         remedy="restore it or remove the link",
     )
 

@@ -90,6 +90,11 @@ class ObjectLock:
             if self._is_ours() and self._objects.put_new(_name(self._number + 1), _FREE):
                 self._remove_below(self._number + 1)
 
+    @property
+    def token(self) -> str:
+        """No two drivers have the same."""
+        return self._holder.token
+
     def check(self) -> None:
         """Look that this driver still holds OUT; to be called before anything is recorded.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from colorize_core.archive.records.fence import Fence
 from colorize_core.archive.records.lock import OutputLock, is_locked
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
@@ -32,6 +33,11 @@ class Worker(Protocol):
 
 class Lock(Protocol):
     """That this driver alone writes to OUT."""
+
+    @property
+    def token(self) -> str:
+        """No two drivers have the same."""
+        ...
 
     def check(self) -> None:
         """Raise LockLostError where that is no longer so."""
@@ -70,6 +76,10 @@ class Storage(Protocol):
 
     def locked(self, say: Callable[[str], None] | None) -> AbstractContextManager[Lock]:
         """Keep other drivers out."""
+        ...
+
+    def fence(self, lock: Lock) -> Fence | None:
+        """What keeps late workers from OUT; None where they do not write to it themselves."""
         ...
 
     def is_running(self) -> bool:
@@ -135,6 +145,10 @@ class LocalFolder:
     def locked(self, say: Callable[[str], None] | None) -> OutputLock:
         """See Storage."""
         return OutputLock(RunFolder(self.folder).lock, say=say)
+
+    def fence(self, lock: Lock) -> Fence | None:
+        """See Storage."""
+        return Fence(self.folder, lock.token)
 
     def is_running(self) -> bool:
         """See Storage."""

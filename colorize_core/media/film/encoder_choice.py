@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import av
 
@@ -37,6 +38,21 @@ _SVT_PRESETS = {
     "ultrafast": "12",
 }
 _BOTTOM_FIRST = {3, 5}  # AVFieldOrder: BB, BT
+
+# Frames that each preset looks ahead (x264 --fullhelp, x265 --fullhelp), where that is many.
+_LOOKAHEAD: Final[Mapping[str, Mapping[str, int]]] = {
+    "libx264": {
+        **{"veryfast": 10, "faster": 20, "fast": 30, "medium": 40, "slow": 50},
+        **{"slower": 60, "veryslow": 60, "placebo": 60},
+    },
+    "libx265": {
+        **{"superfast": 10, "veryfast": 15, "faster": 15, "fast": 15, "medium": 20, "slow": 25},
+        **{"slower": 40, "veryslow": 40, "placebo": 60},
+    },
+}
+_USUAL_PIXELS: Final = 4096 * 2304
+_LOOKAHEAD_BYTES: Final = 400_000_000
+_LEAST_LOOKAHEAD: Final = 4  # B-frames need as many
 
 
 class EncoderSettings(Protocol):
@@ -113,6 +129,7 @@ def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
         # Its option for interlacing takes single fields as pictures and marks frames as such.
         notes.append("libx265 does not mark frames as interlaced: only the container says it")
     options = _options(codec, settings, planar, field_order=probe.field_order if interlaced else 0)
+    _limit_lookahead(options, codec, settings.preset, probe)
     _add_light(options, codec, probe)
     return Encoding(codec, planar, options, settings.threads, tuple(notes))
 
@@ -144,6 +161,16 @@ def _deeper(probe: FilmProbe) -> tuple[str, PlanarFormat]:
         if planar is not None:
             return codec, planar
     raise UnsupportedError(f"no encoder takes {probe.pix_fmt} of {probe.width} x {probe.height}")
+
+
+def _limit_lookahead(options: dict[str, str], codec: str, preset: str, probe: FilmProbe) -> None:
+    """Let encoders look less far ahead in frames above 4K: each one costs its memory."""
+    lookahead = _LOOKAHEAD.get(codec, {}).get(preset)
+    if lookahead is None or probe.width * probe.height <= _USUAL_PIXELS:
+        return
+    most = max(_LEAST_LOOKAHEAD, _LOOKAHEAD_BYTES // probe.frame_bytes)
+    if most < lookahead:
+        options[f"{codec.removeprefix('lib')}-params"] += f":rc-lookahead={most}"
 
 
 def _add_light(options: dict[str, str], codec: str, probe: FilmProbe) -> None:

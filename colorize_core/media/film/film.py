@@ -245,6 +245,11 @@ class FilmProbe:
         return ColorTags(value_range, matrix, self.color.primaries, self.color.transfer)
 
     @property
+    def frame_bytes(self) -> int:
+        """Of one decoded frame with chroma of half its height and width."""
+        return self.width * self.height * 3 // 2 * (1 if self.planar.depth == 8 else 2)
+
+    @property
     def display_size(self) -> tuple[int, int]:
         """Width and height upright and with square pixels, at the source's sharper axis."""
         wide = max(Fraction(1), self.sample_aspect)

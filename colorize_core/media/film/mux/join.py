@@ -62,6 +62,7 @@ def join_segments(
     note: str,
     verify_luma: bool = False,
     deinterlace: bool = False,
+    mtime_ns: int | None = None,
 ) -> JoinResult:
     """Put segments behind each other, add the source's other streams, verify and publish.
 
@@ -74,6 +75,7 @@ def join_segments(
         note: put into the file's comment; says that the color is computed.
         verify_luma: decode source and result and compare Y' bit for bit.
         deinterlace: the segments are, so the result is not marked as interlaced.
+        mtime_ns: the date that the file shall have; None for now.
 
     Raises:
         VerifyError: segments do not fit each other, the result differs from the plan, or Y' of a
@@ -82,7 +84,7 @@ def join_segments(
         UndecodableError: the source or a segment is not readable any more.
     """
     depth = _check_segments(segments, probe)
-    with publish(output) as temporary:
+    with publish(output, mtime_ns=mtime_ns) as temporary:
         shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
         with writing(output), _named(choice.container):
             muxed = _mux(path, shown, segments, temporary, depth, choice, note)
