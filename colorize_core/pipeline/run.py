@@ -290,6 +290,7 @@ def _run(
 
     def record(report: UnitReport) -> list[Planned]:
         manifest.append(report.items)
+        job.storage.keep_records()
         progress.update(report)
         return planner.unlock(report)
 

@@ -96,7 +96,9 @@ class Bucket:
         """See Storage. Two drivers of this machine must not share a folder either."""
         with ExitStack() as stack:
             stack.enter_context(OutputLock(self._run.lock, say=say))
-            yield stack.enter_context(ObjectLock(self.objects, say=say))
+            lock = stack.enter_context(ObjectLock(self.objects, say=say))
+            self.objects.abort_uploads()
+            yield lock
 
     def fence(self, lock: Lock) -> None:
         """Each worker has a folder of its own, and only the driver's list of objects counts."""

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -144,6 +145,28 @@ class Objects:
             self._patiently(call)
 
         each(remove, names)
+
+    def abort_uploads(self) -> None:
+        """Remove the parts of uploads that a killed run left: nobody sees them, and they cost.
+
+        Only the holder of the lock may call it. In a bucket that is OUT as a whole, an upload may
+        be somebody else's: there they stay.
+        """
+        bucket, _, folder = self._root.partition("/")
+        if self.address.scheme != "s3" or not folder:
+            return
+        # A storage may know no such list, or not allow it: a run needs it as little.
+        with suppress(OSError):
+            found = self._system.call_s3(
+                "list_multipart_uploads", Bucket=bucket, Prefix=f"{folder}/"
+            )
+            for upload in found.get("Uploads", []):
+                self._system.call_s3(
+                    "abort_multipart_upload",
+                    Bucket=bucket,
+                    Key=upload["Key"],
+                    UploadId=upload["UploadId"],
+                )
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
