@@ -47,7 +47,7 @@ BOX = {
     "a.jpg": encoded("JPEG"),
     "raw/IMG_1.CR2": b"II*\0",
     "raw/IMG_2.dng": b"II*\0",
-    "old/letter.pdf": b"%PDF-1.4",
+    "old/letter.rtf": b"{\\rtf1",
     "old/letter.docx": b"PK\3\4",
     "old/scan.xcf": b"gimp xcf",
     "film/super8.rmvb": b".RMF",
@@ -80,7 +80,7 @@ UNREAD = {
     "more.rar": "archive",
     "movie.part": "Matroska",
     "old/letter.docx": "document",
-    "old/letter.pdf": "a PDF",
+    "old/letter.rtf": "document",
     "old/scan.xcf": "picture of a kind",
     "raw/IMG_1.CR2": "camera raw",
     "raw/IMG_2.dng": "camera raw",
@@ -152,7 +152,12 @@ def test_a_single_file_that_is_not_read_says_why(tmp_path: Path):
 
 
 NAS = {
-    "junk": ["lost+found/x.jpg", "@tmp/x.jpg", ".DS_Store", "System Volume Information/x.jpg"],
+    "file of the system, no picture": [
+        "lost+found/x.jpg",
+        "@tmp/x.jpg",
+        ".DS_Store",
+        "System Volume Information/x.jpg",
+    ],
     "in a recycle bin": [
         "#recycle/a.jpg",
         "@Recycle/a.jpg",
