@@ -28,7 +28,7 @@ except ValueError as error:
 endef
 export SPLIT
 
-.PHONY: help install colorize-archive train evaluate report review status test test-slow test-faults test-s3 test-gpu test-browser lint docs bench clean
+.PHONY: help install colorize-archive train evaluate report review status test test-slow test-faults test-s3 test-gpu test-browser lint docs bench bench-scale clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -114,6 +114,9 @@ docs: $(DEV_STAMP) ## generated pages, pictures and schemas, and all docstrings 
 
 bench: $(STAMP) ## speed and quality figures of this machine
 	$(call run,bench "$$@")
+
+bench-scale: $(STAMP) ## what the driver costs alone, and an archive that is finished [ARGS="--photos 1000000"]
+	$(call run,bench.scale "$$@")
 
 clean: ## remove .venv and caches, never a result
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,7 @@
 """`python -m bench`: the figures that need no data of your own.
 
-Others take data: `python -m bench.temporal CLIP...`, `python -m bench.quality_gate PHOTOS`,
+`python -m bench.scale` makes many files, `python -m bench.gpu` needs a GPU. Others take data:
+`python -m bench.temporal CLIP...`, `python -m bench.quality_gate PHOTOS`; or time:
 `python -m bench.report_page`.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import engines, film, job, photos, upsampling
+from bench import engines, film, job, jpeg_frames, memory, photos, upsampling
 
 
 def main() -> int:
@@ -17,6 +18,8 @@ def main() -> int:
     photos.main()
     job.main([])
     film.main([])
+    jpeg_frames.main([])
+    memory.main([])
     upsampling.main()
     return 0
 

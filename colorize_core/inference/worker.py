@@ -76,6 +76,7 @@ class Worker:
 
         Raises:
             ModelError: the weights cannot be used, or are not those of the plan.
+            ConfigError: the encoder asked for is one of a GPU that this machine has not.
         """
         if isinstance(unit, ImageShard | VideoSegment):
             self._colorizers.get(unit.config)  # loading it is not the unit's time
@@ -100,6 +101,9 @@ class Worker:
             return
         with outcomes.item(unit.items[0]):
             if isinstance(unit, VideoSegment):
+                from colorize_core.media.film.nvenc import require_encoder
+
+                require_encoder(unit.config.video.codec)
                 colorizer = self._colorizers.get(unit.config)
                 report = films.run_segment(unit, self._out, colorizer, self._in_hand)
             elif isinstance(unit, Join):

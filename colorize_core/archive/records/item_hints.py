@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -77,7 +77,7 @@ class ItemHints:
 NO_HINTS: Final = ItemHints()
 
 
-def with_hints(settings: dict[str, Any], hints: ItemHints) -> dict[str, Any]:
+def with_hints(settings: Mapping[str, Any], hints: ItemHints) -> Mapping[str, Any]:
     """The settings that go into a key, with what is known; as they are where nothing is."""
     return {**settings, "hints": hints.key_tree()} if hints else settings
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,7 +81,8 @@ def add_maker(path: Path, known: list[Maker], maker: Maker) -> None:
     publish_bytes(path, json.dumps([asdict(m) for m in makers]).encode())
 
 
-def photo_settings(config: ColorizeConfig) -> dict[str, Any]:
+@lru_cache(maxsize=256)  # asked for every item
+def photo_settings(config: ColorizeConfig) -> Mapping[str, Any]:
     """The settings that change a photo; others must not redo it."""
     # Shard size packs work; it does not change a pixel.
     photo = {k: v for k, v in key_tree(config.photo).items() if k != "shard_photos"}
@@ -97,7 +99,8 @@ def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
     return {"cut_threshold": config.temporal.cut_threshold, "fps": config.video.fps}
 
 
-def film_settings(config: ColorizeConfig) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def film_settings(config: ColorizeConfig) -> Mapping[str, Any]:
     """The settings that change a film; others must not redo it."""
     return {
         "precision": config.model.precision,

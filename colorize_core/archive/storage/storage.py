@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 
 from colorize_core.archive.records.fence import Fence
 from colorize_core.archive.records.lock import OutputLock, is_locked
-from colorize_core.archive.records.output_paths import output_in
+from colorize_core.archive.records.output_paths import OutputLook, output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport, UnitReport, WorkUnit
 from colorize_core.atomic import content_sha256
@@ -169,11 +171,15 @@ class LocalFolder:
     def holds(self, report: ItemReport) -> bool:
         """See Storage."""
         try:
-            output = output_in(self.folder, report.output)
+            found = self._look.stat(report.output)
         except UnsafePathError:
             return False
         # A folder of frames is checked by --verify only.
-        return output.exists() and (not output.is_file() or output.stat().st_size == report.size)
+        return found is not None and (not S_ISREG(found.st_mode) or found.st_size == report.size)
+
+    @cached_property
+    def _look(self) -> OutputLook:
+        return OutputLook(self.folder)
 
     def problem(self, name: str, sha256: str) -> str:
         """See Storage."""
