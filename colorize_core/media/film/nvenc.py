@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import av
 
@@ -33,7 +34,7 @@ def require_encoder(codec: str) -> None:
 def _problem(codec: str) -> str:
     """Encode one gray frame; what went wrong, or nothing."""
     try:
-        context = av.CodecContext.create(codec, "w")
+        context: Any = av.CodecContext.create(codec, "w")
         context.width = context.height = _SIDE
         context.pix_fmt = "yuv420p"
         context.time_base = Fraction(1, 24)
