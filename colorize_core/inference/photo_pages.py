@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,9 @@ from colorize_core.media.photo.codec import encode_photo
 from colorize_core.media.photo.photo import Page, Photo
 from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture import thumbnails
+from colorize_core.media.picture.names import SHOWN_BY_BROWSERS
 from colorize_core.media.picture.note import ComputedColorNote
-from colorize_core.media.picture.pair import ThumbnailPair
+from colorize_core.media.picture.pair import PhotoThumbnails
 
 # Mean chroma below which a picture with contrast counts as left gray.
 GRAY_COLORFULNESS = 1.0
@@ -117,10 +118,20 @@ def is_gray_result(signals: Signals, page: PreparedPage) -> bool:
     return not is_blank and signals["colorfulness"] < GRAY_COLORFULNESS
 
 
-def write_thumbnails(before: Pixels, after: Pixels, out: Path, key: str) -> ThumbnailPair:
-    """The before and after pictures of the report."""
-    pair = (to_uint8(before), to_uint8(after))
-    return thumbnails.write_pair(*pair, RunFolder(out).thumbs, key)
+def write_thumbnails(
+    before: Pixels, after: Pixels, out: Path, key: str, *, output: str
+) -> PhotoThumbnails:
+    """The before and after pictures of the report, and the source in large.
+
+    Where browsers cannot show `output`, the result is there in large, too.
+    """
+    folder = RunFolder(out).thumbs
+    gray, colored = to_uint8(before), to_uint8(after)
+    pair = thumbnails.write_pair(gray, colored, folder, key)
+    is_shown = PurePosixPath(output).suffix.lower() in SHOWN_BY_BROWSERS
+    result = "" if is_shown else thumbnails.write_large(colored, folder, key, "result")
+    source = thumbnails.write_large(gray, folder, key, "source")
+    return PhotoThumbnails(**vars(pair), source=source, result=result)
 
 
 def verdicts(photo: Photo, colored: str) -> tuple[Grayness, ...]:

@@ -241,7 +241,9 @@ class PhotoLine:
             width=after.shape[1],
             height=after.shape[0],
             signals={**signals, **({OWN_COLOR: round(share, 4)} if share else {})},
-            thumbnails=photo_pages.write_thumbnails(L_to_pixels(page.L), after, self._out, key)
+            thumbnails=photo_pages.write_thumbnails(
+                L_to_pixels(page.L), after, self._out, key, output=predicted.opened.task.output
+            )
             if write_thumbnails
             else None,
         )
@@ -268,7 +270,9 @@ class PhotoLine:
             details=PhotoDetails(
                 width=pixels.shape[1],
                 height=pixels.shape[0],
-                thumbnails=photo_pages.write_thumbnails(pixels, pixels, self._out, task.key)
+                thumbnails=photo_pages.write_thumbnails(
+                    pixels, pixels, self._out, task.key, output=task.item.path
+                )
                 if write_thumbnails
                 else None,
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
 from colorize_core.atomic import publish_bytes
 from colorize_core.errors import ManifestError, UnsafePathError
 from colorize_core.report import page_data
+from colorize_core.report.orders import Orders
 from colorize_core.report.records import (
     FILTERS,
     display,
@@ -35,6 +36,7 @@ _RANKS: Final = 6
 _GROUPS: Final = 100  # kinds of trouble listed on the page
 _EXAMPLES: Final = 5
 _HERE: Final = Path(__file__).parent
+_FILES: Final = ("report.css", "report.js", "viewer.js")
 
 
 @dataclass
@@ -80,28 +82,32 @@ def build(out: Path) -> Path:
     folder = RunFolder(out).page
     data = page_data.new_folder(folder)
     header: dict[str, Any] = {}
-    totals = _Totals()
+    totals, orders = _Totals(), Orders()
+    languages = sorted(path.stem for path in (_HERE / "languages").glob("*.js"))
     try:
-        chunks = _write_chunks(out, header, data, totals)
+        chunks = _write_chunks(out, header, data, totals, orders)
         index = {
             "chunks": chunks,
             "filters": {name: totals.filters[name] for name in FILTERS},
+            "folders": orders.folders,
+            "languages": languages,
             "data": f"data/{data.name}",
         }
+        page_data.write_numbers(data / "orders.js", "orders", orders.arrays())
         (data / "index.js").write_text(page_data.script("start", index), encoding="ascii")
     except BaseException:
         page_data.remove(data)
         raise
-    for name in ("report.css", "report.js"):
+    for name in (*_FILES, *(f"languages/{language}.js" for language in languages)):
         publish_bytes(folder / name, (_HERE / name).read_bytes())
     page = folder / "index.html"
-    publish_bytes(page, _render(header, totals, f"data/{data.name}").encode())
+    publish_bytes(page, _render(header, totals, f"data/{data.name}", languages).encode())
     page_data.remove_old(folder, keep=data)
     return page
 
 
 def _write_chunks(
-    out: Path, header: dict[str, Any], data: Path, totals: _Totals
+    out: Path, header: dict[str, Any], data: Path, totals: _Totals, orders: Orders
 ) -> list[dict[str, Any]]:
     buckets = [_Bucket() for _ in range(_RANKS)]
     foreign = _outputs_among_comparisons(out)
@@ -112,6 +118,7 @@ def _write_chunks(
             record["side"] = comparison
         _count(item, record, totals)
         place = rank(record)
+        orders.add(record, place, item.get("stamp"))
         buckets[place].waiting.append(record)
         if len(buckets[place].waiting) == _CHUNK:
             _flush(buckets[place], data, place)
@@ -148,7 +155,7 @@ def _flush(bucket: _Bucket, data: Path, place: int) -> None:
     (data / f"{name}.js").write_text(
         page_data.script("chunk", name, bucket.waiting), encoding="ascii"
     )
-    bucket.chunks.append({"name": name, "counts": dict(counts)})
+    bucket.chunks.append({"name": name, "count": len(bucket.waiting), "counts": dict(counts)})
     bucket.waiting = []
 
 
@@ -182,7 +189,7 @@ def _count(item: Mapping[str, Any], record: Mapping[str, Any], totals: _Totals) 
         group["examples"].append({name: record.get(name, "") for name in names})
 
 
-def _render(header: Mapping[str, Any], totals: _Totals, data: str) -> str:
+def _render(header: Mapping[str, Any], totals: _Totals, data: str, languages: Sequence[str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE),
         autoescape=True,
@@ -205,6 +212,7 @@ def _render(header: Mapping[str, Any], totals: _Totals, data: str) -> str:
         unlisted=totals.unlisted,
         left=_left(header),
         data=data,
+        languages=languages,
     )
 
 

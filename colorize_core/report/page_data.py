@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 SCRIPT: Final = "colorizeReport"
+_PIECE: Final = 1000
 _FOLDER: Final = re.compile(r"[0-9a-f]{12}")
-_FILE: Final = re.compile(r"index\.js|\d-\d+\.js")
+_FILE: Final = re.compile(r"(index|orders)\.js|\d-\d+\.js")
 
 
 def new_folder(page: Path) -> Path:
@@ -29,6 +34,19 @@ def script(function: str, *arguments: object) -> str:
     texts = [json.dumps(a, ensure_ascii=True, separators=(",", ":")) for a in arguments]
     safe = ",".join(texts).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return f"{SCRIPT}.{function}({safe});\n"
+
+
+def write_numbers(path: Path, function: str, arrays: Mapping[str, NDArray[np.int64]]) -> None:
+    """Write a call of the page's own function with arrays by name, a piece at a time."""
+    with path.open("w", encoding="ascii") as file:
+        file.write(f"{SCRIPT}.{function}({{")
+        for number, (name, values) in enumerate(arrays.items()):
+            file.write(f"{',' if number else ''}{json.dumps(name)}:[")
+            for at in range(0, len(values), _PIECE):
+                text = ",".join(map(str, values[at : at + _PIECE].tolist()))
+                file.write(f"{',' if at else ''}{text}")
+            file.write("]")
+        file.write("});\n")
 
 
 def remove_old(page: Path, *, keep: Path) -> None:

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from colorize_core.media.picture.names import SHOWN_BY_BROWSERS
+
+_PLAYED: Final = (".mp4", ".m4v", ".webm", ".mkv", ".mov")
+_MOST_SHOTS: Final = 500
 STATUSES: Final = ("done", "degraded", "skipped", "failed")
 FILTERS: Final = ("all", "suspicious", "failed", "degraded", "skipped", "unread", "films")
 _THUMBNAIL: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.(jpg|webp|png|mp4|webm)")
@@ -38,7 +42,10 @@ def page_record(item: Mapping[str, Any]) -> dict[str, Any]:
         "lost": _texts(details.get("lost")),
         "unread": status == "skipped" and bool(item.get("error")),
         "facts": _facts(item, details),
+        "large": _large(details.get("thumbnails")),
+        "shots": _shots(item, details),
     }
+    record["shows"] = _shows(record["href"], record["kind"])
     return {name: value for name, value in record.items() if value not in ("", None, [], {}, False)}
 
 
@@ -108,6 +115,29 @@ def _strip(found: object) -> list[dict[str, Any]]:
 def _preview(found: object) -> str | None:
     preview = found.get("preview") if isinstance(found, Mapping) else None
     return _thumbnail_url(preview.get("file")) if isinstance(preview, Mapping) else None
+
+
+def _large(found: object) -> dict[str, str] | None:
+    """Large pictures of the source, and of a result that browsers cannot show."""
+    if not isinstance(found, Mapping):
+        return None
+    urls = {role: _thumbnail_url(found.get(role)) for role in ("source", "result")}
+    return {role: url for role, url in urls.items() if url} or None
+
+
+def _shows(href: object, kind: object) -> bool:
+    """Whether browsers show the output itself."""
+    suffixes = _PLAYED if kind == "film" else tuple(SHOWN_BY_BROWSERS)
+    return isinstance(href, str) and href.lower().endswith(suffixes)
+
+
+def _shots(item: Mapping[str, Any], details: Mapping[str, Any]) -> list[float]:
+    """Where shots begin, as shares of the film; the first at 0."""
+    cuts, frames = details.get("cuts"), _number(item.get("frames"))
+    if item.get("kind") != "film" or not isinstance(cuts, list | tuple) or not frames:
+        return []
+    starts = sorted({cut / frames for cut in map(_number, cuts) if cut and 0 < cut < frames})
+    return [0.0, *(round(start, 5) for start in starts[:_MOST_SHOTS])]
 
 
 def _facts(item: Mapping[str, Any], details: Mapping[str, Any]) -> list[list[str]]:

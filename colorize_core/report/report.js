@@ -1,17 +1,70 @@
 "use strict";
-// Data files call colorizeReport.start() and .chunk(): pages opened from the disk may not fetch.
-// Every text from an item is set with textContent or as an attribute, never as markup.
+// Data files call colorizeReport.start(), .chunk() and .orders(), languages call .language(): pages
+// opened from the disk may not fetch. Every text from an item is set with textContent or as an
+// attribute, never as markup.
 const colorizeReport = (() => {
   const PAGE = 60;
   const CHUNKS_KEPT = 24;
+  const WIDE = 900; // pixels from which the folders are open
   const byId = (id) => document.getElementById(id);
-  const state = { filter: "all", page: 1, search: "", shown: [], open: -1 };
+  const state = { filter: "all", page: 1, search: "", sort: "doubt", folder: 0, shown: [], open: -1 };
   const loading = new Map(); // chunk name -> {promise, resolve}
+  const languages = new Map(); // "de" -> words by key
+  let words = {};
   let index = null;
+  let starts = []; // position of the first record of each chunk
   let drawing = 0;
-  let found = null; // records that fit the search text, or null when there is none
+  let listed = null; // positions of all records to show, or null for those of the filter as they lie
+  let listedFor = "";
   let ticks = new Set();
   const storageKey = "colorize-redo " + location.pathname;
+
+  // ---- words
+
+  const word = (key) => words[key] || (languages.get("en") || {})[key] || key;
+  const number = (value) => value.toLocaleString(document.documentElement.lang);
+
+  function speak(code) {
+    words = languages.get(code) || languages.get("en") || {};
+    document.documentElement.lang = languages.has(code) ? code : "en";
+    for (const element of document.querySelectorAll("[data-t]")) {
+      if (words[element.dataset.t]) element.textContent = words[element.dataset.t];
+    }
+    for (const element of document.querySelectorAll("[data-t-label]")) {
+      element.setAttribute("aria-label", word(element.dataset.tLabel));
+    }
+    for (const element of document.querySelectorAll("[data-t-placeholder]")) {
+      element.placeholder = word(element.dataset.tPlaceholder);
+    }
+    byId("language").value = document.documentElement.lang;
+    nameTheme();
+  }
+
+  function chooseLanguage() {
+    byId("language").replaceChildren(...index.languages.map((code) => {
+      const option = make("option", "", (languages.get(code) || {}).name || code);
+      option.value = code;
+      return option;
+    }));
+    const wished = [remembered("colorize-language"), ...navigator.languages];
+    speak(wished.map((code) => String(code).slice(0, 2)).find((code) => languages.has(code)) || "en");
+  }
+
+  function remembered(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  }
+
+  function remember(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // Storage can be switched off; choices then last as long as the page is open.
+    }
+  }
 
   // ---- data
 
@@ -60,16 +113,87 @@ const colorizeReport = (() => {
     return records;
   }
 
-  async function searchAll(text, filter, still) {
+  async function at(positions) {
     const records = [];
-    for (const chunk of index.chunks) {
-      if (!chunk.counts[filter]) continue;
-      for (const record of await load(chunk.name)) {
-        if (fits(record, filter) && record.name.toLowerCase().includes(text)) records.push(record);
-      }
-      if (!still()) return null;
+    for (const position of positions) {
+      let chunk = starts.findIndex((start) => start > position) - 1;
+      if (chunk < 0) chunk = starts.length - 1;
+      records.push((await load(index.chunks[chunk].name))[position - starts[chunk]]);
     }
     return records;
+  }
+
+  async function found(text, still) {
+    const positions = new Set();
+    for (const [i, chunk] of index.chunks.entries()) {
+      (await load(chunk.name)).forEach((record, at) => {
+        if (record.name.toLowerCase().includes(text)) positions.add(starts[i] + at);
+      });
+      if (!still()) return null;
+    }
+    return positions;
+  }
+
+  // Positions of what is shown, in order; null where the filter alone decides.
+  async function list(still) {
+    const plain = state.sort === "doubt" && state.folder === 0 && !state.search;
+    const wanted = [state.filter, state.sort, state.folder, state.search].join("/");
+    if (plain) return null;
+    if (listed && listedFor === wanted) return listed;
+    const orders = await load("orders");
+    const matches = state.search ? await found(state.search.toLowerCase(), still) : null;
+    if (!still()) return null;
+    const bit = Object.keys(index.filters).indexOf(state.filter);
+    const inside = below(state.folder);
+    const order = state.sort === "doubt" ? orders.flags.keys() : orders[state.sort];
+    listedFor = wanted;
+    return [...order].filter(
+      (p) => (orders.flags[p] >> bit) & 1 && inside[orders.folder[p]] && (!matches || matches.has(p)),
+    );
+  }
+
+  // ---- folders
+
+  function below(folder) {
+    const inside = [];
+    index.folders.forEach(([, above], i) => inside.push(i === folder || (above >= 0 && inside[above])));
+    return inside;
+  }
+
+  function branch(folder) {
+    const [name, , count] = index.folders[folder];
+    const item = make("li");
+    const children = index.folders.flatMap(([, above], i) => (above === folder ? [i] : []));
+    const row = make("div", "branch");
+    const open = make("button", "toggle", children.length ? "▸" : "");
+    open.type = "button";
+    open.disabled = !children.length;
+    open.setAttribute("aria-expanded", "false");
+    open.setAttribute("aria-label", name || word("allFolders"));
+    const pick = make("button", "folder-name", name || word("allFolders"));
+    pick.type = "button";
+    pick.dataset.folder = folder;
+    if (!folder) pick.dataset.t = "allFolders";
+    pick.append(" ", make("span", "count", number(count)));
+    pick.addEventListener("click", () => show({ folder, page: 1 }));
+    const inner = make("ul");
+    inner.hidden = true;
+    const turn = () => {
+      if (!inner.children.length) inner.append(...children.map(branch));
+      inner.hidden = !inner.hidden;
+      open.setAttribute("aria-expanded", String(!inner.hidden));
+    };
+    open.addEventListener("click", turn);
+    row.append(open, pick);
+    item.append(row, inner);
+    if (!folder) turn();
+    return item;
+  }
+
+  function plantTree() {
+    byId("folders").hidden = index.folders.length < 2;
+    byId("folders").open = innerWidth >= WIDE;
+    byId("tree").replaceChildren(branch(0));
   }
 
   // ---- grid
@@ -92,21 +216,23 @@ const colorizeReport = (() => {
     return image;
   }
 
-  function describe(record) {
-    if (record.status === "failed") return "failed";
-    if (record.status === "skipped") return "skipped, kept as it was";
-    return "colorized";
+  const describe = (record) =>
+    word(record.status === "failed" ? "isFailed" : record.status === "skipped" ? "isSkipped" : "isColored");
+
+  // "cast: ..." in the page's language, where that has words for it.
+  function why(text) {
+    return words["why " + text.split(":")[0]] || text;
   }
 
   function notesOf(record) {
-    const notes = (record.suspicious || []).map((text) => ["Look", text]);
+    const notes = (record.suspicious || []).map((text) => ["look", why(text)]);
     // What is lost has a line of its own.
     const lost = (record.lost || []).map((what) => "lost: " + what);
     const reason = (record.reason || "").split("; ").filter((part) => !lost.includes(part)).join("; ");
-    if (reason) notes.push(["Reason", reason]);
-    if (record.lost) notes.push(["Lost", record.lost.join(", ")]);
-    if (record.remedy) notes.push(["Remedy", record.remedy]);
-    if (record.kept) notes.push(["Kept", record.kept.join(", ")]);
+    if (reason) notes.push(["reason", reason]);
+    if (record.lost) notes.push(["lost", record.lost.join(", ")]);
+    if (record.remedy) notes.push(["remedy", record.remedy]);
+    if (record.kept) notes.push(["kept", record.kept.join(", ")]);
     return notes;
   }
 
@@ -114,20 +240,20 @@ const colorizeReport = (() => {
     const item = make("li", "card");
     const shot = make("button", "shot");
     shot.type = "button";
-    shot.setAttribute("aria-label", "Compare " + record.name + " (" + describe(record) + ")");
+    shot.setAttribute("aria-label", word("compare") + " " + record.name + " (" + describe(record) + ")");
     shot.addEventListener("click", () => openViewer(position));
     if (record.thumbs) {
-      shot.append(picture(record.thumbs.after, "After: " + record.name, record.thumbs));
-      const showBefore = () => {
+      shot.append(picture(record.thumbs.after, word("after") + ": " + record.name, record.thumbs));
+      item.showBefore = () => {
         if (shot.querySelector(".before")) return;
-        shot.append(picture(record.thumbs.before, "Before: " + record.name, record.thumbs, "before"));
+        shot.append(picture(record.thumbs.before, word("before") + ": " + record.name, record.thumbs, "before"));
       };
-      shot.addEventListener("pointerenter", showBefore);
-      shot.addEventListener("focus", showBefore);
+      shot.addEventListener("pointerenter", item.showBefore);
+      shot.addEventListener("focus", item.showBefore);
     } else {
-      shot.append(make("span", "still", record.status === "failed" ? "No result" : "No preview"));
+      shot.append(make("span", "still", word(record.status === "failed" ? "noResult" : "noPreview")));
     }
-    if (record.kind === "film") shot.append(make("span", "chip", "Film"));
+    if (record.kind === "film") shot.append(make("span", "chip", word("film")));
 
     const text = make("div", "card-text");
     const slash = record.name.lastIndexOf("/") + 1;
@@ -135,12 +261,11 @@ const colorizeReport = (() => {
     name.title = record.name;
     text.append(name);
     if (slash > 1) text.append(make("span", "folder", record.name.slice(0, slash - 1)));
-    const notes = notesOf(record);
-    const note = notes.find(([kind]) => kind !== "Kept");
-    if (note) text.append(make("span", "note", (note[0] === "Lost" ? "lost: " : "") + note[1]));
+    const note = notesOf(record).find(([kind]) => kind !== "kept");
+    if (note) text.append(make("span", "note", (note[0] === "lost" ? word("lost") + ": " : "") + note[1]));
     const row = make("div", "row");
-    if (record.suspicious) row.append(make("span", "badge suspicious", "look"));
-    if (record.status !== "done") row.append(make("span", "badge " + record.status, record.status));
+    if (record.suspicious) row.append(make("span", "badge suspicious", word("look")));
+    if (record.status !== "done") row.append(make("span", "badge " + record.status, word(record.status)));
     row.append(tickBox(record, item));
     text.append(row);
     item.append(shot, text);
@@ -153,9 +278,9 @@ const colorizeReport = (() => {
     const box = make("input");
     box.type = "checkbox";
     box.checked = ticks.has(record.source);
-    box.setAttribute("aria-label", "Redo " + record.name);
+    box.setAttribute("aria-label", word("redo") + " " + record.name);
     box.addEventListener("change", () => setTick(record, box.checked));
-    label.append(box, "Redo");
+    label.append(box, word("redo"));
     item.sync = () => {
       box.checked = ticks.has(record.source);
       item.classList.toggle("ticked", box.checked);
@@ -163,44 +288,57 @@ const colorizeReport = (() => {
     return label;
   }
 
-  const total = () => (found ? found.length : index.filters[state.filter]);
+  const total = () => (listed ? listed.length : index.filters[state.filter]);
   const pages = () => Math.max(1, Math.ceil(total() / PAGE));
 
   async function draw() {
     const turn = ++drawing;
+    const still = () => turn === drawing;
     const status = byId("status");
     try {
-      if (state.search) {
-        status.textContent = "Searching…";
-        found = await searchAll(state.search.toLowerCase(), state.filter, () => turn === drawing);
-      } else {
-        found = null;
-      }
-      if (turn !== drawing) return;
+      if (state.search) status.textContent = word("searching");
+      const positions = await list(still);
+      if (!still()) return;
+      listed = positions;
       state.page = Math.min(Math.max(1, state.page), pages());
       const from = (state.page - 1) * PAGE;
-      const records = found ? found.slice(from, from + PAGE) : await collect(state.filter, from, PAGE);
-      if (turn !== drawing) return;
+      const records = listed
+        ? await at(listed.slice(from, from + PAGE))
+        : await collect(state.filter, from, PAGE);
+      if (!still()) return;
       state.shown = records;
       byId("grid").replaceChildren(...records.map(card));
       const last = from + records.length;
       status.textContent = records.length
-        ? (from + 1).toLocaleString("en") + "–" + last.toLocaleString("en") + " of " + total().toLocaleString("en")
-        : state.search ? "Nothing has this in its name." : "Nothing here.";
+        ? number(from + 1) + "–" + number(last) + " " + word("of") + " " + number(total())
+        : word(state.search ? "notFound" : "nothing");
     } catch (error) {
-      status.textContent = "The page's data is incomplete (" + error.message + "). Write it again: make report OUT=…";
+      status.textContent = word("incomplete") + " (" + error.message + ")";
     }
+    mark();
+    showTicks();
+    const more = state.sort === "doubt" && !state.folder ? "" : "/" + state.sort + "/" + state.folder;
+    history.replaceState(null, "", "#" + state.filter + "/" + state.page + more);
+  }
+
+  // Everything around the grid that tells what it shows.
+  function mark() {
     for (const button of document.querySelectorAll("[data-filter]")) {
       button.setAttribute("aria-pressed", String(button.dataset.filter === state.filter));
     }
+    for (const button of document.querySelectorAll("[data-folder]")) {
+      button.setAttribute("aria-pressed", String(Number(button.dataset.folder) === state.folder));
+    }
+    const meaning = word("means " + state.filter);
+    byId("meaning").hidden = meaning.startsWith("means ");
+    byId("meaning").textContent = meaning;
+    byId("sort").value = state.sort;
     byId("pager").hidden = pages() < 2;
     byId("page").value = state.page;
     byId("page").max = pages();
-    byId("pages").textContent = pages().toLocaleString("en");
+    byId("pages").textContent = number(pages());
     byId("previous").disabled = state.page <= 1;
     byId("next").disabled = state.page >= pages();
-    showTicks();
-    history.replaceState(null, "", "#" + state.filter + "/" + state.page);
   }
 
   function show(changes) {
@@ -211,7 +349,7 @@ const colorizeReport = (() => {
   async function turnPage(by) {
     await show({ page: state.page + by });
     byId("grid").focus();
-    byId("results-title").scrollIntoView();
+    scrollTo(0, 0);
   }
 
   // ---- redo list
@@ -223,11 +361,7 @@ const colorizeReport = (() => {
   }
 
   function keepTicks() {
-    try {
-      localStorage.setItem(storageKey, JSON.stringify([...ticks]));
-    } catch {
-      // Storage can be switched off; ticks then last as long as the page is open.
-    }
+    remember(storageKey, JSON.stringify([...ticks]));
     for (const item of byId("grid").children) item.sync();
     showTicks();
     if (state.open >= 0) byId("viewer-tick").checked = ticks.has(state.shown[state.open].source);
@@ -235,11 +369,11 @@ const colorizeReport = (() => {
 
   function showTicks() {
     byId("redo").hidden = ticks.size === 0;
-    byId("ticked").textContent = ticks.size.toLocaleString("en") + " ticked for redo";
+    byId("ticked").textContent = number(ticks.size) + " " + word("ticked");
   }
 
   async function tickAll() {
-    const records = found || (await collect(state.filter, 0, index.filters[state.filter]));
+    const records = listed ? await at(listed) : await collect(state.filter, 0, index.filters[state.filter]);
     for (const record of records) ticks.add(record.source);
     keepTicks();
   }
@@ -260,125 +394,9 @@ const colorizeReport = (() => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
-  // ---- viewer
+  // ---- viewer: see viewer.js
 
-  function setDivider() {
-    const at = byId("slider").value;
-    byId("compare").style.setProperty("--at", at + "%");
-    byId("slider").setAttribute("aria-valuetext", at + " % before");
-  }
-
-  function showPair(pair, name) {
-    const compare = byId("compare");
-    compare.hidden = !pair;
-    if (!pair) return;
-    compare.style.aspectRatio = pair.width + " / " + pair.height;
-    // As wide as the dialog allows, but never taller than 64 % of the window.
-    compare.style.width = "min(100%, calc(64vh * " + pair.width / pair.height + "), " + pair.width * 2.5 + "px)";
-    for (const role of ["before", "after"]) {
-      const image = byId("compare-" + role);
-      image.src = pair[role];
-      image.alt = (role === "before" ? "Before: " : "After: ") + name;
-    }
-  }
-
-  function clock(seconds) {
-    const whole = Math.floor(seconds);
-    const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-    if (!parts[0]) parts.shift();
-    return parts.map((part, i) => (i ? String(part).padStart(2, "0") : String(part))).join(":");
-  }
-
-  function stripFrame(frame, record) {
-    const item = make("li");
-    const button = make("button");
-    button.type = "button";
-    button.setAttribute("aria-label", "Frame at " + clock(frame.time));
-    button.append(picture(frame.after, "", frame), make("span", "", clock(frame.time)));
-    button.addEventListener("click", () => {
-      for (const other of byId("strip").querySelectorAll("button")) other.removeAttribute("aria-current");
-      button.setAttribute("aria-current", "true");
-      showPair(frame, record.name + " at " + clock(frame.time));
-    });
-    item.append(button);
-    return item;
-  }
-
-  function openViewer(position) {
-    const record = state.shown[position];
-    if (!record) return;
-    state.open = position;
-    byId("viewer-name").textContent = record.name;
-    byId("slider").value = 50;
-    setDivider();
-    showPair(record.thumbs, record.name);
-    const none = byId("viewer-none");
-    none.hidden = Boolean(record.thumbs);
-    none.textContent = record.status === "failed" ? "No result was written." : "There is no preview of this item.";
-    byId("strip").replaceChildren(...(record.strip || []).map((frame) => stripFrame(frame, record)));
-    const preview = byId("preview");
-    preview.pause();
-    preview.hidden = !record.preview;
-    if (record.preview) preview.src = record.preview;
-    else preview.removeAttribute("src");
-    byId("viewer-notes").replaceChildren(...notesOf(record).map(([kind, text]) => {
-      const item = make("li");
-      item.append(make("strong", "", kind + ": "), text);
-      return item;
-    }));
-    byId("viewer-facts").replaceChildren(...(record.facts || []).map(([name, value]) => {
-      const row = make("div");
-      row.append(make("dt", "", name), make("dd", "", value));
-      return row;
-    }));
-    byId("viewer-tick").checked = ticks.has(record.source);
-    setLink("viewer-open", record.href);
-    setLink("viewer-side", record.side);
-    byId("viewer-previous").disabled = position === 0 && state.page === 1;
-    byId("viewer-next").disabled = position === state.shown.length - 1 && state.page >= pages();
-    if (!byId("viewer").open) byId("viewer").showModal();
-    (record.thumbs ? byId("slider") : byId("viewer-close")).focus();
-  }
-
-  function setLink(id, url) {
-    const link = byId(id);
-    link.hidden = !url;
-    if (url) link.href = url;
-    else link.removeAttribute("href");
-  }
-
-  async function step(by) {
-    const to = state.open + by;
-    if (to >= 0 && to < state.shown.length) return openViewer(to);
-    if (to < 0 && state.page > 1) {
-      await show({ page: state.page - 1 });
-      return openViewer(state.shown.length - 1);
-    }
-    if (to >= state.shown.length && state.page < pages()) {
-      await show({ page: state.page + 1 });
-      return openViewer(0);
-    }
-    return undefined;
-  }
-
-  function viewerKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = event.key.toLowerCase();
-    if (key === "n") step(1);
-    else if (key === "p") step(-1);
-    else if (key === "r") setTick(state.shown[state.open], !ticks.has(state.shown[state.open].source));
-    else return;
-    event.preventDefault();
-  }
-
-  function closed() {
-    // The browser reports it a moment later, when the next picture may be open already.
-    if (byId("viewer").open) return;
-    const item = byId("grid").children[state.open];
-    state.open = -1;
-    byId("preview").pause();
-    if (item) item.querySelector(".shot").focus();
-  }
+  const openViewer = (position) => colorizeViewer.open(position);
 
   // ---- start
 
@@ -394,8 +412,8 @@ const colorizeReport = (() => {
   function nameTheme() {
     const theme = document.documentElement.dataset.theme;
     const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    byId("theme").textContent = dark ? "Light" : "Dark";
-    byId("theme").setAttribute("aria-label", dark ? "Light background" : "Dark background");
+    byId("theme").textContent = word(dark ? "light" : "dark");
+    byId("theme").setAttribute("aria-label", word(dark ? "lightBackground" : "darkBackground"));
   }
 
   function listen() {
@@ -407,40 +425,50 @@ const colorizeReport = (() => {
       clearTimeout(typing);
       typing = setTimeout(() => show({ search: event.target.value.trim(), page: 1 }), 200);
     });
+    byId("sort").addEventListener("change", (event) => show({ sort: event.target.value, page: 1 }));
+    byId("language").addEventListener("change", (event) => {
+      remember("colorize-language", event.target.value);
+      speak(event.target.value);
+      plantTree();
+      draw();
+    });
     byId("previous").addEventListener("click", () => turnPage(-1));
     byId("next").addEventListener("click", () => turnPage(1));
     byId("page").addEventListener("change", (event) => show({ page: Math.floor(Number(event.target.value)) || 1 }));
     byId("theme").addEventListener("click", toggleTheme);
-    byId("slider").addEventListener("input", setDivider);
-    byId("viewer").addEventListener("keydown", viewerKey);
-    byId("viewer").addEventListener("close", closed);
-    byId("viewer").addEventListener("click", (event) => {
-      if (event.target === byId("viewer")) byId("viewer").close();
+    byId("print").addEventListener("click", () => window.print());
+    addEventListener("beforeprint", () => {
+      for (const item of byId("grid").children) {
+        if (item.showBefore) item.showBefore();
+        for (const image of item.querySelectorAll("img")) image.loading = "eager";
+      }
     });
-    byId("viewer-close").addEventListener("click", () => byId("viewer").close());
-    byId("viewer-previous").addEventListener("click", () => step(-1));
-    byId("viewer-next").addEventListener("click", () => step(1));
-    byId("viewer-tick").addEventListener("change", (event) => setTick(state.shown[state.open], event.target.checked));
     byId("tick-all").addEventListener("click", tickAll);
     byId("clear").addEventListener("click", () => {
       ticks.clear();
       keepTicks();
     });
     byId("export").addEventListener("click", exportRedo);
+    colorizeViewer.listen();
   }
 
   function start(data) {
     index = data;
+    let passed = 0;
+    starts = index.chunks.map((chunk) => (passed += chunk.count) - chunk.count);
     try {
-      const kept = JSON.parse(localStorage.getItem(storageKey) || "[]");
+      const kept = JSON.parse(remembered(storageKey) || "[]");
       if (Array.isArray(kept)) ticks = new Set(kept.filter((source) => typeof source === "string"));
     } catch {
       ticks = new Set();
     }
-    const [filter, page] = location.hash.slice(1).split("/");
+    const [filter, page, sort, folder] = location.hash.slice(1).split("/");
     if (index.filters[filter]) state.filter = filter;
+    if (["name", "date", "kind"].includes(sort)) state.sort = sort;
+    if (index.folders[Number(folder)]) state.folder = Number(folder);
     state.page = Math.floor(Number(page)) || 1;
-    nameTheme();
+    chooseLanguage();
+    plantTree();
     listen();
     return draw();
   }
@@ -450,5 +478,12 @@ const colorizeReport = (() => {
     if (entry) entry.resolve(records);
   }
 
-  return { start, chunk };
+  return {
+    start,
+    chunk,
+    orders: (arrays) => chunk("orders", arrays),
+    language: (code, found) => languages.set(code, found),
+    // For the viewer.
+    state, ticks: () => ticks, byId, make, picture, word, notesOf, setTick, show, pages,
+  };
 })();

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from colorize_core.media.film.counts import Damage, LumaCheck
 from colorize_core.media.film.shot import Shot
-from colorize_core.media.picture.pair import FilmThumbnails, ThumbnailPair
+from colorize_core.media.picture.pair import FilmThumbnails, PhotoThumbnails
 
 Signals = Mapping[str, float]  # of the quality gate, see inference.signals
 
@@ -28,7 +28,7 @@ class PhotoDetails:
     height: int = 0
     signals: Signals = field(default_factory=dict)
     growth: float = 0.0
-    thumbnails: ThumbnailPair | None = None
+    thumbnails: PhotoThumbnails | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ _BY_SUFFIX: Final[dict[str, Format]] = {
     **{".jxl": "jxl", ".pcx": "pcx", ".dpx": "dpx", ".pdf": "pdf", ".mpo": "jpeg", ".gif": "gif"},
     **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm"), "pnm"),
 }
+# Other results are shown on the page of a run by a picture made of them.
+SHOWN_BY_BROWSERS: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".avif"}
+)
 PHOTO_SUFFIXES: Final = frozenset(_BY_SUFFIX)
 
 

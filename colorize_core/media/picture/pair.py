@@ -16,6 +16,14 @@ class ThumbnailPair:
 
 
 @dataclass(frozen=True)
+class PhotoThumbnails(ThumbnailPair):
+    """Of a photo, with a large JPEG of its source, and of a result that browsers cannot show."""
+
+    source: str = ""
+    result: str = ""
+
+
+@dataclass(frozen=True)
 class StripPair(ThumbnailPair):
     """A frame of a film, `time` seconds after its start."""
 

@@ -15,6 +15,7 @@ from colorize_core.media.picture.plain import encode_picture
 from colorize_core.media.picture.resize import fit, shrink
 
 LONG_SIDE: Final = 400
+LARGE_SIDE: Final = 1600
 _JPEG_QUALITY: Final = 80
 
 
@@ -46,6 +47,24 @@ def write_pair(
         small = shrink(picture, width, height)
         _write(folder / names[role], encode_picture(".jpg", small, _JPEG_QUALITY))
     return ThumbnailPair(**names, width=width, height=height)
+
+
+def write_large(picture: NDArray[np.uint8], folder: Path, key: str, role: str) -> str:
+    """Write a JPEG of at most `LARGE_SIDE` pixels, as `write_pair` does.
+
+    Args:
+        picture: [H, W, 3] RGB or [H, W] gray, 0..255.
+        folder: of the run's thumbnails.
+        key: as of the pair.
+        role: "source" or "result".
+
+    Returns:
+        Its path relative to `folder`.
+    """
+    name = f"{key[:2]}/{key}-{role}.jpg"
+    small = shrink(picture, *fit(picture.shape[1], picture.shape[0], LARGE_SIDE))
+    _write(folder / name, encode_picture(".jpg", small, _JPEG_QUALITY))
+    return name
 
 
 def _write(path: Path, data: bytes) -> None:

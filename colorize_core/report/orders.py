@@ -1,0 +1,100 @@
+"""Orders and folders of the page: positions as numbers, so that a million items stay small."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.report.records import FILTERS, filters_of
+
+_DATE: Final = re.compile(r"mtime_ns:(\d{1,20})")
+
+
+class Orders:
+    """Takes records as they pass by, and tells where each stands.
+
+    A record's position is its place on the page in order of doubt: its rank, and in that the order
+    in which it came, which is that of names.
+    """
+
+    def __init__(self) -> None:
+        self._ranks, self._folders, self._kinds = array("B"), array("I"), array("I")
+        self._dates, self._flags = array("d"), array("B")
+        self._folder_ids: dict[str, int] = {"": 0}
+        self._folder_rows: list[list[Any]] = [["", -1, 0]]
+        self._kind_ids: dict[str, int] = {}
+
+    def add(self, record: Mapping[str, Any], rank: int, stamp: object) -> None:
+        """Take the next record.
+
+        Args:
+            record: see `page_record`.
+            rank: its rank, see there.
+            stamp: of the item in its source: a date, where it has one.
+        """
+        name = str(record["name"])
+        folder, _, file = name.rpartition("/")
+        self._ranks.append(rank)
+        self._folders.append(self._count(folder))
+        kind = "film" if record["kind"] == "film" else PurePosixPath(file).suffix.lower()
+        self._kinds.append(self._kind_ids.setdefault(kind, len(self._kind_ids)))
+        date = _DATE.match(str(stamp))
+        self._dates.append(int(date[1]) / 1e9 if date else 0.0)
+        shown = filters_of(record)
+        self._flags.append(sum(1 << bit for bit, name in enumerate(FILTERS) if name in shown))
+
+    @property
+    def folders(self) -> list[list[Any]]:
+        """Name, number of the parent and items in and below, of each folder; parents come first."""
+        return self._folder_rows
+
+    def arrays(self) -> dict[str, NDArray[np.int64]]:
+        """Positions in each order, and by position the folder and the filters of each record."""
+        position = _positions(np.array(self._ranks, np.uint8))
+        kinds = sorted(self._kind_ids)
+        alphabetical = np.array([kinds.index(kind) for kind in self._kind_ids] or [0], np.int64)
+        by_date = np.argsort(-np.array(self._dates), kind="stable")
+        by_kind = np.argsort(alphabetical[np.array(self._kinds, np.int64)], kind="stable")
+        return {
+            "name": position,
+            "date": position[by_date],
+            "kind": position[by_kind],
+            "folder": _by_position(self._folders, position),
+            "flags": _by_position(self._flags, position),
+        }
+
+    def _count(self, folder: str) -> int:
+        number = self._folder(folder)
+        above = number
+        while above >= 0:
+            self._folder_rows[above][2] += 1
+            above = self._folder_rows[above][1]
+        return number
+
+    def _folder(self, path: str) -> int:
+        known = self._folder_ids.get(path)
+        if known is not None:
+            return known
+        parent, _, name = path.rpartition("/")
+        above = self._folder(parent)
+        self._folder_ids[path] = len(self._folder_rows)
+        self._folder_rows.append([name, above, 0])
+        return self._folder_ids[path]
+
+
+def _positions(ranks: NDArray[np.uint8]) -> NDArray[np.int64]:
+    position = np.empty(len(ranks), np.int64)
+    position[np.argsort(ranks, kind="stable")] = np.arange(len(ranks))
+    return position
+
+
+def _by_position(values: array[int], position: NDArray[np.int64]) -> NDArray[np.int64]:
+    placed = np.empty(len(values), np.int64)
+    placed[position] = values
+    return placed
