@@ -1,0 +1,182 @@
+"""Damaged photos and films through the whole job: what became of them, against other decoders.
+
+python -m bench.fuzz [--photos 200] [--films 20] [--seed 1] [--log FILE]
+
+Sound files of many formats are damaged as disks and networks do it: bits, holes, cuts, blocks of
+another place. libjpeg's warnings (by OpenCV), Pillow and the ffmpeg program say which are damaged;
+none of those may be `done`. No item may fail by an internal error or with the raw text
+of an exception. Lines of several calls add up in the log, `--report` prints them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+from PIL import Image
+from skimage import data as pictures
+
+from bench.photo_damage import reference
+from colorize_core.cli.run import main as run
+
+RAW = re.compile(r"\bErrno\b|Traceback|object at 0x|<class |[A-Z]\w+Error\b|Exception\b")
+FORMATS = {
+    "jpg": ("JPEG", {}),
+    "progressive.jpg": ("JPEG", {"progressive": True}),
+    "png": ("PNG", {}),
+    "tif": ("TIFF", {"compression": "tiff_lzw"}),
+    "jpeg.tif": ("TIFF", {"compression": "jpeg"}),
+    "webp": ("WEBP", {}),
+    "bmp": ("BMP", {}),
+    "jp2": ("JPEG2000", {}),
+    "gif": ("GIF", {}),
+}
+FILMS = {
+    "mp4": ["-c:v", "libx264"],
+    "mkv": ["-c:v", "ffv1", "-level", "3", "-slicecrc", "1"],
+    "ts": ["-c:v", "mpeg2video"],
+    "avi": ["-c:v", "mjpeg"],
+    "mov": ["-c:v", "prores_ks"],
+}
+
+
+def photo(rng: random.Random) -> tuple[str, bytes]:
+    """A sound photo of a random format: its suffix and bytes."""
+    suffix = rng.choice(sorted(FORMATS))
+    name, options = FORMATS[suffix]
+    whole = pictures.camera()
+    top, left = rng.randrange(300), rng.randrange(300)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(whole[top : top + 180, left : left + 200])).save(
+        buffer, name, **options
+    )
+    return suffix, buffer.getvalue()
+
+
+def film(rng: random.Random, folder: Path) -> tuple[str, bytes]:
+    """A sound film of a random format."""
+    suffix = rng.choice(sorted(FILMS))
+    path = folder / f"sound.{suffix}"
+    if not path.exists():
+        source = ["-f", "lavfi", "-i", "testsrc2=size=160x120:rate=24:duration=1,format=gray"]
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *source, *FILMS[suffix]]
+        subprocess.run([*command, "-pix_fmt", _pix_fmt(suffix), str(path)], check=True)
+    return suffix, path.read_bytes()
+
+
+def _pix_fmt(suffix: str) -> str:
+    return {"mov": "yuv422p10le", "avi": "yuvj420p"}.get(suffix, "yuv420p")
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """One to four accidents."""
+    broken = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        place, size = rng.randrange(len(broken)), rng.choice([1, 16, 512, 4096])
+        match rng.choice(["bit", "zeros", "noise", "cut", "moved"]):
+            case "bit":
+                broken[place] ^= 1 << rng.randrange(8)
+            case "zeros":
+                broken[place : place + size] = bytes(len(broken[place : place + size]))
+            case "noise":
+                broken[place : place + size] = rng.randbytes(len(broken[place : place + size]))
+            case "cut" if place > 100:
+                del broken[place:]
+            case _:
+                other = rng.randrange(len(broken))
+                broken[place : place + size] = broken[other : other + size]
+    return bytes(broken)
+
+
+def warns(path: Path) -> bool:
+    """Whether another decoder complains of a file."""
+    if path.suffix == ".jpg":
+        return reference(path.read_bytes())[1]
+    if path.suffix.lstrip(".") in FILMS:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-xerror", "-i", str(path)]
+        done = subprocess.run([*command, "-f", "null", "-"], capture_output=True, check=False)
+        return bool(done.returncode)
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    except Exception:  # noqa: BLE001 - whatever it says
+        return True
+    return False
+
+
+def play(photos: int, films: int, seed: int, place: Path) -> dict[str, Any]:
+    """Damage, run, compare; the counts of one call."""
+    rng = random.Random(seed)
+    source, out = place / "source", place / "out"
+    source.mkdir()
+    for number in range(photos + films):
+        suffix, data = photo(rng) if number < photos else film(rng, place)
+        (source / f"{number:05d}.{suffix}").write_bytes(damaged(data, rng))
+    run([str(source), "--out", str(out), "--runner", "serial", "--no-report"])
+    items = json.loads((out / ".colorize" / "summary.json").read_text())["items"]
+    found: dict[str, Any] = {
+        "seed": seed,
+        "photos": photos,
+        "films": films,
+        "statuses": Counter(item["status"] for item in items),
+        "seconds": sorted(item.get("seconds", 0.0) for item in items),
+        "wrong": [],
+    }
+    for item in items:
+        said = f"{item.get('reason', '')} {item.get('remedy', '')}"
+        if item["status"] == "done" and warns(source / item["source"]):
+            found["wrong"].append(f"seed {seed}: {item['source']} is done, others complain")
+        if item.get("error") == "internal" or RAW.search(said):
+            found["wrong"].append(f"seed {seed}: {item['source']}: {said}")
+    missing = photos + films - len(items)
+    found["wrong"] += [f"seed {seed}: {missing} items nowhere"] if missing else []
+    return found
+
+
+def report(log: Path) -> int:
+    """Print the sums of a log; 1 if something was wrong."""
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    statuses: Counter[str] = Counter()
+    for call in calls:
+        statuses.update(call["statuses"])
+    seconds = np.concatenate([call["seconds"] for call in calls])
+    wrong = [line for call in calls for line in call["wrong"]]
+    photos, films = (sum(call[kind] for call in calls) for kind in ("photos", "films"))
+    print(f"{photos} photos, {films} films: {dict(statuses)}")
+    print(
+        f"95 % take at most {np.percentile(seconds, 95):.2f} s, the longest {seconds.max():.1f} s"
+    )
+    print(f"{len(wrong)} wrong", *wrong, sep="\n")
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Play and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--films", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=Path, default=Path("fuzz.jsonl"))
+    parser.add_argument("--report", action="store_true", help="only print the sums of the log")
+    args = parser.parse_args()
+    if not args.report:
+        with tempfile.TemporaryDirectory() as place:
+            found = play(args.photos, args.films, args.seed, Path(place))
+        with args.log.open("a") as log:
+            log.write(json.dumps(found) + "\n")
+    return report(args.log)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
