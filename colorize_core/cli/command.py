@@ -26,6 +26,7 @@ from colorize_core.errors import (
     FULL_ERRNOS,
     ColorizeError,
     UsageError,
+    is_transient,
 )
 
 # The repository's `configs`, also inside the wheel.
@@ -172,6 +173,9 @@ def command(
         if error.errno in _NOT_ALLOWED:
             say(f"error: {error.filename}: {error.strerror} (make it writable, or choose another)")
             return EXIT_CANNOT_RUN
+        if is_transient(error):
+            say(f"error: {error}; when the storage answers again, the same command resumes")
+            return EXIT_RESUME
         if error.errno not in FULL_ERRNOS:
             raise
         say(f"error: {error}; free some space and run the same command again")
