@@ -1,4 +1,4 @@
-"""A disk that is full, a share that stumbles: what the driver itself writes ends with 75, one line."""
+"""A full disk, a share that stumbles: what the driver itself writes ends with 75 and one line."""
 
 from __future__ import annotations
 
