@@ -34,6 +34,16 @@ def test_names_arrive_as_they_are(name, objects, objects_of):
     assert objects.size(name) is None
 
 
+def test_lists_of_several_pages(objects, objects_of):
+    names = {f"box {n % 3}/{n}.png": n for n in range(7)}
+    for name, size in names.items():
+        objects.put(name, bytes(size))
+    objects._system.s3_additional_kwargs["MaxKeys"] = 2
+    assert objects.sizes() == names
+    assert objects.sizes("box 1/") == {"box 1/1.png": 1, "box 1/4.png": 4}
+    assert objects.sizes("box/") == {}
+
+
 @pytest.mark.parametrize(
     "rules",
     [

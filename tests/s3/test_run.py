@@ -165,6 +165,16 @@ def test_a_storage_that_stays_away_ends_the_run(
     assert len(outputs(objects_of())) == 3
 
 
+def test_a_key_in_an_address_is_not_repeated(colorize, bucket, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert colorize(f"s3://AKID:{SECRET}@{bucket}/x") == 1
+    assert main(["run", "src", "--out", f"s3://AKID:{SECRET}@{bucket}/x"]) == 1
+    assert main(["run", f"s3://AKID:{SECRET}@{bucket}/x", "--runner", "serial"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("a key does not belong into an address") == said.count("\n") == 3
+    assert SECRET not in said
+
+
 def test_no_rights(colorize, gray_folder, proxy, capsys):
     proxy.rules = [Rule("403")]
     assert colorize(gray_folder(1)) == 1

@@ -29,6 +29,7 @@ CHUNK_BYTES = 1 << 20
 FOLLOW_REDIRECTS = "COLORIZE_FOLLOW_REDIRECTS"
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://|^[A-Za-z][A-Za-z0-9+-]*::")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_KEY = re.compile(r"^s3a?://[^/]*@", re.IGNORECASE)
 _REQUESTS_AT_ONCE = 16
 _MOST_FOLDERS = 40  # in each other: behind a web server, a link in circles cannot be told apart
 DEEP = "folder too deep on the web server"
@@ -63,12 +64,26 @@ def _is_http(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
 
+def refuse_key(url: str) -> None:
+    """Refuse an address of a bucket with a key in it, without saying it again.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if _KEY.match(url):
+        raise UsageError(
+            f"{url.partition(':')[0]}://...: a key does not belong into an address",
+            remedy="put it into the environment or ~/.aws/credentials",
+        )
+
+
 def open_system(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL, and the path in it.
 
     Raises:
-        UsageError: unknown protocol, or its package is not installed.
+        UsageError: unknown protocol, its package is not installed, or there is a key in the URL.
     """
+    refuse_key(url)
     import fsspec  # a third of a second that local sources need not pay
 
     try:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from colorize_core.archive.source.remote import refuse_key
 from colorize_core.errors import UsageError
 
 # The package that fsspec needs for each, and the extra of ours that brings it.
@@ -41,11 +42,7 @@ class Address:
         match = _PARTS.fullmatch(text)
         scheme, path = (match[1].lower(), match[2].strip("/")) if match else ("", "")
         bucket, *parts = path.split("/")
-        if "@" in bucket and scheme == "s3":
-            raise UsageError(
-                f"{scheme}://...: a key does not belong into an address",
-                remedy="put it into the environment or ~/.aws/credentials",
-            )
+        refuse_key(text)
         if not bucket or _MAGIC.search(path) or {"", ".", ".."} & set(parts):
             raise UsageError(f"{text}: no address in object storage", remedy="s3://BUCKET/FOLDER")
         return cls(scheme, path)

@@ -101,7 +101,7 @@ class Bucket:
             yield lock
 
     def fence(self, lock: Lock) -> None:
-        """Each worker has a folder of its own, and only the driver's list of objects counts."""
+        """None: a worker that was given up can only put what is whole, and the same again."""
         del lock
 
     def is_running(self) -> bool:
@@ -185,9 +185,8 @@ class Bucket:
 
     def _keep_state(self) -> None:
         """The small records, such as makers and progress."""
-        own = (self._run.lock.name, self._run.manifest.name)
-        files = [path for path in self._run.state.glob("[!.]*") if path.is_file()]
-        each(self._put, [path for path in files if path.name not in own])
+        files = (path for path in self._run.state.glob("[!.]*.json") if path != self._run.lock)
+        each(self._put, files)
         self._state_kept = time.monotonic()
 
     def _sha256(self, name: str) -> str:

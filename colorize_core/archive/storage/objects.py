@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -212,18 +211,34 @@ def no_exclusive_creation(address: Address) -> UsageError:
     )
 
 
-def _find(system: Any, root: str) -> Mapping[str, int]:
+def _find(system: Any, root: str) -> dict[str, int]:
+    """Bytes by name; names that end with "/" only show folders in a browser."""
     try:
-        found = system.find(root, detail=True)
+        pairs = _pages(system, root) if "s3" in system.protocol else _all(system, root)
+        return {n: size for n, size in pairs if n.startswith(f"{root}/") and n[-1] != "/"}
     except FileNotFoundError as error:
         if _code(error) == "NoSuchBucket":
             raise
         return {}
-    return {
-        os.fspath(name): int(info["size"])
-        for name, info in found.items()
-        if info["type"] == "file" and name.startswith(f"{root}/")
-    }
+
+
+def _pages(system: Any, root: str) -> Iterator[tuple[str, int]]:
+    """Page by page: all that s3fs knows of a million objects would fill a gigabyte."""
+    bucket, _, folder = root.partition("/")
+    where = {"Bucket": bucket, "Prefix": f"{folder}/" if folder else "", **system.req_kw}
+    while True:
+        page = system.call_s3("list_objects_v2", **where)
+        for entry in page.get("Contents", []):
+            yield f"{bucket}/{entry['Key']}", entry["Size"]
+        if not page.get("IsTruncated"):
+            return
+        where["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _all(system: Any, root: str) -> Iterator[tuple[str, int]]:
+    for name, info in system.find(root, detail=True).items():
+        if info["type"] == "file":
+            yield name, int(info["size"])
 
 
 def _code(error: BaseException) -> str:
