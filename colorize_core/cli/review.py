@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--host", default="127.0.0.1", help="listen for other machines, too (without encryption)"
     )
-    p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    p.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     p.add_argument("--open", action="store_true", help="open the browser")
     return p
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ _LIMITS: Final = {
     "flicker": signals.FLICKER_LIMIT,
 }
 _DEGRADED: Final = 0.5
+_RESTS: Final = 10  # times as long as reading took
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,23 @@ class Catalog:
     entries: dict[str, Entry] = field(default_factory=dict)  # by id, most doubtful first
     ids: dict[str, str] = field(default_factory=dict)  # by path in the source
     _size: int = -1
+    _rests_until: float = 0.0
 
-    def read(self) -> bool:
-        """Take in what a run has recorded since; returns whether there was anything."""
+    def read(self) -> set[str]:
+        """Take in what a run has recorded since; returns ids of items that are new or changed."""
         path = RunFolder(self.out).manifest
         size = path.stat().st_size if path.exists() else 0
-        if size == self._size:
-            return False
+        began = time.monotonic()
+        if size == self._size or began < self._rests_until:
+            return set()
         self._size = size
         latest = {r.source: r for r in Manifest(path).reports() if r.kind in ("photo", "film")}
         entries = sorted(_entries(latest.values()), key=lambda e: (-e.doubt, e.source))
-        self.entries = {entry.id: entry for entry in entries}
+        before, self.entries = self.entries, {entry.id: entry for entry in entries}
         self.ids = {entry.source: entry.id for entry in entries}
-        return True
+        # A run adds a line now and then, and a large archive takes a moment to read.
+        self._rests_until = time.monotonic() + _RESTS * (time.monotonic() - began)
+        return {e.id for e in entries if before.get(e.id) != e}
 
 
 def _entries(reports: Iterable[ItemReport]) -> list[Entry]:

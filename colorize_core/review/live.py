@@ -20,8 +20,6 @@ from colorize_core.inference.references import References, carry_to
 from colorize_core.media.photo.photo import Page
 from colorize_core.media.photo.raster import Samples, to_uint8
 from colorize_core.media.picture.resize import fit, shrink
-from colorize_core.model.checkpoint import load_generator
-from colorize_core.model.files import resolve_weights
 from colorize_core.review.catalog import Entry
 from colorize_core.review.pictures import Kept
 from colorize_core.review.state import Review
@@ -126,8 +124,8 @@ class Live:
     def _load(self, config: ColorizeConfig) -> _Loaded:
         weights = config.model.weights
         named = weights if weights == "shipped" else str(Path(self._review.started.cwd) / weights)
-        colorizer = Colorizer(
-            load_generator(resolve_weights(named)),
+        colorizer = Colorizer.load(
+            named,
             device=self._device,
             precision=config.model.precision,
             render_size=config.render.size,

@@ -63,10 +63,13 @@ class Kept(Generic[T]):
                 if key in self._found:
                     self._found.move_to_end(key)
                     return self._found[key]
-            made = make()
+            try:
+                made = make()
+            finally:
+                with self._guard:
+                    self._making.pop(key, None)
             with self._guard:
                 self._found[key] = made
-                self._making.pop(key, None)
                 while (
                     len(self._found) > 1 and sum(map(self.size, self._found.values())) > self.most
                 ):

@@ -41,6 +41,10 @@ def _said(handler: Handler) -> Handler:
                 {"error": error.message, "remedy": error.remedy}, status=status
             )
 
+        except OSError as error:  # a full disk, a share that went away
+            said = {"error": f"{error.filename or 'the server'}: {error.strerror or error}"}
+            return web.json_response(said, status=500)
+
     return answer
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from colorize_core.archive.records.item_hints import ItemHints
 from colorize_core.archive.records.output_paths import output_in, require_own_folders
@@ -25,7 +25,8 @@ from colorize_core.review.derived import OWNED, tree_of, write_overrides, writte
 from colorize_core.review.originals import Originals
 from colorize_core.review.pictures import Pictures
 
-OVERRIDES = "overrides.yaml"
+OVERRIDES: Final = "overrides.yaml"
+_NOTHING: Final = ItemReview()
 
 
 @dataclass
@@ -68,13 +69,11 @@ class Review:
         """Take in what runs and other servers have done; returns ids of items that changed."""
         with self._guard:
             self._read_started()
-            has_new_results = self.catalog.read()
+            changed = self.catalog.read()
             new = self.log.read()
             if new or not self._by_item:
                 self._fold()
-            if has_new_results:
-                return set(self.catalog.entries)
-            return {self.catalog.ids.get(event.item, "") for event in new} - {""}
+            return changed | ({self.catalog.ids.get(event.item, "") for event in new} - {""})
 
     def entry(self, id_: str) -> Entry:
         """An item by its id.
@@ -89,7 +88,7 @@ class Review:
 
     def review(self, entry: Entry) -> ItemReview:
         """What was said of an item."""
-        return self.reviews.items.get(entry.source, ItemReview())
+        return self.reviews.items.get(entry.source, _NOTHING)
 
     def record(self, do: str, entry: Entry | None, value: Any, who: str, session: str) -> Event:
         """Append to the log; with the first edit of an item, what users wrote of it is taken in."""

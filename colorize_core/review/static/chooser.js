@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as colors from "./colors.js";
 import { t } from "./words.js";
-import { pointNode } from "./viewer.js";
+import { pointNode } from "./parts.js";
 
 const byId = (id) => document.getElementById(id);
 

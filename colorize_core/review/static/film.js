@@ -1,7 +1,7 @@
 // A film in the viewer: its shots, its time.
 
 import * as api from "./api.js";
-import { clock } from "./viewer.js";
+import { clock } from "./parts.js";
 import { t } from "./words.js";
 
 const NEAR = 0.25; // seconds around a point in which it is shown in the picture

@@ -49,6 +49,11 @@ export class Stage {
 
   fit() { this.place(this.fitting); }
 
+  zoomBy(factor) {
+    const box = this.node.getBoundingClientRect();
+    this.zoomAt(this.zoom * factor, box.left + box.width / 2, box.top + box.height / 2);
+  }
+
   // Real pixels: one of the picture's on one of the screen's.
   real() { this.place(1 / devicePixelRatio, true); }
 
@@ -102,6 +107,8 @@ export class Stage {
     const left = Math.max(0, this.x), right = Math.min(box.width, this.x + this.size[0] * this.zoom);
     const at = left + (right - left) * this.share;
     byId("divider").style.left = `${at}px`;
+    byId("divider").style.setProperty("--x", `${at}px`);
+    byId("divider").classList.toggle("rests", this.share === 0);
     byId("divider").setAttribute("aria-valuenow", Math.round(this.share * 100));
     const within = (at - this.x) / (this.size[0] * this.zoom);
     this.sheet.style.setProperty("--at", `${clamp(within, 0, 1) * 100}%`);

@@ -3,10 +3,13 @@
 import * as api from "./api.js";
 import { Chooser } from "./chooser.js";
 import { Film } from "./film.js";
+import { listenToDrop, listenToKeys } from "./keys.js";
+import { outline, partLine, pointNode } from "./parts.js";
 import { Stage } from "./stage.js";
 import { t } from "./words.js";
 
 const DISPLAY = 1280; // long side of what is shown until real pixels are asked for
+const QUICK = 896; // of a picture that is colored while one waits
 const LOOKS = ["natural", "calm", "vivid"];
 const SETTINGS = { strength: "render.strength", size: "render.size" };
 const byId = (id) => document.getElementById(id);
@@ -23,9 +26,8 @@ export class Viewer {
     this.chooser = new Chooser(this);
     this.film = new Film(this);
     this.listenToButtons();
-    document.addEventListener("keydown", (event) => this.key(event));
-    document.addEventListener("keyup", (event) => event.key.toLowerCase() === "b" && byId("stage").classList.remove("was"));
-    this.listenToDrop();
+    listenToKeys(this);
+    listenToDrop(this);
   }
 
   get isOpen() { return !byId("viewer").hidden; }
@@ -39,6 +41,7 @@ export class Viewer {
     this.setMode("place");
     this.message("");
     this.tried = {};
+    this.shownAt = 0;
     const quick = this.item?.id === id ? this.item : null;
     this.item = quick ?? { id, parts: [], settings: {}, reasons: [] };
     this.film.leave();
@@ -125,7 +128,7 @@ export class Viewer {
 
   renderParts() {
     const here = this.item.parts.filter((part) => this.isHere(part));
-    byId("parts").replaceChildren(...this.item.parts.map((part) => this.partLine(part)));
+    byId("parts").replaceChildren(...this.item.parts.map((part) => partLine(part, this)));
     byId("points").replaceChildren(...here.filter((part) => part.kind === "hint").map((part) => this.point(part)));
     byId("marks").replaceChildren(...here.filter((part) => part.kind === "gray" || part.kind === "color").map(outline));
   }
@@ -144,46 +147,36 @@ export class Viewer {
     return node;
   }
 
-  partLine(part) {
-    const line = document.createElement("li");
-    const swatch = document.createElement("i");
-    if (part.kind === "hint") swatch.style.setProperty("--color", part.value.color);
-    const words = { hint: () => this.nameOf(part.value.color), gray: () => t("area_gray"), color: () => t("area_color"), reference: () => part.value.file.split("/").pop() };
-    const time = part.value.time !== undefined ? ` · ${clock(part.value.time)}` : "";
-    const text = Object.assign(document.createElement("span"), { textContent: words[part.kind]() + time, title: part.who });
-    const remove = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "×" });
-    remove.setAttribute("aria-label", `${t("remove")} ${text.textContent}`);
-    remove.addEventListener("click", () => this.send("remove", part.id));
-    line.append(swatch, text, remove);
-    return line;
-  }
-
   nameOf(color) {
     return Object.entries(this.palette).find(([, value]) => value.toLowerCase() === color)?.[0] ?? color;
   }
 
   // Shows the picture as it is asked for now: the result, or live where it would come out different.
-  async show({ size = DISPLAY } = {}) {
+  async show({ size = 0 } = {}) {
     const { item } = this;
     if (!item) return;
+    clearTimeout(this.sharpening);
     const turn = (this.showing = (this.showing ?? 0) + 1);
     const isLive = item.changed || Object.keys(this.tried).length > 0 || !item.result;
+    size ||= isLive ? QUICK : DISPLAY;
     const place = { page: this.page, size, ...(item.film ? { time: this.film.time } : {}) };
     const after = isLive ? this.liveAddress(place) : this.address("after", place);
     byId("kind").textContent = t(isLive ? "live" : "result");
     byId("busy").hidden = false;
     try {
-      const isNew = this.beforeShown !== this.address("before", place);
+      const before = this.address("before", { ...place, size: Math.max(size, DISPLAY) });
+      const isNew = this.beforeShown !== before;
       const loads = [this.load("after", after)];
-      if (isNew) loads.push(this.load("before", this.address("before", place)));
+      if (isNew) loads.push(this.load("before", before));
       const found = await Promise.all(loads);
       if (turn !== this.showing || this.item?.id !== item.id) return;
       this.put("after", found[0]);
-      if (isNew) { this.put("before", found[1]); this.beforeShown = this.address("before", place); }
+      if (isNew) { this.put("before", found[1]); this.beforeShown = before; }
       this.shownAt = size;
       await byId("after").decode().catch(() => {});
       this.stage.setSizeOnce(item.id, ...this.shownSize(byId("after")));
       this.message("");
+      this.sharpen();
       document.body.dataset.shown = String((Number(document.body.dataset.shown) || 0) + 1);
     } catch (error) { if (turn === this.showing) this.fail(error); }
     if (turn === this.showing) byId("busy").hidden = true;
@@ -208,9 +201,10 @@ export class Viewer {
   // Real pixels where one looks close enough to see them.
   sharpen() {
     clearTimeout(this.sharpening);
-    const side = Math.max(...this.stage.size) * this.stage.zoom * devicePixelRatio;
-    if (!this.item || this.shownAt !== DISPLAY || side < DISPLAY * 1.15 || Math.max(...this.stage.size) <= DISPLAY) return;
-    this.sharpening = setTimeout(() => this.show({ size: Math.min(8192, Math.max(...this.stage.size)) }), 250);
+    const whole = Math.max(...this.stage.size), side = whole * this.stage.zoom * devicePixelRatio;
+    if (!this.item || !this.shownAt || side < this.shownAt * 1.15 || whole <= this.shownAt) return;
+    const size = side <= DISPLAY ? DISPLAY : Math.min(8192, whole);
+    this.sharpening = setTimeout(() => this.show({ size }), 400);
   }
 
   async send(what, value) {
@@ -277,6 +271,12 @@ export class Viewer {
     this.send(isUndone ? "undecided" : what, null);
   }
 
+  escape() {
+    if (byId("chooser").open) this.chooser.close();
+    else if (this.stage.mode !== "place") this.setMode("place");
+    else location.hash = "";
+  }
+
   message(text) {
     byId("message").textContent = text;
     byId("message").hidden = !text;
@@ -309,64 +309,6 @@ export class Viewer {
       });
       byId(id).addEventListener("change", () => this.send("set", { [name]: Number(byId(id).value) }));
     }
-    byId("divider").addEventListener("keydown", (event) => this.dividerKey(event));
   }
 
-  listenToDrop() {
-    const shade = Object.assign(document.createElement("div"), { className: "drop", hidden: true });
-    document.body.append(shade);
-    const over = (isOver) => { shade.hidden = !isOver; shade.textContent = t("drop"); };
-    addEventListener("dragover", (event) => { if (this.isOpen && event.dataTransfer.types.includes("Files")) { event.preventDefault(); over(true); } });
-    addEventListener("dragleave", (event) => event.relatedTarget || over(false));
-    addEventListener("drop", (event) => { event.preventDefault(); over(false); if (this.isOpen) this.dropReference(event.dataTransfer.files[0]); });
-  }
-
-  dividerKey(event) {
-    const by = { ArrowLeft: -0.02, ArrowRight: 0.02 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.stage.setDivider(this.stage.share + by);
-  }
-
-  key(event) {
-    if (!this.isOpen || event.target.matches("input:not([type=range]), textarea, select")) return;
-    if (event.altKey || event.metaKey || (event.ctrlKey && event.key !== "z")) return;
-    if (byId("chooser").open && event.key !== "Escape" && event.key.toLowerCase() !== "e") return;
-    const box = byId("stage").getBoundingClientRect();
-    const zoom = (by) => this.stage.zoomAt(this.stage.zoom * by, box.left + box.width / 2, box.top + box.height / 2);
-    const acts = {
-      n: () => this.step(1), p: () => this.step(-1), a: () => this.decide("accept"), x: () => this.decide("reject"),
-      u: () => this.send("undo"), z: () => event.ctrlKey && this.send("undo"), b: () => byId("stage").classList.add("was"),
-      g: () => byId("gray").click(), e: () => this.chooser.startPicking(), "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8),
-      0: () => this.stage.fit(), 1: () => this.stage.real(), Escape: () => this.escape(),
-      ArrowLeft: () => event.target.type !== "range" && this.stage.setDivider(this.stage.share - 0.02),
-      ArrowRight: () => event.target.type !== "range" && this.stage.setDivider(this.stage.share + 0.02),
-    };
-    const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (act) { act(); if (event.target.type !== "range") event.preventDefault(); }
-  }
-
-  escape() {
-    if (byId("chooser").open) this.chooser.close();
-    else if (this.stage.mode !== "place") this.setMode("place");
-    else location.hash = "";
-  }
 }
-
-export function pointNode(x, y, color) {
-  const node = Object.assign(document.createElement("button"), { type: "button", className: "point" });
-  node.style.left = `${x * 100}%`;
-  node.style.top = `${y * 100}%`;
-  if (color) node.style.setProperty("--color", color);
-  else node.classList.add("waits");
-  return node;
-}
-
-function outline(part) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-  node.setAttribute("points", part.value.map((corner) => corner.join(",")).join(" "));
-  return node;
-}
-
-export const clock = (seconds) => `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(2).padStart(5, "0")}`;

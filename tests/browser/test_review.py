@@ -1,0 +1,275 @@
+"""The review in a real browser: a point set, two at once, many items."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from skimage import data
+
+from colorize_core.archive.records.details import PhotoDetails
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.review_log import ReviewLog
+from colorize_core.archive.records.reviews import fold
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.started import Started, write_started
+from colorize_core.archive.records.work import ItemReport
+from colorize_core.cli.main import main
+from colorize_core.config import ColorizeConfig, as_tree
+from colorize_core.media.picture.thumbnails import write_pair
+from tests.browser.conftest import colored
+from tests.processes import Started as Process
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+MANY = 20_000
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `src`, two portraits and a cup, and the `out` of a run over it."""
+    folder = tmp_path_factory.mktemp("review")
+    (folder / "src").mkdir()
+    for name, picture in (
+        ("a", data.astronaut()),
+        ("b", data.astronaut()[:, ::-1]),
+        ("c", data.coffee()),
+    ):
+        gray = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+        cv2.imwrite(str(folder / "src" / f"{name}.png"), gray)
+    words = ["run", str(folder / "src"), "--out", str(folder / "out"), "--runner", "serial"]
+    assert main([*words, "--device", "cpu"]) == 0
+    return folder
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Path], str]]:
+    """Starts `colorize-archive review OUT`; gives the address that it prints."""
+    running: list[Process] = []
+
+    def start(out: Path) -> str:
+        command = [sys.executable, "-m", "colorize_core", "review", str(out), "--device", "cpu"]
+        process = Process(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        return process.stdout.readline().strip()
+
+    yield start
+    for process in running:
+        with process:
+            process.terminate()
+            assert process.wait(60) == 0
+
+
+@pytest.fixture
+def browse(chromium) -> Iterator[Callable]:
+    """Opens an address in a browser of its own; fails on script errors."""
+    contexts, troubles = [], []
+
+    def open_(address: str, *, width: int = 1280, height: int = 900, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
+        page.on(
+            "console",
+            lambda message: troubles.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(address)
+        page.wait_for_selector(".card img")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def wait_shown(page, act: Callable[[], None], times: int = 1) -> None:
+    """Until the picture in the viewer was shown anew."""
+    before = page.evaluate("Number(document.body.dataset.shown ?? 0)")
+    act()
+    end = time.monotonic() + 30
+    while page.evaluate("Number(document.body.dataset.shown ?? 0)") < before + times:
+        assert time.monotonic() < end, page.locator("#message").text_content()
+        time.sleep(0.03)
+
+
+def open_item(page, name: str) -> None:
+    card = page.locator(".card", has_text=name).locator("button")
+    wait_shown(page, lambda: card.click())
+
+
+def shown(page) -> np.ndarray:
+    """CIE Lab of the picture as it stands in the viewer."""
+    png = page.evaluate(
+        "() => { const i = document.getElementById('after'), c = document.createElement('canvas');"
+        " c.width = 256; c.height = 256; c.getContext('2d').drawImage(i, 0, 0, 256, 256);"
+        " return c.toDataURL('image/png').split(',')[1]; }"
+    )
+    import base64
+
+    rgb = np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"))
+    return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
+def click_at(page, x: float, y: float) -> None:
+    box = page.locator("#after").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
+
+
+def say(page, x: float, y: float, color: str) -> None:
+    """Click a place, choose a color."""
+    click_at(page, x, y)
+    page.wait_for_selector("#chooser[open]")
+    page.locator(f"#usual [data-color='{color}']").click()
+
+
+def test_a_point_reaches_picture_file_and_job(archive: Path, served, browse):
+    out = archive / "out"
+    page = browse(served(out))
+    open_item(page, "a.png")
+    before = shown(page)
+    wait_shown(page, lambda: say(page, 0.42, 0.75, "#4d6b3f"))  # the suit, foliage green
+    after = shown(page)
+    suit, sky = (slice(180, 205), slice(95, 120)), (slice(20, 60), slice(10, 40))
+    assert after[suit][..., 1].mean() < before[suit][..., 1].mean() - 4, "greener there"
+    elsewhere = np.linalg.norm((after - before)[sky][..., 1:], axis=-1).mean()
+    here = np.linalg.norm((after - before)[suit][..., 1:], axis=-1).mean()
+    assert elsewhere < here / 3, "and hardly elsewhere"
+    assert page.locator("#points .point").count() == 1
+    page.keyboard.press("Escape")
+    page.locator("#run").wait_for(state="visible")
+    hints = yaml.safe_load((out / "overrides.yaml").read_text())["./a.png"]["hints"]
+    assert abs(hints[0]["x"] - 0.42) < 0.01
+    assert hints[0]["color"] == "#4d6b3f"
+    others = {name: (out / name).stat().st_ctime_ns for name in ("b.png", "c.png")}
+    made = (out / "a.png").stat().st_ctime_ns
+    page.locator("#run").click()
+    page.locator("#run").wait_for(state="hidden", timeout=90_000)
+    assert (out / "a.png").stat().st_ctime_ns != made
+    assert {name: (out / name).stat().st_ctime_ns for name in others} == others
+    rgb = cv2.cvtColor(cv2.imread(str(out / "a.png")), cv2.COLOR_BGR2RGB)
+    result = cv2.cvtColor(cv2.resize(rgb, (256, 256)).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    difference = np.linalg.norm((result - after)[suit][..., 1:], axis=-1).mean()
+    assert difference < 3, "what was seen is what the job has made"
+
+
+def test_two_browsers_at_once_lose_nothing_and_see_each_other(archive: Path, served, browse):
+    out = archive / "out"
+    one, two = browse(served(out)), browse(served(out))  # each by a server of its own
+    for page, name in ((one, "Ada"), (two, "Ben")):
+        page.locator("#who").fill(name)
+        page.keyboard.press("Tab")
+        open_item(page, "b.png")
+    wait_shown(one, lambda: say(one, 0.3, 0.7, "#39476b"))
+    wait_shown(two, lambda: say(two, 0.7, 0.3, "#c99a7e"))
+    for page in (one, two):
+        page.wait_for_function("document.querySelectorAll('#points .point').length === 2")
+    one.keyboard.press("x")
+    two.wait_for_selector("#reject[aria-pressed=true]")
+    assert "Ada" in two.locator("#reasons").inner_text()
+    one.keyboard.press("u")  # takes the rejection back, and nothing of the other
+    two.wait_for_selector("#reject[aria-pressed=false]")
+    log = ReviewLog(out)
+    log.read()
+    review = fold(log.events()).items["b.png"]
+    assert {part.who for part in review.of_kind("hint")} == {"Ada", "Ben"}
+
+
+def test_keys_and_a_phone(archive: Path, served, browse):
+    page = browse(served(archive / "out"), width=390, height=844)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    first = page.locator(".card button").first
+    wait_shown(page, first.click)
+    name = page.locator("#name").text_content()
+    wait_shown(page, lambda: page.keyboard.press("n"))
+    assert page.locator("#name").text_content() != name
+    box = page.locator("#sheet").bounding_box()
+    page.keyboard.press("+")
+    assert page.locator("#sheet").bounding_box()["width"] > box["width"]
+    page.keyboard.press("a")
+    page.wait_for_selector("#accept[aria-pressed=true]")
+    assert page.locator("#accept").bounding_box()["y"] < 844
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".mark.accepted")
+
+
+def test_words_in_german_and_french(archive: Path, served, browse):
+    page = browse(served(archive / "out"), locale="de-DE")
+    assert "Alle" in page.locator("#filters").inner_text()
+    page.locator("#language").select_option("fr")
+    page.wait_for_function("document.documentElement.lang === 'fr'")
+    assert "Toutes" in page.locator("#filters").inner_text()
+    page.reload()
+    page.wait_for_selector("html[lang=fr] .card")
+
+
+def test_another_site_cannot_read_or_write(archive: Path, served, browse, chromium):
+    address = served(archive / "out")
+    own = browse(address)
+    context = chromium.new_context(storage_state=own.context.storage_state())
+    page = context.new_page()
+    page.goto("data:text/html,<title>another</title>")
+    base = address.split("?")[0]
+    answer = page.evaluate(
+        "base => Promise.all(['api/state', 'api/event'].map((path, i) => fetch(base + path, "
+        "{method: i ? 'POST' : 'GET', credentials: 'include', body: i ? '{}' : null})"
+        ".then(r => 'read', () => 'refused')))",
+        base,
+    )
+    assert answer == ["refused", "refused"]
+    page.goto(base + "?token=wrong")
+    assert "wrong token" in page.inner_text("body")
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records of a run over many photos; their small pictures are shared by some."""
+    out = tmp_path_factory.mktemp("large") / "out"
+    folder = RunFolder(out)
+    pairs = [write_pair(*colored(n % 2), folder.thumbs, f"{n:02x}k") for n in range(8)]
+    started = Started(str(out.parent / "src"), str(out.parent), (), as_tree(ColorizeConfig()))
+    write_started(folder.command, started)
+    Manifest(folder.manifest).append(
+        ItemReport(
+            key=hashlib.md5(str(n).encode()).hexdigest(),
+            kind="photo",
+            source=f"box {n // 500:02d}/scan {n:05d}.jpg",
+            status="done",
+            output=f"box {n // 500:02d}/scan {n:05d}.jpg",
+            details=PhotoDetails(
+                160, 120, {"colorfulness": 9.0, "blotches": n % 97 / 9}, thumbnails=pairs[n % 8]
+            ),
+        )
+        for n in range(MANY)
+    )
+    return out
+
+
+def test_many_items_stay_usable(large: Path, served, browse):
+    address = served(large)
+    started = time.monotonic()
+    page = browse(address)
+    page.locator(".card img").first.evaluate("image => image.decode()")
+    seconds = time.monotonic() - started
+    assert "20,000" in page.locator("#progress").inner_text()
+    assert seconds < 4, "2 on an idle machine"
+    page.locator("#find").fill("scan 19999")
+    page.wait_for_function("document.querySelectorAll('.card').length === 1")
+    page.locator("#find").fill("")
+    page.wait_for_function("document.querySelectorAll('.card').length >= 60")
+    page.mouse.wheel(0, 20_000)
+    page.wait_for_function("document.querySelectorAll('.card').length >= 120")
