@@ -11,6 +11,7 @@ from typing import Any
 
 from colorize_core.archive.records.keys import Maker, read_makers
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.reviews import accepted
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.kinds import by_suffix
@@ -104,6 +105,7 @@ def _pending(job: Job, found: Scan, manifest: Manifest) -> list[SourceItem]:
         earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
         options=job.options,
         redo=job.redo,
+        accepted=accepted(job.out),
     )
     return planner.pending_items
 

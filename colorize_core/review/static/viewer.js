@@ -45,7 +45,10 @@ export class Viewer {
     const quick = this.item?.id === id ? this.item : null;
     this.item = quick ?? { id, parts: [], settings: {}, reasons: [] };
     this.film.leave();
-    if (!quick) this.showThumbnail(id);
+    if (!quick) {
+      this.beforeShown = "";
+      this.showThumbnail(id);
+    }
     try {
       const item = await api.get(`/api/item/${id}`);
       if (turn !== this.turn) return;
@@ -115,8 +118,12 @@ export class Viewer {
 
   reasons() {
     const { item } = this;
+    const inWords = (reason) => {
+      const key = `r_${reason.split(":")[0]}`;
+      return t(key) === key ? reason : t(key);
+    };
     const by = item.decision && item.by ? [t(`by_${item.decision}`, { name: item.by })] : [];
-    return [...by, ...item.reasons, item.status !== "done" ? item.reason : "", item.status !== "done" ? item.remedy : ""].filter(Boolean);
+    return [...by, ...item.reasons.map(inWords), item.status !== "done" ? item.reason : "", item.status !== "done" ? item.remedy : ""].filter(Boolean);
   }
 
   lookButton(look) {
