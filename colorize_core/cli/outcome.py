@@ -19,7 +19,8 @@ _MEANINGS: Final = {
     "skipped": "not touched, for the reason on the page: --colored recolor takes those in color",
     "failed": "no result, for the reason on the page; after a remedy: --retry-failed",
     "left": "not done yet: run the same command again",
-    "suspicious": "to look at: tick what is wrong on the page, export it, run with --redo-list",
+    "suspicious": "to look at: by `colorize-archive review OUT`, or tick what is wrong on the "
+    "page, export it, run with --redo-list",
 }
 
 

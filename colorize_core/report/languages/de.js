@@ -73,6 +73,7 @@ colorizeReport.language("de", {
   preview: "Vorschau: links vorher, rechts nachher",
   open: "Ergebnis öffnen",
   side: "Nebeneinander",
+  review: "Farben nennen, annehmen und ablehnen im Browser:",
   computed: "Die Farben sind berechnet, nicht überliefert.",
   keys: "Tasten: Eingabe öffnet ein Bild, ← → verschieben die Trennlinie, N und P gehen vor und zurück, R kreuzt an, Z vergrößert, Esc schließt.",
   Size: "Größe",

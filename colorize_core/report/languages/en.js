@@ -73,6 +73,7 @@ colorizeReport.language("en", {
   preview: "Preview: before on the left, after on the right",
   open: "Open the result",
   side: "Side by side",
+  review: "To say colors, accept and reject in the browser:",
   computed: "The colors are computed, not historical fact.",
   keys: "Keys: Enter opens a picture, ← → move the divider, N and P go on and back, R ticks it for redo, Z zooms, Esc closes.",
   Size: "Size",

@@ -73,6 +73,7 @@ colorizeReport.language("fr", {
   preview: "Aperçu : avant à gauche, après à droite",
   open: "Ouvrir le résultat",
   side: "Côte à côte",
+  review: "Dire les couleurs, accepter et refuser dans le navigateur :",
   computed: "Les couleurs sont calculées, elles ne sont pas historiques.",
   keys: "Touches : Entrée ouvre une image, ← → déplacent la séparation, N et P avancent et reculent, R coche, Z agrandit, Échap ferme.",
   Size: "Dimensions",
