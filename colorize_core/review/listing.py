@@ -61,8 +61,8 @@ def listed(
 
 def overview(review: Review, job: Mapping[str, Any]) -> dict[str, Any]:
     """Counts, the palette, the job."""
-    entries = review.catalog.entries.values()
-    decided = [review.review(entry).decision for entry in entries]
+    entries = list(review.catalog.entries.values())
+    decided = sum(bool(review.review(entry).decision) for entry in entries)
     counts = {
         name: sum(fits(review, entry) for entry in entries) for name, fits in _FILTERS.items()
     }
@@ -70,7 +70,7 @@ def overview(review: Review, job: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "source": review.started.source,
         "counts": counts,
-        "decided": sum(map(bool, decided)),
+        "decided": decided,
         "palette": {name: color for name, color in palette.items() if color},
         "job": dict(job),
         "problem": review.problem,
