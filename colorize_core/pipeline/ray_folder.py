@@ -16,8 +16,8 @@ from typing import Final
 
 from colorize_core.errors import UsageError
 
-# "ray-12345678/session_2026-11-30_11-04-23_123456_1234567/sockets/plasma_store" and its like.
-_RAYS_SHARE: Final = 77
+# "ray-12345678/s/session_2026-11-30_11-04-23_123456_1234567/sockets/plasma_store" and its like.
+_RAYS_SHARE: Final = 79
 _MOST_BYTES: Final = 107  # of a socket's path
 _ELSEWHERE: Final = ("/tmp", "/var/tmp", "/dev/shm")
 _OWNER: Final = ".colorize-owner"  # locked as long as the run that made the folder lives
@@ -42,6 +42,8 @@ class RayFolder:
         self.path = _made(elsewhere)
         self._owner = os.open(self.path / _OWNER, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._owner, fcntl.LOCK_EX)
+        # Ray lets everybody into the folder that it is given: so it gets one inside.
+        self.session = self.path / "s"
         self.token_file = self.path / _TOKEN
         descriptor = os.open(self.token_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor

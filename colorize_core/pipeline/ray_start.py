@@ -230,7 +230,7 @@ def _start_local(options: RunOptions, *, show_logs: bool) -> None:
                 runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}},
                 log_to_driver=show_logs,
                 logging_level=logging.WARNING,
-                _temp_dir=str(_folder.path),
+                _temp_dir=str(_folder.session),
             )
             return
         # A node that is not up after 30 s, on a busy machine, is a bare Exception of Ray's.
