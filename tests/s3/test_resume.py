@@ -98,3 +98,43 @@ def test_uploads_of_a_killed_run_are_removed(gray_folder, tiny_weights, client, 
     assert main([*command, "--no-report"]) == 0
     left = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
     assert [upload["UploadId"] for upload in left] == [foreign]
+
+
+def test_workers_of_ray_put_their_outputs(
+    gray_folder, tiny_weights, bucket, objects_of, s3_environment, tmp_path
+):
+    source = gray_folder(6)
+    make_film(source / "film.mp4", frames=40)
+    assert main([*arguments(source, tmp_path / "local", tiny_weights), "--no-report"]) == 0
+    command = arguments(source, f"s3://{bucket}/out", tiny_weights)
+    command[command.index("serial")] = "ray"
+    words = [sys.executable, "-m", "colorize_core", *command, "--workers", "2"]
+    with Started(words, cwd=ROOT) as driver:
+        assert driver.wait(240) == 0
+    found = objects_of()
+    for path in (tmp_path / "local").rglob("*.png"):
+        name = path.relative_to(tmp_path / "local").as_posix()
+        assert found[f"out/{name}"] == path.read_bytes()
+    film = tmp_path / "film from the bucket.mp4"
+    film.write_bytes(found["out/film.mp4"])
+    assert planes(film) == planes(tmp_path / "local" / "film.mp4")
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_folder_of_frames(
+    gray_folder, tiny_weights, client, bucket, objects_of, tmp_path, capsys
+):
+    source = tmp_path / "in"
+    source.mkdir()
+    make_film(source / "film.mp4", frames=20)
+    out = f"s3://{bucket}/out"
+    command = [*arguments(source, out, tiny_weights), "--no-report", "--frames", "png"]
+    assert main(command) == 0
+    frames = {n: d for n, d in objects_of().items() if n.endswith(".png")}
+    assert len(frames) == 20
+    assert main(["run", "--verify", "--out", out]) == 0
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "0 to do, 1 before" in capsys.readouterr().err
+    client.put_object(Bucket=bucket, Key=sorted(frames)[3], Body=b"damaged")
+    assert main(["run", "--verify", "--out", out]) == 2

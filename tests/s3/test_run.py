@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from colorize_core.archive.storage.address import Address
+from colorize_core.cli.command import default_work, opened
 from colorize_core.cli.main import main
 from tests.s3.conftest import SECRET
 from tests.s3.proxy import Rule
@@ -57,9 +59,12 @@ def test_a_run_is_that_of_a_folder(
         *("command.json", "makers.json", "precision.json", "progress.json", "summary.json"),
     }
     page = found["out/report/index.html"].decode()
-    data = [n for n in found if n.startswith("out/report/data/")]
-    assert all(n.removeprefix("out/report/") in page or "/0-0.js" in n for n in data)
-    assert len([n for n in found if n.startswith("out/report/thumbs/")]) == 10
+    (data,) = {n.split("/")[3] for n in found if n.startswith("out/report/data/")}
+    assert f"data/{data}/index.js" in page
+    thumbs = {n.removeprefix("out/report/thumbs/") for n in found if "/thumbs/" in n}
+    for item in json.loads(found["out/.colorize/summary.json"])["items"]:
+        names = item["details"]["thumbnails"]
+        assert {names["before"], names["after"]} <= thumbs
     # Nothing stays on this machine, and no folder is named after the bucket.
     assert {path.name for path in tmp_path.iterdir()} == before | {"cache"}
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
@@ -78,7 +83,10 @@ def test_a_run_is_that_of_a_folder(
     assert main(["run", "--verify", "--out", f"s3://{bucket}/out", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"outputs": 5, "good": 5, "problems": {}}
     assert main(["report", f"s3://{bucket}/out"]) == 0
-    assert outputs(objects_of()) == outputs(found)
+    again = objects_of()
+    assert outputs(again) == outputs(found)
+    # The page was made twice since; nothing of the older ones is left.
+    assert len({n.split("/")[3] for n in again if n.startswith("out/report/data/")}) == 1
 
 
 def test_what_is_gone_or_damaged_is_found(
@@ -163,6 +171,19 @@ def test_a_storage_that_stays_away_ends_the_run(
     proxy.rules = []
     assert colorize(source, "--no-report") == 0
     assert len(outputs(objects_of())) == 3
+
+
+def test_a_refused_driver_leaves_the_folder_of_the_other(colorize, gray_folder, bucket, capsys):
+    with opened(Address("s3", f"{bucket}/out"), work=default_work()) as storage:
+        with storage.locked(None) as lock:
+            storage.open_records()
+            (storage.folder / "on its way.png").touch()
+            assert colorize(gray_folder(1)) == 1
+            assert "another run is writing here" in capsys.readouterr().err
+            assert (storage.folder / "on its way.png").exists()
+            lock.check()
+        assert storage.folder.exists()
+    assert not storage.folder.exists()
 
 
 def test_a_key_in_an_address_is_not_repeated(colorize, bucket, tmp_path, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,8 @@ from colorize_core.errors import StorageError, UnsafePathError, UsageError
 _STATE_SECONDS: Final = 15.0
 # The small records; not the manifest, the lock and the segments.
 _STATE: Final = re.compile(rf"{re.escape(STATE_FOLDER)}/[^/]+\.json")
-_DATA: Final = re.compile(rf"{PAGE_FOLDER}/data/[0-9a-f]{{12}}/(?:index|\d-\d+)\.js")
+# No output is called so: sources are photos and films.
+_DATA: Final = re.compile(rf"{PAGE_FOLDER}/data/[0-9a-f]{{12}}/[a-z0-9-]+\.js")
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Bucket:
     address: Address
     folder: Path
     at_once: int = AT_ONCE
+    _is_mine: bool = field(default=False, init=False)
+    _until_closed: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
     _state_kept: float = field(default=-math.inf, init=False)
 
     def __str__(self) -> str:
@@ -93,10 +96,10 @@ class Bucket:
 
     @contextmanager
     def locked(self, say: Callable[[str], None] | None) -> Iterator[Lock]:
-        """See Storage. Two drivers of this machine must not share a folder either."""
-        with ExitStack() as stack:
-            stack.enter_context(OutputLock(self._run.lock, say=say))
-            lock = stack.enter_context(ObjectLock(self.objects, say=say))
+        """See Storage. Two drivers of this machine must not share a folder either: see `close`."""
+        self._until_closed.enter_context(OutputLock(self._run.lock, say=say))
+        self._is_mine = True
+        with ObjectLock(self.objects, say=say) as lock:
             self.objects.abort_uploads()
             yield lock
 
@@ -114,9 +117,7 @@ class Bucket:
         Raises:
             UsageError: OUT cannot be reached.
         """
-        for path in (*self.folder.glob("*"), *self._run.state.glob("*")):
-            if path not in (self._run.state, self._run.lock):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._empty()
         try:
             self._parts.open()
             each(self._fetch, filter(_STATE.fullmatch, self.objects.sizes(f"{STATE_FOLDER}/")))
@@ -174,8 +175,19 @@ class Bucket:
         return Publishing(worker, self.objects, self.folder)
 
     def close(self) -> None:
-        """See Storage."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """See Storage. The folder of another driver, for which this one was refused, stays."""
+        if not self._is_mine:
+            return
+        self._empty()
+        self._until_closed.close()
+        with suppress(OSError):  # the next driver has begun
+            self._run.state.rmdir()
+            self.folder.rmdir()
+
+    def _empty(self) -> None:
+        for path in (*self.folder.glob("*"), *self._run.state.glob("*")):
+            if path not in (self._run.state, self._run.lock):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _put(self, path: Path) -> None:
         self.objects.put_file(path.relative_to(self.folder).as_posix(), path)
