@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.storage.storage import LocalFolder
 from colorize_core.cli.status import main as status_main
 from colorize_core.cli.status import status
 from colorize_core.pipeline import plan_films
@@ -210,7 +211,7 @@ def test_limit_takes_some_now_and_the_rest_later(
     assert job.summary["totals"]["left"] == 3
     # What is left over was not done before, and is still to do for whoever asks.
     assert "2 to do, 0 before, 3 for a later run" in capsys.readouterr().err
-    assert status(job.out)["left"] == 3
+    assert status(LocalFolder(job.out))["left"] == 3
     assert job(source, "--limit", "1") == 0
     assert "1 to do, 2 before, 2 for a later run" in capsys.readouterr().err
     assert job(source) == 0
