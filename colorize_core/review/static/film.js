@@ -22,10 +22,7 @@ export class Film {
     byId("later").addEventListener("click", () => this.go(this.time + 1 / this.rate));
   }
 
-  leave() {
-    byId("film").hidden = true;
-    byId("clip")?.remove();
-  }
+  leave() { byId("film").hidden = true; }
 
   open(item) {
     if (!item.film) return;
@@ -64,7 +61,6 @@ export class Film {
   }
 
   async go(time) {
-    byId("clip")?.remove();
     this.time = Math.max(0, Math.min(Number(byId("time").max), time));
     this.mark();
     this.viewer.renderParts();
@@ -81,19 +77,4 @@ export class Film {
   }
 
   isNear(time) { return Math.abs(time - this.time) <= NEAR; }
-
-  async watch() {
-    const { item } = this.viewer;
-    this.viewer.message(t("making_shot"));
-    byId("busy").hidden = false;
-    try {
-      const url = await api.picture(`/shot/${item.id}?time=${this.time}`);
-      if (this.viewer.item?.id !== item.id) return;
-      byId("clip")?.remove();
-      const clip = Object.assign(document.createElement("video"), { id: "clip", src: url, controls: true, loop: true, autoplay: true, muted: true });
-      byId("stage").append(clip);
-      this.viewer.message("");
-    } catch (error) { this.viewer.fail(error); }
-    byId("busy").hidden = true;
-  }
 }
