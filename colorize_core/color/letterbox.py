@@ -128,7 +128,10 @@ class Letterbox:
         """Back from [n,C,*shown_size] to [1,C,*stored_size]; parts fade into each other."""
         top, left, rows, columns = self._inside
         inner = x[..., top : top + rows, left : left + columns]
-        upright = inner if len(self.starts) == 1 else self._blended(inner)
+        return self.to_stored(inner if len(self.starts) == 1 else self._blended(inner))
+
+    def to_stored(self, upright: Tensor) -> Tensor:
+        """From the upright picture at working size, [1,C,height,width], to `stored_size`."""
         upright = upright.flip(3) if self.is_mirrored else upright
         return torch.rot90(upright, -self.quarter_turns, (2, 3)).contiguous()
 

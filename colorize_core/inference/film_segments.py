@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,7 +20,10 @@ from colorize_core.atomic import publish
 from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
 from colorize_core.config import ColorizeConfig
+from colorize_core.config.hints import Polygon
+from colorize_core.inference.areas import area_share
 from colorize_core.inference.prefetch import Prefetcher
+from colorize_core.inference.propagation import ShotColors
 from colorize_core.inference.signals import FilmSignals
 from colorize_core.inference.temporal import stabilize
 from colorize_core.media.film.counts import Damage
@@ -32,7 +35,7 @@ from colorize_core.media.film.reader import Frame, read_frames
 from colorize_core.media.film.shot import Shot
 from colorize_core.media.motion.shots import CutFinder
 
-Predict = Callable[[Tensor], Tensor]
+Predict = Callable[..., Tensor]
 
 # Frames in the making or waiting between two stages; they are the larger part of the memory.
 _DEPTH = 3
@@ -71,6 +74,8 @@ def colorize_segment(
     config: ColorizeConfig,
     plan: FilmPlan,
     shots: Sequence[Shot] = (),
+    colors: ShotColors | None = None,
+    keep_gray: Sequence[Polygon] = (),
     output: Path,
     on_frame: Callable[[], None] = lambda: None,
 ) -> SegmentResult:
@@ -81,10 +86,13 @@ def colorize_segment(
         probe: of the film, or its window around the range.
         start: first frame.
         stop: after the last frame.
-        predict_ab: L [B,1,h,w], 0..100, to ab [B,2,h,w]; h and w are multiples of 32.
+        predict_ab: L [B,1,h,w], 0..100, to ab [B,2,h,w]; h and w are multiples of 32. With colors
+            it is also given what they carry, as `carried`.
         config: its render and temporal settings are used.
         plan: what becomes of the film.
         shots: those of the range, where some keep the color that they have.
+        colors: what is known of frames of the range.
+        keep_gray: areas of the upright picture without color.
         output: of the segment.
         on_frame: called after each frame.
 
@@ -94,6 +102,11 @@ def colorize_segment(
         OutOfSpaceError: the disk is full.
     """
     segment = _Segment(path, probe, start, stop, predict_ab, config, plan, shots)
+    segment.colors = colors
+    if keep_gray:
+        segment.tinted = 1 - segment.view.box.to_stored(
+            area_share(keep_gray, segment.view.box.height, segment.view.box.width)
+        )
     with (
         publish(output) as temporary,
         SegmentEncoder(temporary, probe, plan.encoding, start) as encoder,
@@ -150,8 +163,10 @@ class _Segment:
         self.own_color = frozenset(
             number for s in shots if s.is_colored for number in range(s.start, s.stop)
         )
-        self.spec = YCbCrSpec(probe.matrix, probe.is_full_range, probe.planar.depth, probe.transfer)
-        self.box = letterbox_of(probe, config.render.size)
+        self.view = FilmView.of(probe, config.render.size)
+        self.spec, self.box = self.view.spec, self.view.box
+        self.colors: ShotColors | None = None
+        self.tinted: Tensor | None = None
         self.damage = Damage()
         self.seconds: dict[str, float] = defaultdict(float)
         self.signals = FilmSignals()
@@ -223,9 +238,7 @@ class _Segment:
                     return
                 # A frame that is held once more may be in use by a later stage already.
                 if picture.frame is not last:
-                    high, wide = self.box.stored_size
-                    luma = resize_plane(plane(picture.frame, 0), wide, high)
-                    L = luma_to_L(_tensor(luma), self.spec)
+                    L = self.view.light(picture.frame)
                 last = picture.frame
             is_inside = self.start <= picture.index < self.stop
             if is_inside:
@@ -236,10 +249,21 @@ class _Segment:
         strength = self.config.render.strength
         for batch in _batches(seen, self.batch):
             with self.clock("infer"):
-                shown = torch.cat([self.box.to_working(frame.L) for frame in batch])
-                parts = self.predict_ab(shown).chunk(len(batch))
+                shown = [self.box.to_working(frame.L) for frame in batch]
+                parts = self._predict(batch, shown).chunk(len(batch))
                 colored = [self.box.from_working(part) * strength for part in parts]
             yield from zip(batch, colored, strict=True)
+
+    def _predict(self, batch: Sequence[_Frame], shown: Sequence[Tensor]) -> Tensor:
+        known = [self._known(*pair) for pair in zip(batch, shown, strict=True)]
+        if all(planes is None for planes in known):
+            return self.predict_ab(torch.cat(list(shown)))
+        blank = torch.zeros(1, 3, *shown[0].shape[-2:]).expand(len(shown[0]), -1, -1, -1)
+        planes = [blank if found is None else found for found in known]
+        return self.predict_ab(torch.cat(list(shown)), carried=torch.cat(planes))
+
+    def _known(self, frame: _Frame, shown: Tensor) -> Tensor | None:
+        return None if self.colors is None else self.colors.planes(frame.index, shown)
 
     def _judge(self, frame: _Frame, ab: Tensor) -> None:
         is_cut = self._finder.begins_shot(_array(frame.L))
@@ -254,6 +278,7 @@ class _Segment:
             matrix = self.probe.output_color.matrix
             own = own_chroma(picture.source, self.probe.working, target, matrix)
             return with_chroma(picture.frame, target, *own, is_shared=picture.is_held)
+        ab = ab if self.tinted is None else ab * self.tinted
         width, height = target.chroma_size(self.probe.width, self.probe.height)
         luma = resize_plane(plane(picture.frame, 0), width, height)
         codes = chroma_planes(
@@ -265,6 +290,26 @@ class _Segment:
         )
         cb, cr = (code[0].numpy() for code in codes)
         return with_chroma(picture.frame, target, cb, cr, is_shared=picture.is_held)
+
+
+@dataclass(frozen=True)
+class FilmView:
+    """How the generator sees the frames of a film."""
+
+    box: Letterbox
+    spec: YCbCrSpec
+
+    @classmethod
+    def of(cls, probe: FilmProbe, size: int) -> Self:
+        """At working size `size`."""
+        depth = probe.planar.depth
+        spec = YCbCrSpec(probe.matrix, probe.is_full_range, depth, probe.transfer)
+        return cls(letterbox_of(probe, size), spec)
+
+    def light(self, frame: Any) -> Tensor:
+        """L of a decoded frame, (1, 1, h, w) 0..100, as the film stores it."""
+        high, wide = self.box.stored_size
+        return luma_to_L(_tensor(resize_plane(plane(frame, 0), wide, high)), self.spec)
 
 
 def letterbox_of(probe: FilmProbe, size: int) -> Letterbox:

@@ -39,6 +39,7 @@ from colorize_core.media.film.counts import Damage
 from colorize_core.media.film.shot import Shot, colored_frames
 
 if TYPE_CHECKING:
+    from colorize_core.inference.propagation import ShotColors
     from colorize_core.media.film.film import FilmProbe
     from colorize_core.media.picture.pair import FilmThumbnails
 
@@ -56,11 +57,16 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
 
     started = time.monotonic()
     shots: tuple[Shot, ...] = ()
+    key_shots: tuple[tuple[int, int], ...] = ()
     with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
         if unit.finished is not None and unit.finished.source_sha256 == content_sha256(source):
             return replace(unit.finished, stamp=unit.stamp)
         if unit.wants_shots:
             shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
+        if unit.key_frames:
+            from colorize_core.inference.key_shots import find_key_shots
+
+            key_shots = find_key_shots(source, unit.probe, unit.key_frames, unit.config)
     return ItemReport(
         key=unit.key,
         kind="scan",
@@ -68,7 +74,7 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
         status="done",
         seconds=round(time.monotonic() - started, 3),
         frames=unit.probe.frames,
-        details=ScanDetails(unit.film_key, shots),
+        details=ScanDetails(unit.film_key, shots, key_shots),
     )
 
 
@@ -81,6 +87,7 @@ def run_segment(
     started = time.monotonic()
     target = out / unit.output
     with stage_item(unit.item, target.parent) as source:
+        colors = _known_colors(unit, source, colorizer) if unit.known else None
         result = colorize_segment(
             source,
             unit.probe,
@@ -90,10 +97,12 @@ def run_segment(
             config=unit.config,
             plan=unit.plan,
             shots=unit.shots,
+            colors=colors,
+            keep_gray=unit.keep_gray,
             output=target,
             on_frame=lambda: in_hand.finish_frame(unit.item.path, unit.probe.frames),
         )
-    notes = colorizer.take_notes()
+    notes = [*colorizer.take_notes(), *(colors.problems if colors is not None else [])]
     reasons = [*result.damage.reasons(), *notes]
     return ItemReport(
         key=unit.key,
@@ -119,6 +128,24 @@ def run_segment(
     )
 
 
+def _known_colors(unit: VideoSegment, source: Path, colorizer: Colorizer) -> ShotColors:
+    from colorize_core.inference.film_segments import FilmView
+    from colorize_core.inference.propagation import ShotColors
+
+    view = FilmView.of(unit.probe, unit.config.render.size)
+    return ShotColors(
+        source,
+        unit.probe,
+        unit.windows,
+        unit.known,
+        colorizer,
+        max_pixels=unit.config.photo.max_pixels,
+        look=unit.config.render.look,
+        box=view.box,
+        L=view.light,
+    )
+
+
 def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False) -> ItemReport:
     """Make the film (or the folder of frames) of its segments, verify and publish it."""
     started = time.monotonic()
@@ -140,7 +167,8 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
                 report = _with_thumbnails(unit, source, report, out, cuts)
         source_sha256 = content_sha256(source)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
-    reason = "; ".join(filter(None, [report.reason, *whole.damage.reasons(), *notes]))
+    said = [report.reason, *whole.damage.reasons(), *notes, *unit.problems]
+    reason = "; ".join(filter(None, said))
     seconds = sum(report.seconds for report, _ in segments)
     return replace(
         report,

@@ -130,7 +130,7 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
     The generator sees the hints, but only bends toward them. What is left is taken as a Gaussian
     process over place and lightness (kriging; Rasmussen & Williams 2006, equation 2.25), plus a
     random factor on the generator's own color (section 2.7 there): hints that find it wrong also
-    make it fade where none is near.
+    make it fade where none is near. A single place tells nothing of the others.
 
     Args:
         ab: (B, 2, S, T) float32, the generator's, S and T multiples of 4.
@@ -164,11 +164,44 @@ def follow_hints(ab: Tensor, L: Tensor, hints: Tensor) -> Tensor:
         seen = _coordinates(place, seen_L[i])[known]
         near = _kernel(seen, seen) + _NOISE * torch.eye(len(known), dtype=torch.float64)
         own = seen_ab[i].flatten(1)[:, known]
-        covariance = near + _FACTOR * own[:, :, None] * own[:, None, :]
+        factor = _FACTOR * _told_apart(place[known])
+        covariance = near + factor * own[:, :, None] * own[:, None, :]
         weights = torch.linalg.solve(covariance, error[i].flatten(1)[:, known])
         corrections[i] = (weights @ _kernel(everywhere, seen).T).reshape(2, high, wide)
-        factors[i, :, 0, 0] += _FACTOR * (own * weights).sum(1)
+        factors[i, :, 0, 0] += factor * (own * weights).sum(1)
     return factors * ab + F.interpolate(corrections, ab.shape[-2:], mode="bilinear")
+
+
+def _told_apart(place: Tensor) -> float:
+    """0 for hints at one place, 1 from two that are far apart; `place` [n, 2] in reaches."""
+    together = _kernel(place, place)
+    independent = len(place) ** 2 / float(together.square().sum())  # participation ratio
+    return min(1.0, independent - 1.0)
+
+
+def nearness(L: Tensor, hints: Tensor) -> Tensor:
+    """How far a place is one that a hint speaks of: near to it and as light, as in `follow_hints`.
+
+    Args:
+        L: (1, 1, S, T), 0..100, S and T multiples of 4.
+        hints: (1, 3, S, T) as `hint_planes` draws them.
+
+    Returns:
+        (1, 1, S, T), 0 to 1.
+    """
+    mask = hints[:, 2:]
+    share = F.avg_pool2d(mask, _CELL)
+    high, wide = share.shape[-2:]
+    known = torch.nonzero(share.flatten() > 0)[:, 0]
+    if len(known) == 0:
+        return torch.zeros_like(L)
+    reach = _REACH * max(high, wide)
+    steps = (torch.arange(side, dtype=torch.float64) / reach for side in (high, wide))
+    place = torch.stack(torch.meshgrid(*steps, indexing="ij")).flatten(1).T
+    seen_L = F.avg_pool2d(L * mask, _CELL) / share.clamp_min(1e-6)
+    everywhere = _coordinates(place, F.avg_pool2d(L, _CELL))
+    found = _kernel(everywhere, _coordinates(place, seen_L)[known]).max(1).values
+    return F.interpolate(found.float().view(1, 1, high, wide), scale_factor=_CELL, mode="bilinear")
 
 
 def _coordinates(place: Tensor, L: Tensor) -> Tensor:

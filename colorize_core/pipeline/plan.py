@@ -76,6 +76,7 @@ class Planner:
             is_pending=lambda key: self._is_pending(key, retry_failed=True),
             finished=self._to_compare,
             most_segments=options.calibration.segments if options.calibration else None,
+            hints_for=hints_for,
         )
         self._chosen, self.left_over = self._choose()
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from colorize_core.archive.records.details import ScanDetails
+from colorize_core.archive.records.item_hints import (
+    NO_HINTS,
+    ItemHints,
+    ShotHints,
+    shots_with,
+)
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, scan_settings
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder, segment_folder
@@ -51,9 +57,18 @@ class _Film:
     plan: FilmPlan
     staged: ExitStack = field(repr=False)
     finished: ItemReport | None  # see PhotoTask
+    folder: str  # of its segments, relative to OUT
+    hints: ItemHints = NO_HINTS
+    problems: tuple[str, ...] = ()  # of its hints
+    known: tuple[ShotHints, ...] = ()
     shots: tuple[Shot, ...] = ()
     segments: tuple[str, ...] = ()
     left: set[str] = field(default_factory=set)
+
+    @property
+    def key_frames(self) -> tuple[int, ...]:
+        """Of which something is known."""
+        return tuple(self.probe.frame_after(time) for time in self.hints.times)
 
 
 class FilmPlanner:
@@ -65,6 +80,7 @@ class FilmPlanner:
         maker: what makes results now.
         is_pending: whether a key has to be computed; also those that failed before.
         finished: by key, what stays if the content of a film is still the same.
+        hints_for: what is known of the colors of one film, by its path.
         most_segments: to measure a film by: so many from its middle, without a look at its color.
     """
 
@@ -77,7 +93,9 @@ class FilmPlanner:
         is_pending: Callable[[str], bool],
         finished: Mapping[str, ItemReport],
         most_segments: int | None = None,
+        hints_for: Callable[[str], ItemHints] = lambda _path: NO_HINTS,
     ) -> None:
+        self._hints_for = hints_for
         self._most_segments = most_segments
         self._manifest = manifest
         self._storage, self._folder = storage, RunFolder(storage.folder)
@@ -107,7 +125,7 @@ class FilmPlanner:
         if report.status == "failed":
             return [_failure(film, report)]
         if isinstance(report.details, ScanDetails):
-            return self._after_scan(film, report.details.shots)
+            return self._after_scan(film, report.details)
         film.left.discard(report.key)
         return [] if film.left else [self._join(film)]
 
@@ -135,11 +153,11 @@ class FilmPlanner:
         wants_shots = config.colored != "recolor" and film.plan.may_be_colored and not is_measured
         scan_key = self._scan_key(film)
         if film.finished is None:
-            if not wants_shots:
-                return self._after_scan(film, ())
+            if not wants_shots and not film.hints.times:
+                return self._after_scan(film, ScanDetails(key))
             known = self._manifest.get(scan_key)
             if known and known.status == "done" and isinstance(known.details, ScanDetails):
-                return self._after_scan(film, known.details.shots)
+                return self._after_scan(film, known.details)
         return [
             FilmScan(
                 scan_key,
@@ -150,6 +168,7 @@ class FilmPlanner:
                 config,
                 wants_shots,
                 film.finished,
+                film.key_frames,
             )
         ]
 
@@ -171,7 +190,23 @@ class FilmPlanner:
         here = _as_local(item, local) if is_remote(item) else item
         if not is_remote(item):
             staged.close()
-        return _Film(key, item, here, config, probe, plan, staged, self._finished.get(key))
+        is_measured = self._most_segments is not None
+        hints = NO_HINTS if is_measured else self._hints_for(item.path)
+        # Segments stay where they are when what is known changes: most of them hold nothing of it.
+        settings = film_settings(config)
+        folder = item_key(item, self._maker, settings=settings, what="film") if hints else key
+        return _Film(
+            key,
+            item,
+            here,
+            config,
+            probe,
+            plan,
+            staged,
+            self._finished.get(key),
+            segment_folder(folder),
+            *hints.before(probe.shown_seconds),
+        )
 
     def _stage(self, item: SourceItem, staged: ExitStack) -> Path:
         for tries in range(1, MAX_TRANSIENT_TRIES):
@@ -185,16 +220,19 @@ class FilmPlanner:
 
     def _scan_key(self, film: _Film) -> str:
         settings = scan_settings(film.config)
+        if film.key_frames:
+            settings |= {"key_frames": film.key_frames, "size": film.config.render.size}
         # The generator has no part in it.
         maker = replace(self._maker, weights_sha256="")
         return item_key(film.item, maker, settings=settings, what="scan")
 
-    def _after_scan(self, film: _Film, shots: tuple[Shot, ...]) -> list[Planned]:
-        shots = as_one(shots) if film.config.colored == "whole" else shots
+    def _after_scan(self, film: _Film, found: ScanDetails) -> list[Planned]:
+        shots = as_one(found.shots) if film.config.colored == "whole" else found.shots
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
         film.shots = shots if any(shot.is_colored for shot in shots) else ()
+        film.known = shots_with(film.hints, film.key_frames, found.key_shots, film.probe.frames)
         segments = list(self._segments(film))
         film.segments = tuple(segment.key for segment in segments)
         # A pending film needs all its segments, also one that failed before.
@@ -213,9 +251,13 @@ class FilmPlanner:
         halo = film.config.temporal.radius + DEINTERLACE_REACH
         ranges = plan_segments(film.probe, film.config.video.segment_frames)
         for index, (start, stop) in enumerate(ranges):
+            known = tuple(s for s in film.known if s.start < stop and start < s.stop)
             yield VideoSegment(
                 key=item_key(
-                    film.item, self._maker, settings=settings, what=f"segment {start} {stop}"
+                    film.item,
+                    self._maker,
+                    settings=_with_known(settings, known, film.hints),
+                    what=f"segment {start} {stop}",
                 ),
                 film_key=film.key,
                 item=film.here,
@@ -225,8 +267,16 @@ class FilmPlanner:
                 stop=stop,
                 shots=window_of(film.shots, start, stop),
                 plan=film.plan,
-                output=f"{segment_folder(film.key)}/{index:05d}.nut",
+                output=f"{film.folder}/{index:05d}.nut",
                 config=film.config,
+                known=known,
+                windows={
+                    key.frame: film.probe.window(key.frame, key.frame + 1)
+                    for shot in known
+                    for key in shot.keys
+                    if key.points
+                },
+                keep_gray=film.hints.keep_gray,
             )
 
     def _join(self, film: _Film) -> Join:
@@ -241,15 +291,29 @@ class FilmPlanner:
             tuple(report for report in reports if report is not None),
             film.plan.output,
             film.config,
+            film.problems,
         )
 
     def _close(self, film: _Film, report: ItemReport) -> list[Planned]:
         del self._films[film.key]
         film.staged.close()
-        if report.status != "failed":
-            # Only now, after the film's own line is on the disk.
+        if report.status != "failed" and not film.hints:
+            # Only now, after the film's own line is on the disk. Who has said colors of a film may
+            # change them: then the other segments are still there.
             self._storage.drop_segments(film.key)
         return self._next_staged() if is_remote(film.item) else []
+
+
+def _with_known(
+    settings: Mapping[str, Any], known: Sequence[ShotHints], hints: ItemHints
+) -> Mapping[str, Any]:
+    """The settings of a segment with what is known of it alone."""
+    found: dict[str, Any] = {}
+    if known:
+        found["shots"] = [shot.key_tree() for shot in known]
+    if hints.keep_gray:
+        found["keep_gray"] = hints.keep_gray
+    return {**settings, "hints": found} if found else settings
 
 
 def is_remote(item: SourceItem) -> bool:

@@ -50,6 +50,14 @@ def test_where_the_generator_is_right_nothing_changes():
     torch.testing.assert_close(out, ab, rtol=0, atol=1e-3)
 
 
+def test_one_hint_tells_nothing_of_other_places():
+    ab, L = torch.full((1, 2, S, S), 20.0), torch.full((1, 1, S, S), 50.0)
+    L[..., 40:, :] = 95.0
+    out = follow_hints(ab, L, one_hint(8, 8, torch.tensor([-20.0, -40.0])))
+    assert out[0, 1, 8, 8] < -20
+    assert (out[..., 56:, 56:] - 20).abs().max() < 2
+
+
 def test_a_picture_covered_with_hints_gets_their_colors():
     L = torch.rand(1, 1, 256, 256) * 100
     color = RED.view(1, 2, 1, 1).expand(1, 2, 256, 256)

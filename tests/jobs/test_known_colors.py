@@ -77,7 +77,7 @@ def test_a_point_colors_the_suit_and_redoes_nothing_else(archive: Path, job: Job
     assert job(archive) == 0
     wanted = color.rgb2lab(np.array([[[0x2B, 0x4F, 0xA0]]], np.uint8))[0, 0, 1:]
     assert np.linalg.norm(job.ab("a.png", SUIT) - wanted) < 0.4 * np.linalg.norm(suit - wanted)
-    assert np.linalg.norm(job.ab("a.png", FACE) - face) < 25
+    assert np.linalg.norm(job.ab("a.png", FACE) - face) < 10
     assert (job.out / "b.png").stat().st_ino == inode
     # What lies in OUT wins over SRC, what is named over both.
     write(job.out / "overrides.yaml", {"a.png": {"hints": [{**point, "color": "#20a040"}]}})

@@ -38,10 +38,12 @@ class ScanDetails:
     Attributes:
         film: key of the film.
         shots: in order; together all frames.
+        key_shots: for each frame that the scan was asked about, the shot [start, stop) around it.
     """
 
     film: str
     shots: tuple[Shot, ...] = ()
+    key_shots: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

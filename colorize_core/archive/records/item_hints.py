@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -73,8 +73,72 @@ class ItemHints:
             return replace(self, points=points)
         return replace(self, points=points, keep_gray=(), keep_color=())
 
+    @property
+    def times(self) -> tuple[float, ...]:
+        """When something is known of a film, in seconds from its first frame."""
+        times = {point.time for point in self.points}
+        return tuple(sorted(times | {r.time for r in self.references if r.time is not None}))
+
+    def before(self, seconds: float) -> tuple[ItemHints, tuple[str, ...]]:
+        """What speaks of a film of this length, and a line for each time beyond it."""
+        late = [time for time in self.times if time >= seconds]
+        if not late:
+            return self, ()
+        points = tuple(point for point in self.points if point.time < seconds)
+        references = tuple(r for r in self.references if r.time is None or r.time < seconds)
+        lines = tuple(f"hint at {t:g} s is beyond the film of {seconds:.3f} s" for t in late)
+        return replace(self, points=points, references=references), lines
+
 
 NO_HINTS: Final = ItemHints()
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A frame of a film of which something is known."""
+
+    frame: int
+    points: tuple[ColorPoint, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShotHints:
+    """What is known of frames [start, stop), which are a shot of a film."""
+
+    start: int
+    stop: int
+    keys: tuple[KeyFrame, ...]
+
+    def key_tree(self) -> list[Any]:
+        """JSON values for keys of segments."""
+        keys = [
+            [key.frame, ItemHints(points=key.points, references=key.references).key_tree()]
+            for key in self.keys
+        ]
+        return [self.start, self.stop, keys]
+
+
+def shots_with(
+    hints: ItemHints, frames: Sequence[int], shots: Sequence[tuple[int, int]], total: int
+) -> tuple[ShotHints, ...]:
+    """What is known of a film, by shot.
+
+    Args:
+        hints: of the film.
+        frames: for each of `hints.times` its frame.
+        shots: for each of these the shot [start, stop) that it lies in.
+        total: frames of the film.
+    """
+    by_shot: dict[tuple[int, int], list[KeyFrame]] = {}
+    for time, frame, shot in zip(hints.times, frames, shots, strict=True):
+        points = tuple(point for point in hints.points if point.time == time)
+        references = tuple(r for r in hints.references if r.time == time)
+        by_shot.setdefault(shot, []).append(KeyFrame(frame, points, references))
+    everywhere = tuple(r for r in hints.references if r.time is None)
+    if everywhere:
+        by_shot[0, total] = [KeyFrame(0, references=everywhere)]
+    return tuple(ShotHints(*shot, tuple(keys)) for shot, keys in sorted(by_shot.items()))
 
 
 def with_hints(settings: Mapping[str, Any], hints: ItemHints) -> Mapping[str, Any]:

@@ -66,7 +66,9 @@ def _films(manifest: Manifest) -> tuple[dict[str, _Film], dict[str, int]]:
     finished: dict[str, int] = {}
     for place, report in enumerate(manifest.reports()):
         if report.kind == "segment":
-            film = films.setdefault(report.film_key, _Film())
+            # What is known of its colors is in the film's key, and not in the folder's name.
+            folder = report.output.split("/")[-2] if report.output else report.film_key
+            film = films.setdefault(folder, _Film())
             film.source, film.recorded = report.source, place
         elif report.kind == "film":
             films.setdefault(report.key, _Film(report.source)).status = report.status

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from colorize_core.archive.records.details import Details, ScanDetails, SegmentDetails
-from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints
+from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints, ShotHints
 from colorize_core.archive.records.keys import digest
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
+from colorize_core.config.hints import Polygon
 from colorize_core.errors import InputError, NoScanError
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class FilmScan:
         config: of the film.
         wants_shots: False where only the content is compared with that of `finished`.
         finished: see PhotoTask; the answer is its report where the content is the same.
+        key_frames: whose shots are looked for.
     """
 
     key: str
@@ -109,6 +111,7 @@ class FilmScan:
     config: ColorizeConfig
     wants_shots: bool
     finished: ItemReport | None
+    key_frames: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -125,7 +128,9 @@ class FilmScan:
 class VideoSegment:
     """The half-open range [start, stop) of a film's frames in presentation order.
 
-    `probe` and `shots` are windows of the film's: see `FilmProbe.window` and `window_of`.
+    `probe` and `shots` are windows of the film's: see `FilmProbe.window` and `window_of`. `known`
+    is what is known of the shots in it, `windows` what decoding their key frames needs, and
+    `keep_gray` areas without color.
     """
 
     key: str
@@ -139,6 +144,9 @@ class VideoSegment:
     plan: FilmPlan = field(repr=False)
     output: str
     config: ColorizeConfig
+    known: tuple[ShotHints, ...] = ()
+    windows: Mapping[int, FilmProbe] = field(default_factory=dict, repr=False)
+    keep_gray: tuple[Polygon, ...] = ()
 
     @property
     def id(self) -> str:
@@ -238,7 +246,7 @@ class ItemReport:
 class Join:
     """Makes one film of its finished segments; `segments` are their reports in order.
 
-    `stamp` is that of the item in its source.
+    `stamp` is that of the item in its source, `problems` what of its hints could not be used.
     """
 
     key: str
@@ -250,6 +258,7 @@ class Join:
     segments: tuple[ItemReport, ...]
     output: str
     config: ColorizeConfig
+    problems: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

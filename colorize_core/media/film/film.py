@@ -153,6 +153,20 @@ class FilmProbe:
         """When a frame is shown, in units of `time_base`."""
         return int(self.pts[frame - self.first])
 
+    @property
+    def shown_seconds(self) -> float:
+        """From the first frame to the end of the last one; of a whole probe, not of a window."""
+        ticks = int(self.pts[-1]) - int(self.pts[0]) + max(1, self.last_duration)
+        return float(ticks * self.time_base)
+
+    def frame_after(self, seconds: float) -> int:
+        """Number of the frame that is shown so long after the first one; the last one at the end.
+
+        Of a whole probe, not of a window.
+        """
+        pts = int(self.pts[0]) + round(Fraction(seconds) / self.time_base)
+        return max(0, int(np.searchsorted(self.pts, pts, side="right")) - 1)
+
     def frame_at(self, pts: int) -> int | None:
         """Number of the frame that is shown from this time on; None if none is, or not in here."""
         place = int(np.searchsorted(self.pts, pts))
