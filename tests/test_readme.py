@@ -12,9 +12,11 @@ import yaml
 from colorize_core.archive.records.overrides import load_overrides
 from colorize_core.cli import average, clean, evaluate, export, run, status, train
 from colorize_core.config import ColorizeConfig
+from colorize_core.model.onnx_contract import read_contract
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN_YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 OPTION = re.compile(r"--[a-z][a-z0-9-]+")
 # Said elsewhere: OUT= and --help are no ARGS.
 NOT_LISTED = {"--help", "--out"}
@@ -66,15 +68,22 @@ def test_options_elsewhere_exist():
 
 
 def test_the_overrides_it_shows_are_valid(tmp_path: Path):
-    shown = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    shown = [text for text in SHOWN_YAML if not text.startswith("input:")]
     assert shown
     for number, text in enumerate(shown):
         path = tmp_path / f"{number}.yaml"
         path.write_text(text)
         rules = load_overrides(path)
         assert len(rules.rules) == len(yaml.safe_load(text))
-        base = ColorizeConfig()
-        assert rules.config_for("1920s/a.jpg", base) != base
+        base, path = ColorizeConfig(), "1920s/a.jpg"
+        assert rules.config_for(path, base) != base or rules.hints_for(path)
+
+
+def test_the_contract_it_shows_is_valid(tmp_path: Path):
+    (text,) = (text for text in SHOWN_YAML if text.startswith("input:"))
+    (tmp_path / "file.yaml").write_text(text)
+    contract = read_contract(tmp_path / "file.onnx")
+    assert (contract.input, contract.output, contract.size) == ("rgb", "ab", 512)
 
 
 def test_make_targets_exist():

@@ -42,13 +42,22 @@ class Setting:
         return "-" if self.default is msgspec.NODEFAULT else as_yaml(self.default)
 
 
-def settings_in(cls: type[Settings], prefix: str = "") -> Iterator[Setting]:
-    """Every setting of a class, those of its groups among them."""
+def settings_in(
+    cls: type[Settings], prefix: str = "", group: Settings | None = None
+) -> Iterator[Setting]:
+    """Every setting of a class, those of its groups among them.
+
+    Args:
+        cls: the class.
+        prefix: of the names.
+        group: has the defaults, where they are not the class' own.
+    """
     for field in fields(cls):
+        default = default_of(field) if group is None else getattr(group, field.name)
         name, kind = f"{prefix}{field.name}", bare_type(field.type)
         inner: Any = bare_type(get_args(kind)[0]) if get_args(kind) else None
         if _is_group(kind):
-            yield from settings_in(kind, f"{name}.")
+            yield from settings_in(kind, f"{name}.", default)
         elif _is_group(inner):
             yield from settings_in(inner, f"{name}.N.")
         else:
@@ -57,7 +66,7 @@ def settings_in(cls: type[Settings], prefix: str = "") -> Iterator[Setting]:
             yield Setting(
                 name,
                 kind,
-                default_of(field),
+                default,
                 meta.description or "",
                 choices or allowed(field.type),
                 since(field),
@@ -100,20 +109,21 @@ def as_table(cls: type[Settings]) -> str:
 
 def default_yaml(cls: type[Settings]) -> str:
     """Every setting with its default, its words and its range behind it."""
-    return "\n".join(_yaml_lines(cls, "")) + "\n"
+    return "\n".join(_yaml_lines(cls(), "")) + "\n"
 
 
-def _yaml_lines(cls: type[Settings], indent: str) -> Iterator[str]:
-    for field in fields(cls):
+def _yaml_lines(defaults: Settings, indent: str) -> Iterator[str]:
+    for field in fields(type(defaults)):
+        default = getattr(defaults, field.name)
         kind, text = bare_type(field.type), meta_of(field.type).description or ""
         if _is_group(kind):
             words = text or (kind.__doc__ or "").partition("\n")[0].rstrip(".")
             yield from _commented(f"{indent}{field.name}:", words)
-            yield from _yaml_lines(kind, indent + "  ")
+            yield from _yaml_lines(default, indent + "  ")
         else:
             limits = kind_words(kind) if literals(kind) else allowed(field.type)
             words = f"{text} ({limits})" if limits else text
-            yield from _commented(f"{indent}{field.name}: {as_yaml(default_of(field))}", words)
+            yield from _commented(f"{indent}{field.name}: {as_yaml(default)}", words)
 
 
 def _commented(line: str, words: str) -> list[str]:

@@ -28,6 +28,7 @@ from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError, UsageError, is_transient
 from colorize_core.pipeline.ray_folder import RayFolder
+from colorize_core.pipeline.stop import keep_handlers
 
 OBJECT_STORE_BYTES = 100 * 2**20
 # To a cluster that answers; a local Ray gives up by itself.
@@ -175,7 +176,9 @@ def _init(start: Callable[[], None], gives_up: Callable[[], bool], seconds: floa
     deadline = time.monotonic() + seconds
     while True:
         with suppress(queue.Empty):
-            if error := results.get(timeout=_POLL_SECONDS):
+            error = results.get(timeout=_POLL_SECONDS)
+            keep_handlers()
+            if error:
                 raise error
             return
         if gives_up():

@@ -62,6 +62,16 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(EXIT_RESUME)
 
 
+def keep_handlers() -> None:
+    """Put this process' handlers in force again, after a library's own code took the signals.
+
+    Ray's core takes SIGTERM in C++ while it starts, prints a stack and aborts.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in _ENDING:
+            signal.signal(number, signal.getsignal(number))
+
+
 @contextmanager
 def stop_signals(stop: StopRequest, say: Callable[[str], None]) -> Iterator[None]:
     """Turn SIGINT and SIGTERM into requests on `stop`.

@@ -20,7 +20,7 @@ from colorize_core.config import ColorizeConfig, PhotoSettings, RenderSettings
 from colorize_core.errors import ManifestError
 from colorize_core.media.film.counts import Damage, LumaCheck
 from colorize_core.media.film.shot import Shot
-from colorize_core.media.picture.pair import FilmThumbnails, PreviewClip, StripPair, ThumbnailPair
+from colorize_core.media.picture.pair import FilmThumbnails, PhotoThumbnails, PreviewClip, StripPair
 
 
 def report(key: str, status: str = "done", **more: object) -> ItemReport:
@@ -33,7 +33,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_reports_come_back_as_they_were(path: Path):
-    details = PhotoDetails(20, 10, {"x": 1.5}, 2.0, ThumbnailPair("b.jpg", "a.jpg", 2, 1))
+    details = PhotoDetails(
+        20, 10, {"x": 1.5}, 2.0, PhotoThumbnails("b.jpg", "a.jpg", 2, 1, "s.jpg")
+    )
     written = report("a", output="ü/a\n.png", sha256="ff", size=3, details=details)
     Manifest(path).append([written, report("b", "failed", reason="torn")])
     manifest = Manifest(path)
