@@ -36,22 +36,10 @@ def no_process_stays() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small generator with random weights that gives visible colors."""
-    import torch
+    from tests.faults.archives import save_weights
 
-    from colorize_core.config import GeneratorConfig
-    from colorize_core.model.checkpoint import save_generator
-    from colorize_core.model.generator import build_generator
-
-    torch.manual_seed(3)
-    config = GeneratorConfig(
-        architecture="paper", base_channels=4, max_channels=8, depth=3, residual_blocks=1
-    )
-    module = build_generator(config)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.mul_(2.0)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_generator(path, module, config, extra={})
+    save_weights(path)
     return path
 
 

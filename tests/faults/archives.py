@@ -74,6 +74,7 @@ def write_photo(path: Path, seed: int) -> None:
 
 
 def save_weights(path: Path) -> None:
+    """A small generator with random weights that gives visible colors."""
     torch.manual_seed(3)
     config = GeneratorConfig(
         architecture="paper", base_channels=4, max_channels=8, depth=3, residual_blocks=1
