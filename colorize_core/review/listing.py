@@ -80,8 +80,9 @@ def overview(review: Review, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def detailed(review: Review, entry: Entry) -> dict[str, Any]:
     """One item with its parts, its settings and, of a film, its shots."""
+    order = review.next_order()  # before anything is looked up: what comes later has a later one
     said = review.review(entry)
-    found = review.item(entry)
+    found = review.item(entry) | {"order": order}
     found["parts"] = [
         {"id": part.id, "kind": part.do, "who": part.who, "value": part.value}
         for part in said.parts.values()

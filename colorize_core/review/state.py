@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterable, Mapping
@@ -63,6 +64,8 @@ class Review:
         self._by_item: dict[str, list[Event]] = {}
         self._rules = [_File(path) for path in _rule_files(out, self.started)]
         self._guard = threading.RLock()
+        self._told = 0
+        self._orders = itertools.count(1)
         self.refresh()
 
     def refresh(self) -> set[str]:
@@ -70,10 +73,17 @@ class Review:
         with self._guard:
             self._read_started()
             changed = self.catalog.read()
-            new = self.log.read()
+            self.log.read()
+            # Recording and writing read the log, too: what arrived then has not been told yet.
+            new = self.log.arrived(self._told)
+            self._told += len(new)
             if new or not self._by_item:
                 self._fold()
             return changed | ({self.catalog.ids.get(event.item, "") for event in new} - {""})
+
+    def next_order(self) -> int:
+        """A number for an answer: of two about one item, the page keeps the one with the later."""
+        return next(self._orders)
 
     def entry(self, id_: str) -> Entry:
         """An item by its id.
@@ -95,7 +105,7 @@ class Review:
         item = entry.source if entry else ""
         with self._guard:
             if entry and do in EDITS and not self.review(entry).is_edited:
-                self._take_in(item)
+                self._take_in(entry)
             if entry and do == "accept":
                 value = entry.report.key
             event = self.log.append(do, item=item, value=value, who=who, session=session)
@@ -191,9 +201,15 @@ class Review:
         for event in events:
             self._by_item.setdefault(event.item, []).append(event)
 
-    def _take_in(self, item: str) -> None:
-        """Record what stands in OUT/overrides.yaml for exactly this item."""
+    def _take_in(self, entry: Entry) -> None:
+        """Record what users wrote into OUT/overrides.yaml for exactly this item."""
+        item = entry.source
         tree = written_of(self.out, item)
+        # Another server may have written that file, from events that stand in the log before.
+        self.log.read()
+        self._fold()
+        if self.review(entry).is_edited:
+            return
         plain = {k: v for k, v in tree.items() if k not in OWNED and k.startswith("render.")}
         kinds = {"hints": "hint", "keep_gray": "gray", "keep_color": "color"}
         for name, kind in kinds.items():

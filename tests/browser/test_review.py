@@ -114,6 +114,13 @@ def until(page, expression: str) -> None:
         time.sleep(0.05)
 
 
+def wait_file(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < end, f"never written: {path}"
+        time.sleep(0.03)
+
+
 def open_item(page, name: str) -> None:
     card = page.locator(".card", has_text=name).locator("button")
     wait_shown(page, lambda: card.click())
@@ -159,6 +166,7 @@ def test_a_point_reaches_picture_file_and_job(archive: Path, served, browse):
     assert page.locator("#points .point").count() == 1
     page.keyboard.press("Escape")
     page.locator("#run").wait_for(state="visible")
+    wait_file(out / "overrides.yaml")  # written when no further edit comes for a moment
     hints = yaml.safe_load((out / "overrides.yaml").read_text())["./a.png"]["hints"]
     assert abs(hints[0]["x"] - 0.42) < 0.01
     assert hints[0]["color"] == "#4d6b3f"
@@ -196,6 +204,30 @@ def test_two_browsers_at_once_lose_nothing_and_see_each_other(archive: Path, ser
     assert {part.who for part in review.of_kind("hint")} == {"Ada", "Ben"}
 
 
+def test_an_answer_that_was_overtaken_changes_nothing(archive: Path, served, browse):
+    out = archive / "out"
+    page = browse(served(out))
+    open_item(page, "c.png")
+    held = []
+
+    def hold(route) -> None:
+        held.append((route, route.fetch()))
+
+    page.route("**/api/item/*", hold)
+    ReviewLog(out).append("note", item="c.png", value="look again")
+    end = time.monotonic() + 30
+    while not held:
+        assert time.monotonic() < end, "the news came to nothing"
+        page.wait_for_timeout(50)
+    wait_shown(page, lambda: say(page, 0.5, 0.5, "#39476b"))
+    for route, response in reversed(held):  # what was asked for first comes last
+        with page.expect_response("**/api/item/*"):
+            route.fulfill(response=response)
+    page.unroute("**/api/item/*")
+    page.wait_for_timeout(200)
+    assert page.locator("#points .point").count() == 1
+
+
 def test_keys_and_a_phone(archive: Path, served, browse):
     page = browse(served(archive / "out"), width=390, height=844)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -216,10 +248,10 @@ def test_keys_and_a_phone(archive: Path, served, browse):
 
 def test_words_in_german_and_french(archive: Path, served, browse):
     page = browse(served(archive / "out"), locale="de-DE")
-    assert "Alle" in page.locator("#filters").inner_text()
+    page.wait_for_selector("#filters >> text=Alle")
     page.locator("#language").select_option("fr")
     until(page, "document.documentElement.lang === 'fr'")
-    assert "Toutes" in page.locator("#filters").inner_text()
+    page.wait_for_selector("#filters >> text=Toutes")
     page.reload()
     page.wait_for_selector("html[lang=fr] .card")
 

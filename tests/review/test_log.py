@@ -6,6 +6,7 @@ from pathlib import Path
 
 from colorize_core.archive.records.review_log import ReviewLog
 from colorize_core.archive.records.reviews import accepted, fold
+from colorize_core.review.state import Review
 
 POINT = {"x": 0.5, "y": 0.5, "color": "#123456"}
 
@@ -29,10 +30,11 @@ def test_a_torn_line_waits_and_a_damaged_one_is_counted(tmp_path: Path):
     other = log.folder / "other.jsonl"
     other.write_bytes(b"not json\n" + whole[:20])
     assert [event.do for event in log.events()] == ["reject"]
-    assert log.read() == []
-    assert log.damaged_lines == 1
+    log.read()
+    assert (len(log.arrived(0)), log.damaged_lines) == (1, 1)
     other.write_bytes(b"not json\n" + whole.replace(b"reject", b"accept"))
-    assert [event.do for event in log.read()] == ["accept"]
+    log.read()
+    assert [event.do for event in log.arrived(0)] == ["accept"]
 
 
 def test_parts_come_and_go_by_their_ids(tmp_path: Path):
@@ -51,3 +53,23 @@ def test_acceptance_is_of_a_result_and_ends_with_an_edit(tmp_path: Path):
     assert accepted(tmp_path) == {"a": "key-a"}
     log.append("undecided", item="a")
     assert accepted(tmp_path) == {}
+
+
+def test_what_arrives_while_one_records_or_writes_is_news(run_folder: Path):
+    review, other = Review(run_folder / "out"), ReviewLog(run_folder / "out")
+    ids = review.catalog.ids
+    other.append("note", item="box/a.png", value="theirs")
+    review.record("note", review.entry(ids["top.png"]), "ours", "Ada", "s")
+    other.append("note", item="box/b[1].png", value="theirs")
+    review.write()
+    assert review.refresh() == {ids[name] for name in ("box/a.png", "box/b[1].png", "top.png")}
+    assert review.refresh() == set()
+
+
+def test_a_file_that_another_server_wrote_is_no_users(run_folder: Path):
+    one, two = Review(run_folder / "out"), Review(run_folder / "out")
+    entry = one.entry(one.catalog.ids["top.png"])
+    one.record("hint", entry, POINT, "Ada", "s")
+    one.write()
+    two.record("hint", entry, {**POINT, "x": 0.25}, "Ben", "s")
+    assert [part.who for part in two.review(entry).of_kind("hint")] == ["Ada", "Ben"]

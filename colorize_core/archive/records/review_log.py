@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -95,14 +96,18 @@ class ReviewLog:
             self.read()
             return event
 
-    def read(self) -> list[Event]:
-        """Take in what was appended since the last call, by whomever; returns the new events."""
+    def read(self) -> None:
+        """Take in what was appended since the last call, by whomever."""
         with self._guard:
-            new = [event for path in self._paths() for event in self._new_of(path)]
-            for event in new:
-                self._events[event.id] = event
-                self._latest = max(self._latest, event.time)
-            return new
+            for path in self._paths():
+                for event in self._new_of(path):
+                    self._events[event.id] = event
+                    self._latest = max(self._latest, event.time)
+
+    def arrived(self, since: int) -> list[Event]:
+        """Events in the order in which they were read, without the first `since`."""
+        with self._guard:
+            return list(itertools.islice(self._events.values(), since, None))
 
     def events(self) -> list[Event]:
         """All events read so far, in their order in time."""

@@ -72,6 +72,7 @@ export class Grid {
   update(item) {
     const at = this.items.findIndex((known) => known.id === item.id);
     if (at < 0 || JSON.stringify(this.items[at]) === JSON.stringify(item)) return;
+    if (item.order < this.items[at].order) return; // an answer that was overtaken
     this.items[at] = item;
     byId("grid").children[at]?.replaceWith(this.card(item, at));
   }

@@ -53,9 +53,9 @@ export class Viewer {
       const item = await api.get(`/api/item/${id}`);
       if (turn !== this.turn) return;
       this.page = 1;
-      this.item = item;
+      if (!(item.order < this.item.order)) this.item = item;
       this.render();
-      this.film.open(item);
+      this.film.open(this.item);
       await this.show();
     } catch (error) { this.fail(error); }
     byId("stage").focus({ preventScroll: true });
@@ -226,6 +226,7 @@ export class Viewer {
 
   // An item as the server knows it now; the picture follows where its colors are meant.
   async take(item) {
+    if (item.order < this.item.order) return; // an answer that was overtaken
     const looks = (one) => JSON.stringify([one.asked, one.version, one.changed]);
     const isOther = looks(this.item) !== looks(item);
     this.item = item;
