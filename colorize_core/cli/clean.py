@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
-from colorize_core.archive.records.leftovers import Leftover, find_leftovers
-from colorize_core.archive.records.lock import OutputLock
 from colorize_core.archive.records.output_paths import require_own_folders
 from colorize_core.archive.records.run_folder import RunFolder
-from colorize_core.cli.command import Parser, command, user_path
+from colorize_core.archive.storage.storage import Storage
+from colorize_core.cli.command import Parser, command, opened, user_out
 from colorize_core.errors import EXIT_DONE, UsageError
 
 
@@ -24,43 +21,32 @@ def parser() -> argparse.ArgumentParser:
         "first. Results, records and what a stopped run goes on from stay.",
         epilog="exit codes: 0 done, 1 cannot run (also while a run writes to OUT)",
     )
-    p.add_argument("out", type=user_path, metavar="OUT", help="output folder of a run")
+    p.add_argument("out", type=user_out, metavar="OUT", help="output folder of a run")
     p.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     return p
 
 
 def run(args: argparse.Namespace) -> int:
     """Say what goes, and remove it."""
-    folder = RunFolder(args.out)
-    if not folder.state.is_dir():
-        raise UsageError(f"{args.out}: no run has written here", remedy="give the OUT of a run")
-    require_own_folders(args.out)
-    with OutputLock(folder.lock):
-        leftovers = find_leftovers(args.out)
-        for leftover in leftovers:
-            print(_line(leftover, args.out), flush=True)
-        if not args.dry_run:
-            for leftover in leftovers:
-                _remove(leftover.path, args.out)
+    with opened(args.out) as storage:
+        storage.open_records()
+        if not RunFolder(storage.folder).state.is_dir():
+            raise UsageError(f"{storage}: no run has written here", remedy="give the OUT of a run")
+        require_own_folders(storage.folder)
+        with storage.locked(None):
+            return _clean(storage, dry_run=args.dry_run)
+
+
+def _clean(storage: Storage, *, dry_run: bool) -> int:
+    storage.open_records()  # as they are now that nobody writes
+    leftovers = storage.leftovers()
+    for leftover in leftovers:
+        print(f"{leftover.name}: {leftover.why}, {_mib(leftover.size)}", flush=True)
+    for leftover in [] if dry_run else leftovers:
+        storage.remove(leftover)
     size = _mib(sum(leftover.size for leftover in leftovers))
-    print(f"{len(leftovers)} {'would be removed' if args.dry_run else 'removed'}: {size}")
+    print(f"{len(leftovers)} {'would be removed' if dry_run else 'removed'}: {size}")
     return EXIT_DONE
-
-
-def _line(leftover: Leftover, out: Path) -> str:
-    return f"{leftover.path.relative_to(out)}: {leftover.why}, {_mib(leftover.size)}"
-
-
-def _remove(path: Path, out: Path) -> None:
-    """Remove a file or folder, and the folders that are empty then."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    for parent in path.parents:
-        if parent == out or any(parent.iterdir()):
-            return
-        parent.rmdir()
 
 
 def _mib(size: int) -> str:

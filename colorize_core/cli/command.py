@@ -101,6 +101,11 @@ def default_work() -> Path:
     return user_path(cache) / "colorize-archive"
 
 
+def work_folder(work: Path, out: Address) -> Path:
+    """Where runs into this OUT work: the next finds what a killed one left."""
+    return work / hashlib.sha256(str(out).encode()).hexdigest()[:16]
+
+
 @contextmanager
 def opened(out: Path | Address, *, work: Path | None = None) -> Iterator[Storage]:
     """An OUT, closed at the end.
@@ -118,8 +123,7 @@ def opened(out: Path | Address, *, work: Path | None = None) -> Iterator[Storage
             scratch = tempfile.TemporaryDirectory(prefix="colorize-", ignore_cleanup_errors=True)
             folder = Path(stack.enter_context(scratch))
         else:
-            # The next run finds what a killed one left, and removes it.
-            folder = work / hashlib.sha256(str(out).encode()).hexdigest()[:16]
+            folder = work_folder(work, out)
         bucket = Bucket(out, folder)
         stack.callback(bucket.close)
         yield bucket

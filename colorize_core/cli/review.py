@@ -7,6 +7,7 @@ import ipaddress
 import webbrowser
 from collections.abc import Sequence
 
+from colorize_core.archive.storage.storage import LocalFolder
 from colorize_core.cli.command import Parser, command, say, user_path
 from colorize_core.errors import EXIT_DONE
 
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
             f"warning: --host {args.host} shows this archive to whoever has the address and can "
             "reach this machine; nothing is encrypted. `ssh -L` is safer"
         )
+    LocalFolder(args.out).open_records()
     serve(args.out, host=args.host, port=args.port, device=args.device, ready=ready)
     return EXIT_DONE
 

@@ -205,7 +205,10 @@ def run(args: argparse.Namespace) -> int:
     source = args.source if args.source is not None else _sample()
     out = out_of(args, source)
     if args.compare and isinstance(out, Address):
-        raise UsageError("--compare needs an OUT on this machine", remedy="leave it out")
+        raise UsageError(
+            "--compare needs an OUT on this machine",
+            remedy="leave it out; later: aws s3 sync OUT to a folder, run again with that as --out",
+        )
     config = load_config(ColorizeConfig, args.config, settings_of(args))
     check_fps(args, config)
     weights = resolve_weights(config.model.weights)

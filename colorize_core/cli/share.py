@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from colorize_core.archive.storage.storage import LocalFolder
 from colorize_core.cli.command import Parser, command, user_path
 from colorize_core.errors import EXIT_DONE, UsageError
 
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from colorize_core.review.share import share, share_name
     from colorize_core.review.state import Review
 
+    LocalFolder(args.out).open_records()
     review = Review(args.out)
     id_ = review.catalog.ids.get(args.item)
     if id_ is None:

@@ -16,7 +16,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.archive.source.remote import is_url
+from colorize_core.archive.storage.address import Address
+from colorize_core.cli.command import (
+    Parser,
+    command,
+    default_work,
+    say,
+    settings_file,
+    user_out,
+    user_path,
+    work_folder,
+)
 from colorize_core.config import TrainConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME
 
@@ -24,7 +35,9 @@ from colorize_core.errors import EXIT_DONE, EXIT_RESUME
 def parser() -> argparse.ArgumentParser:
     """All options of the verb."""
     p = Parser(settings=TrainConfig, prog="colorize-archive train", description=__doc__)
-    p.add_argument("data", type=user_path, help="folder, tar or zip of color photos")
+    p.add_argument(
+        "data", type=_data, help="folder, tar or zip of color photos, or s3://BUCKET/FOLDER"
+    )
     p.add_argument(
         "--config",
         type=settings_file("train"),
@@ -40,7 +53,19 @@ def parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="change one setting, e.g. stages.0.samples=20000; it belongs to the run's identity",
     )
-    p.add_argument("--out", type=user_path, default=Path("runs"), help="where runs are kept")
+    p.add_argument(
+        "--out",
+        type=user_out,
+        default=Path("runs"),
+        help="where runs are kept: a folder or s3://BUCKET/FOLDER (default: %(default)s)",
+    )
+    p.add_argument(
+        "--work",
+        type=user_path,
+        default=default_work(),
+        metavar="DIR",
+        help="where a run into object storage works on this machine (default: %(default)s)",
+    )
     p.add_argument("--cache", type=user_path, help="decoded photos (default: OUT/cache)")
     p.add_argument("--val", type=user_path, help="folder of color photos to validate on")
     p.add_argument("--runner", choices=("ray", "local"), default="ray", help="local = this process")
@@ -90,20 +115,27 @@ def _stopped_by_signals() -> Iterator[None]:
             signal.signal(number, old)
 
 
+def _data(text: str) -> str:
+    return text if is_url(text) else str(user_path(text).absolute())
+
+
 def _train(args: argparse.Namespace) -> int:
     config = load_config(TrainConfig, args.config, args.overrides)
 
     from colorize_core.training.run import LocalContext, RunSpec, export_newest, fit, prepare
 
+    kept = args.out if isinstance(args.out, Address) else None
+    out = work_folder(args.work, kept) if kept else args.out
     spec = RunSpec(
         config=config,
         name=args.config.stem,
-        source=args.data.absolute(),
-        out=args.out.absolute(),
-        cache=(args.cache or args.out / "cache").absolute(),
+        source=args.data,
+        out=out.absolute(),
+        cache=(args.cache or out / "cache").absolute(),
         val=args.val.absolute() if args.val else None,
         device=args.device,
         threads=args.threads,
+        kept=kept,
     )
     if args.export:
         export_newest(spec)
@@ -123,7 +155,7 @@ def _train(args: argparse.Namespace) -> int:
             device=args.device,
             threads=args.threads,
         )
-    print(spec.exported)
+    print(spec.name_of(spec.exported))
     return EXIT_DONE
 
 

@@ -56,10 +56,11 @@ class PhotoCache:
         return sum(len(groups) for groups in self.groups.values())
 
 
-def open_cache(source: Path, root: Path, config: TrainDataConfig) -> PhotoCache:
+def open_cache(source: str, root: Path, config: TrainDataConfig) -> PhotoCache:
     """Decode `source` under `root`, or open it if done before.
 
-    `source` is a folder, a tar (also compressed) or a zip; a folder may hold archives too.
+    `source` is a folder, a tar (also compressed) or a zip, or the URL of one; a folder may hold
+    archives too.
 
     Raises:
         UsageError: `source` is missing or holds no usable color photo.

@@ -6,7 +6,7 @@ import csv
 import io
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +60,7 @@ class TrainingMonitor(lightning.Callback):
         val: folder of color photos for validation.
         context: who runs the loop.
         resume: a checkpoint to go on from.
+        on_saved: called after each checkpoint, and by `saved`.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class TrainingMonitor(lightning.Callback):
         val: Path | None,
         context: Reporter,
         resume: dict[str, Any] | None = None,
+        on_saved: Callable[[], None] | None = None,
     ) -> None:
         self.folder, self.config, self.schedule, self.context = folder, config, schedule, context
         size = config.saving.page_size
         photos = read_folder(val, size) if val else held_out
         self.truth = lab_of(photos, size)
         self.resume = resume
+        self.saved = on_saved or (lambda: None)
         self.epoch = 0
         self._since = (time.perf_counter(), 0)
         self._drawn = time.perf_counter()
@@ -146,6 +149,7 @@ class TrainingMonitor(lightning.Callback):
                 or is_last
             ):
                 self.save(module, trainer.optimizers)
+                self.saved()
             if ends_epoch and epoch % saving.export_epochs == 0:
                 self.export(module, f"generator-epoch-{epoch:04d}")
         if ends_epoch or is_last:

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from colorize_core.archive.storage.address import Address
+from colorize_core.archive.storage.mirror import Mirror
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import TrainConfig, as_tree, changed_tree
 from colorize_core.errors import ConfigError, UsageError
@@ -56,16 +58,23 @@ _EXPECTED_WARNINGS = (
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What to train, on what, and where. Only `config` can change the weights."""
+    """What to train, on what, and where. Only `config` can change the weights.
+
+    Attributes:
+        source: folder, tar or zip of color photos, or the URL of one.
+        out: where the folders of runs are.
+        kept: where they are in object storage, too; this machine then only works in `out`.
+    """
 
     config: TrainConfig
     name: str
-    source: Path
+    source: str
     out: Path
     cache: Path
     val: Path | None = None
     device: str = "auto"
     threads: int = 0  # CPU threads of this process; 0 = as they are
+    kept: Address | None = None
 
     @property
     def folder(self) -> Path:
@@ -76,6 +85,19 @@ class RunSpec:
     def exported(self) -> Path:
         """The finished generator."""
         return self.folder / "exports" / "generator.safetensors"
+
+    def name_of(self, path: Path) -> str:
+        """Where what stands in `out` is to be found, for people."""
+        inside = path.relative_to(self.out).as_posix()
+        return f"{self.kept}/{inside}" if self.kept else str(path)
+
+    def mirror(self) -> Mirror | None:
+        """Of the run's folder, where it is kept in object storage, too."""
+        if self.kept is None:
+            return None
+        return Mirror(
+            Address(self.kept.scheme, f"{self.kept.path}/{self.folder.name}"), self.folder
+        )
 
 
 class WorkerContext(Protocol):
@@ -170,11 +192,14 @@ def fit(spec: RunSpec, context: WorkerContext) -> None:
         torch.set_num_threads(spec.threads)
     run = _load(spec, rank=context.rank, world=context.world)
     total = run.schedule.total_steps
+    mirror = spec.mirror()
+    if mirror is not None:
+        mirror.fetch()
     resume = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
     first = int(resume["step"]) if resume is not None else 0
     logger.info(
         "%s: %d photos, left out: %s; step %d of %d",
-        spec.folder, run.cache.count, run.cache.dropped, first, total,
+        spec.name_of(spec.folder), run.cache.count, run.cache.dropped, first, total,
     )  # fmt: skip
     if resume is None and config.soften_strides:
         _soften(run, config)
@@ -186,6 +211,7 @@ def fit(spec: RunSpec, context: WorkerContext) -> None:
     monitor = TrainingMonitor(
         spec.folder, config, run.schedule, read_photos(run.cache, run.held_out),
         val=spec.val, context=context, resume=resume,
+        on_saved=mirror.keep if mirror is not None else None,
     )  # fmt: skip
     if first < total:
         data = StepData(
@@ -198,6 +224,7 @@ def fit(spec: RunSpec, context: WorkerContext) -> None:
         monitor.restore(run.module, run.module.configure_optimizers())
     if context.rank == 0:
         monitor.export(run.module, spec.exported.stem)
+        monitor.saved()
 
 
 def export_newest(spec: RunSpec) -> Path:
@@ -206,9 +233,14 @@ def export_newest(spec: RunSpec) -> Path:
     Raises:
         ColorizeError: there is no checkpoint, or it cannot be read.
     """
+    mirror = spec.mirror()
+    if mirror is not None:
+        mirror.fetch()
     state = load_newest(spec.folder / "checkpoints", device=torch.device("cpu"))
     if state is None:
-        raise UsageError(f"{spec.folder}: no checkpoint to export", remedy="check --out and --set")
+        raise UsageError(
+            f"{spec.name_of(spec.folder)}: no checkpoint to export", remedy="check --out and --set"
+        )
     module = build_generator(spec.config.generator)
     prefix = "average." if spec.config.optimizer.ema > 0 else "generator."
     weights = {
@@ -217,7 +249,10 @@ def export_newest(spec: RunSpec) -> Path:
         if key.startswith(prefix)
     }
     module.load_state_dict(weights)
-    return export_generator(spec.folder, spec.exported.stem, module, spec.config, state["step"])
+    path = export_generator(spec.folder, spec.exported.stem, module, spec.config, state["step"])
+    if mirror is not None:
+        mirror.keep()
+    return path
 
 
 def _train(

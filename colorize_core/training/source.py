@@ -9,6 +9,7 @@ from pathlib import Path
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source.filters import is_archive
 from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.remote import files_below, is_url, name_of
 from colorize_core.archive.source.scan import scan
 from colorize_core.errors import InputError, UsageError
 from colorize_core.media.picture.names import PHOTO_SUFFIXES
@@ -23,44 +24,52 @@ class RawPhoto:
     item: SourceItem
 
 
-def find_photos(source: Path, *, staging: Path) -> list[RawPhoto]:
+def find_photos(source: str, *, staging: Path) -> list[RawPhoto]:
     """Every photo of a folder, a zip or a tar, in a fixed order; archives in a folder are opened.
 
     Args:
-        source: folder or file.
+        source: folder or file, or the fsspec URL of one (`s3://BUCKET/FOLDER`).
         staging: where compressed tars are unpacked; needed until the photos are read.
 
     Raises:
         UsageError: there are none, or an archive is damaged.
     """
-    if source.is_file():
-        return list(_of_archive(source, "", staging))
-    if not source.is_dir():
+    name = name_of(source) if is_url(source) else Path(source).name
+    if is_archive(name) if is_url(source) else Path(source).is_file():
+        return list(_of_archive(source, name, "", staging))
+    if not is_url(source) and not Path(source).is_dir():
         raise UsageError(f"{source}: does not exist", remedy="check DATA=")
-    archives = sorted(p for p in source.rglob("*") if p.is_file() and is_archive(p.name))
     photos = list(_of_folder(source))
-    for archive in archives:
-        photos += _of_archive(archive, archive.relative_to(source).as_posix() + "!", staging)
+    for inside, archive in _archives(source):
+        photos += _of_archive(archive, inside.rpartition("/")[2], f"{inside}!", staging)
     if not photos:
         raise UsageError(f"{source}: no photos or archives found", remedy="check DATA=")
     return photos
 
 
-def _of_folder(folder: Path) -> Iterator[RawPhoto]:
+def _archives(folder: str) -> list[tuple[str, str]]:
+    """The zips and tars in a folder: their paths in it, and where they are; sorted."""
+    if folder.startswith(("http://", "https://")):
+        return []  # index pages lead anywhere
+    if is_url(folder):
+        return sorted((path, url) for path, url in files_below(folder) if is_archive(path))
+    found = (p for p in Path(folder).rglob("*") if p.is_file() and is_archive(p.name))
+    return sorted((path.relative_to(folder).as_posix(), str(path)) for path in found)
+
+
+def _of_folder(folder: str) -> Iterator[RawPhoto]:
     try:
-        found = scan(str(folder), photo_suffixes=PHOTO_SUFFIXES, film_suffixes=frozenset())
+        found = scan(folder, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=frozenset())
     except UsageError:
         return  # no photo beside the archives; where there are none either, the caller says so
     for item in found.items:
         yield RawPhoto(item.path.split("/")[0] if "/" in item.path else "", item.path, item)
 
 
-def _of_archive(path: Path, prefix: str, staging: Path) -> Iterator[RawPhoto]:
-    found = scan(
-        str(path), photo_suffixes=PHOTO_SUFFIXES, film_suffixes=frozenset(), staging=staging
-    )
+def _of_archive(archive: str, name: str, prefix: str, staging: Path) -> Iterator[RawPhoto]:
+    found = scan(archive, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=frozenset(), staging=staging)
     for item in found.items:
-        group = item.path.split("/")[0] if "/" in item.path else path.name.split(".")[0]
+        group = item.path.split("/")[0] if "/" in item.path else name.split(".")[0]
         yield RawPhoto(group, prefix + item.path, item)
 
 

@@ -73,7 +73,7 @@ def write_txz(root):
 def test_gray_and_broken_files_are_dropped_and_counted(write, tmp_path):
     (tmp_path / "in").mkdir()
     source = write(tmp_path / "in")
-    cache = open_cache(source, tmp_path / "cache", CONFIG)
+    cache = open_cache(str(source), tmp_path / "cache", CONFIG)
     assert cache.dropped == {"gray": 1, "broken": 2, "small": 1}
     assert cache.groups == {32: ("animals",), 64: ("people",)}
     assert cache.arrays[64].shape == (1, 64, 64, 3)
@@ -88,7 +88,7 @@ def test_a_photo_that_lies_on_its_side_is_stood_up(tmp_path):
     (tmp_path / "in").mkdir()
     lying = np.ascontiguousarray(np.rot90(picture))
     Image.fromarray(lying).save(tmp_path / "in" / "a.png", exif=exif)
-    cache = open_cache(tmp_path / "in", tmp_path / "cache", CONFIG)
+    cache = open_cache(str(tmp_path / "in"), tmp_path / "cache", CONFIG)
     expected = Image.fromarray(picture).resize((64, 64), Image.LANCZOS)
     np.testing.assert_array_equal(cache.arrays[64][0], np.asarray(expected))
 
@@ -97,25 +97,25 @@ def test_archives_in_a_folder_are_opened(tmp_path):
     (tmp_path / "in").mkdir()
     write_tar(tmp_path / "in")
     write_zip(tmp_path / "in")
-    assert open_cache(tmp_path / "in", tmp_path / "cache", CONFIG).count == 4
+    assert open_cache(str(tmp_path / "in"), tmp_path / "cache", CONFIG).count == 4
 
 
 def test_photos_are_decoded_once(tmp_path, monkeypatch):
     source = write_folder(tmp_path / "in")
-    first = open_cache(source, tmp_path / "cache", CONFIG)
+    first = open_cache(str(source), tmp_path / "cache", CONFIG)
     monkeypatch.setattr(training_data, "decode_square", None)
-    again = open_cache(source, tmp_path / "cache", CONFIG)
+    again = open_cache(str(source), tmp_path / "cache", CONFIG)
     assert again.folder == first.folder
     np.testing.assert_array_equal(again.arrays[32], first.arrays[32])
 
 
 def test_a_changed_photo_or_setting_makes_a_new_cache(tmp_path):
     source = write_folder(tmp_path / "in")
-    first = open_cache(source, tmp_path / "cache", CONFIG).folder
+    first = open_cache(str(source), tmp_path / "cache", CONFIG).folder
     stricter = TrainDataConfig(cache_sizes=(32, 64), min_colorfulness=9.0)
-    assert open_cache(source, tmp_path / "cache", stricter).folder != first
+    assert open_cache(str(source), tmp_path / "cache", stricter).folder != first
     os.utime(source / "animals" / "cat.png", ns=(1, 1))
-    assert open_cache(source, tmp_path / "cache", CONFIG).folder != first
+    assert open_cache(str(source), tmp_path / "cache", CONFIG).folder != first
 
 
 def test_an_interrupted_build_leaves_no_cache(tmp_path, monkeypatch):
@@ -127,21 +127,21 @@ def test_an_interrupted_build_leaves_no_cache(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training_data, "decode_square", stop)
         with pytest.raises(KeyboardInterrupt):
-            open_cache(source, tmp_path / "cache", CONFIG)
-    assert open_cache(source, tmp_path / "cache", CONFIG).count == 2
+            open_cache(str(source), tmp_path / "cache", CONFIG)
+    assert open_cache(str(source), tmp_path / "cache", CONFIG).count == 2
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 def test_nothing_to_train_on_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no photos"):
-        open_cache(tmp_path / "empty", tmp_path / "cache", CONFIG)
+        open_cache(str(tmp_path / "empty"), tmp_path / "cache", CONFIG)
     with pytest.raises(UsageError, match="does not exist"):
-        open_cache(tmp_path / "missing", tmp_path / "cache", CONFIG)
+        open_cache(str(tmp_path / "missing"), tmp_path / "cache", CONFIG)
     (tmp_path / "gray").mkdir()
     (tmp_path / "gray" / "g.png").write_bytes(FILES["people/gray.png"])
     with pytest.raises(UsageError, match="no usable color photo"):
-        open_cache(tmp_path / "gray", tmp_path / "cache", CONFIG)
+        open_cache(str(tmp_path / "gray"), tmp_path / "cache", CONFIG)
 
 
 def test_a_damaged_archive_is_named(tmp_path):
@@ -149,7 +149,7 @@ def test_a_damaged_archive_is_named(tmp_path):
     path = write_tar(tmp_path / "in")
     path.write_bytes(path.read_bytes()[:700])
     with pytest.raises(UsageError, match=r"all\.tar"):
-        open_cache(path, tmp_path / "cache", CONFIG)
+        open_cache(str(path), tmp_path / "cache", CONFIG)
 
 
 def test_colorfulness_follows_hasler_and_suesstrunk():

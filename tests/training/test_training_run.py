@@ -40,7 +40,11 @@ TINY = ROOT / "configs" / "train" / "tiny.yaml"
 @pytest.fixture
 def spec(tiny, photos, tmp_path) -> RunSpec:
     return RunSpec(
-        config=tiny, name="tiny", source=photos, out=tmp_path / "runs", cache=tmp_path / "cache"
+        config=tiny,
+        name="tiny",
+        source=str(photos),
+        out=tmp_path / "runs",
+        cache=tmp_path / "cache",
     )
 
 
@@ -50,7 +54,7 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
 
 def arguments(spec: RunSpec) -> list[str]:
     return [
-        str(spec.source), "--config", str(TINY), "--out", str(spec.out), "--cache", str(spec.cache),
+        spec.source, "--config", str(TINY), "--out", str(spec.out), "--cache", str(spec.cache),
         "--runner", "local", "--device", "cpu", "--threads", "1",
     ]  # fmt: skip
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from colorize_core.archive.records.comparisons import comparison_path, is_current
 from colorize_core.archive.records.manifest import Manifest
-from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder
+from colorize_core.archive.records.run_folder import COMPARE_FOLDER, RunFolder, segment_folder
 from colorize_core.archive.records.work import Status
 from colorize_core.atomic import TEMP_PREFIX
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or a folder that may go, why, and how many bytes it takes."""
+    """A file or a folder of OUT that may go, why, and how many bytes it takes."""
 
-    path: Path
+    name: str
     why: str
     size: int
 
@@ -35,6 +35,15 @@ def find_leftovers(out: Path) -> list[Leftover]:
     return [*_torn(out), *_segments(out, manifest), *_comparisons(out, manifest)]
 
 
+def unneeded_segments(manifest: Manifest, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Of these folders of segments, those that no join will read, and why."""
+    films, finished = _films(manifest)
+    for folder in sorted(folders):
+        why = _why_unneeded(films.get(folder), finished)
+        if why:
+            yield folder, why
+
+
 @dataclass
 class _Film:
     """What the manifest says of one film key."""
@@ -46,18 +55,15 @@ class _Film:
 
 def _torn(out: Path) -> Iterator[Leftover]:
     for path in out.rglob(f"{TEMP_PREFIX}*"):
-        yield Leftover(path, "unfinished file of a run that was killed", _size(path))
+        name = path.relative_to(out).as_posix()
+        yield Leftover(name, "unfinished file of a run that was killed", _size(path))
 
 
 def _segments(out: Path, manifest: Manifest) -> Iterator[Leftover]:
     folder = RunFolder(out).all_segments
-    if not folder.is_dir():
-        return
-    films, finished = _films(manifest)
-    for path in sorted(folder.iterdir()):
-        why = _why_unneeded(films.get(path.name), finished)
-        if why:
-            yield Leftover(path, why, _size(path))
+    if folder.is_dir():
+        for name, why in unneeded_segments(manifest, (path.name for path in folder.iterdir())):
+            yield Leftover(segment_folder(name), why, _size(folder / name))
 
 
 def _films(manifest: Manifest) -> tuple[dict[str, _Film], dict[str, int]]:
@@ -108,9 +114,9 @@ def _comparisons(out: Path, manifest: Manifest) -> Iterator[Leftover]:
         if name in results or output is None:
             continue  # what no record names may be somebody's own
         if not (out / output).exists():
-            yield Leftover(path, "comparison of a result that is gone", path.lstat().st_size)
+            yield Leftover(name, "comparison of a result that is gone", path.lstat().st_size)
         elif not is_current(path, out / output):
-            yield Leftover(path, "comparison of an older result", path.lstat().st_size)
+            yield Leftover(name, "comparison of an older result", path.lstat().st_size)
 
 
 def _files(folder: Path) -> Iterator[Path]:

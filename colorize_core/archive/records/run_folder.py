@@ -9,6 +9,7 @@ from typing import Final
 from colorize_core.atomic import STATE_FOLDER
 
 PAGE_FOLDER: Final = "report"
+SEGMENTS_FOLDER: Final = f"{STATE_FOLDER}/segments"
 COMPARE_FOLDER: Final = f"{PAGE_FOLDER}/compare"
 
 
@@ -101,7 +102,7 @@ class RunFolder:
     @property
     def all_segments(self) -> Path:
         """A folder per film that is not joined yet."""
-        return self.state / "segments"
+        return self.out / SEGMENTS_FOLDER
 
     def segments(self, film_key: str) -> Path:
         """Finished segments of a film that is not joined yet."""
@@ -135,4 +136,4 @@ class RunFolder:
 
 def segment_folder(film_key: str) -> str:
     """Where a film's segments stand, relative to OUT."""
-    return f"{STATE_FOLDER}/segments/{film_key}"
+    return f"{SEGMENTS_FOLDER}/{film_key}"

@@ -208,6 +208,22 @@ def list_url(url: str, notes: ScanFilter, exclude: str = "") -> Iterator[Row]:
         raise UsageError(f"{url}: cannot be read: {error}", remedy="check SRC") from error
 
 
+def files_below(url: str) -> list[tuple[str, str]]:
+    """All files at or below a URL of object storage: their paths relative to it, and their URLs.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with remote_errors(url):
+            system, root = open_system(url)
+            infos = system.find(root)
+    except (InputError, OSError) as error:
+        raise UsageError(f"{url}: cannot be read: {error}", remedy="check the address") from error
+    base = root.rstrip("/") + "/"
+    return [(name[len(base) :], system.unstrip_protocol(name)) for name in infos if name != root]
+
+
 def _row(relative: str, info: Mapping[str, Any], system: Any, notes: ScanFilter) -> Iterator[Row]:
     if "error" in info:
         notes.problem(relative, info["error"])

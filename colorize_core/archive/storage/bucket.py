@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,9 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from colorize_core.archive.records.leftovers import Leftover, unneeded_segments
 from colorize_core.archive.records.lock import OutputLock
+from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import output_in
-from colorize_core.archive.records.run_folder import PAGE_FOLDER, RunFolder, segment_folder
+from colorize_core.archive.records.run_folder import (
+    PAGE_FOLDER,
+    SEGMENTS_FOLDER,
+    RunFolder,
+    segment_folder,
+)
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.storage.address import Address
 from colorize_core.archive.storage.lock import ObjectLock, is_held
@@ -169,6 +177,18 @@ class Bucket:
         """See Storage."""
         shutil.rmtree(self._run.segments(film_key), ignore_errors=True)
         self.objects.remove(self.objects.sizes(f"{segment_folder(film_key)}/"))
+
+    def leftovers(self) -> list[Leftover]:
+        """See Storage. Segments: nothing unfinished is ever seen there."""
+        sizes: Counter[str] = Counter()
+        for name, size in self.objects.sizes(f"{SEGMENTS_FOLDER}/").items():
+            sizes[name.split("/")[-2]] += size
+        found = unneeded_segments(Manifest(self._run.manifest), sizes)
+        return [Leftover(segment_folder(key), why, sizes[key]) for key, why in found]
+
+    def remove(self, leftover: Leftover) -> None:
+        """See Storage."""
+        self.objects.remove(self.objects.sizes(f"{leftover.name}/"))
 
     def worker(self, worker: Worker) -> Worker:
         """See Storage."""

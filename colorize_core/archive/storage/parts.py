@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Final
 
 from colorize_core.archive.storage.objects import AT_ONCE, Objects
-from colorize_core.atomic import STATE_FOLDER
+from colorize_core.archive.storage.part_names import (
+    FOLDER,
+    WHOLE,
+    in_order,
+    part_name,
+    part_number,
+)
 from colorize_core.errors import StorageError
 
-FOLDER: Final = f"{STATE_FOLDER}/manifest/"
-_WHOLE: Final = "-whole.jsonl"
 _TRIES: Final = 5  # of a reader, while a driver makes one of the parts
 _READ_AT_ONCE: Final = 64
 
 
 class Parts:
     """Keeps a local manifest file in step with the parts of OUT.
-
-    `N.jsonl` is a part, `N-whole.jsonl` all that was recorded up to N. The newest whole one and the
-    parts above it are the manifest.
 
     Args:
         objects: of OUT.
@@ -65,7 +66,7 @@ class Parts:
         self._number = next(
             number
             for number in count(self._number + 1)
-            if self._objects.put_new(_name(number), added)
+            if self._objects.put_new(part_name(number), added)
         )
         self._kept += len(added)
         self._since_whole += 1
@@ -75,27 +76,23 @@ class Parts:
         """Make one object of all parts, and then remove them."""
         if not self._since_whole:
             return
-        self._objects.put_file(_name(self._number, _WHOLE), self._path)
+        self._objects.put_file(part_name(self._number, WHOLE), self._path)
         self._since_whole = 0
-        newest = _name(self._number, _WHOLE)
+        newest = part_name(self._number, WHOLE)
         names = self._objects.sizes(FOLDER)
-        self._objects.remove(n for n in names if _number(n) <= self._number and n != newest)
+        self._objects.remove(n for n in names if part_number(n) <= self._number and n != newest)
 
     def _read(self) -> None:
-        names = self._objects.sizes(FOLDER)
-        whole = max((n for n in names if n.endswith(_WHOLE)), key=_number, default="")
-        parts = sorted(
-            (n for n in names if not n.endswith(_WHOLE) and _number(n) > _number(whole)),
-            key=_number,
-        )
+        names = in_order(self._objects.sizes(FOLDER))
+        parts = [name for name in names if not name.endswith(WHOLE)]
         self._path.unlink(missing_ok=True)
-        if whole:
+        for whole in names[: len(names) - len(parts)]:
             self._objects.fetch(whole, self._path)
         if parts:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
                 file.writelines(self._contents(parts))
-        self._number = _number(parts[-1] if parts else whole)
+        self._number = part_number(names[-1]) if names else 0
         self._kept = self._path.stat().st_size if self._path.exists() else 0
         self._since_whole = len(parts)
 
@@ -103,12 +100,3 @@ class Parts:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for start in range(0, len(parts), _READ_AT_ONCE):
                 yield from pool.map(self._objects.read, parts[start : start + _READ_AT_ONCE])
-
-
-def _name(number: int, end: str = ".jsonl") -> str:
-    return f"{FOLDER}{number:012d}{end}"
-
-
-def _number(name: str) -> int:
-    digits = name.removeprefix(FOLDER).partition(".")[0].partition("-")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() else 0

@@ -12,10 +12,12 @@ from stat import S_ISREG
 from typing import Protocol
 
 from colorize_core.archive.records.fence import Fence
+from colorize_core.archive.records.leftovers import Leftover, find_leftovers
 from colorize_core.archive.records.lock import OutputLock, is_locked
 from colorize_core.archive.records.output_paths import OutputLook, output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport, UnitReport, WorkUnit
+from colorize_core.archive.storage.part_names import join_copied
 from colorize_core.atomic import content_sha256
 from colorize_core.errors import UnsafePathError
 
@@ -116,6 +118,14 @@ class Storage(Protocol):
         """Remove the segments of a film that is recorded."""
         ...
 
+    def leftovers(self) -> list[Leftover]:
+        """What no later run needs; by the records that were opened, under the lock."""
+        ...
+
+    def remove(self, leftover: Leftover) -> None:
+        """Remove it."""
+        ...
+
     def worker(self, worker: Worker) -> Worker:
         """The worker whose outputs are in OUT when it answers."""
         ...
@@ -157,7 +167,8 @@ class LocalFolder:
         return is_locked(RunFolder(self.folder).lock)
 
     def open_records(self) -> None:
-        """They are there."""
+        """They are there; those of a copy of an OUT in object storage become a manifest."""
+        join_copied(RunFolder(self.folder).manifest)
 
     def keep_records(self) -> None:
         """They are kept by being written."""
@@ -197,6 +208,22 @@ class LocalFolder:
     def drop_segments(self, film_key: str) -> None:
         """See Storage."""
         shutil.rmtree(RunFolder(self.folder).segments(film_key), ignore_errors=True)
+
+    def leftovers(self) -> list[Leftover]:
+        """See Storage."""
+        return find_leftovers(self.folder)
+
+    def remove(self, leftover: Leftover) -> None:
+        """See Storage; with it go the folders that are empty then."""
+        path = self.folder / leftover.name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == self.folder or any(parent.iterdir()):
+                return
+            parent.rmdir()
 
     def worker(self, worker: Worker) -> Worker:
         """It writes to OUT itself."""
