@@ -228,6 +228,25 @@ def test_an_answer_that_was_overtaken_changes_nothing(archive: Path, served, bro
     assert page.locator("#points .point").count() == 1
 
 
+def test_an_area_that_keeps_its_colors(archive: Path, served, browse):
+    page = browse(served(archive / "out"))
+    open_item(page, "c.png")
+    page.keyboard.press("c")
+    box = page.locator("#after").bounding_box()
+    corners = [(0.2, 0.2), (0.6, 0.2), (0.6, 0.6), (0.2, 0.6)]
+    places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+    page.locator("#parts >> text=keeps its color").wait_for()
+    assert page.locator("#color").get_attribute("aria-pressed") == "false"
+    assert page.locator("#marks polygon").count() == 1
+    page.locator("#undo").click()
+    page.locator("#parts >> text=keeps its color").wait_for(state="detached")
+
+
 def test_keys_and_a_phone(archive: Path, served, browse):
     page = browse(served(archive / "out"), width=390, height=844)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -34,6 +34,7 @@ function acts(viewer, event) {
     z: () => event.ctrlKey && viewer.send("undo"),
     b: () => stage.node.classList.add("was"),
     g: () => byId("gray").click(),
+    c: () => byId("color").hidden || byId("color").click(),
     e: () => viewer.chooser.startPicking(),
     "+": () => stage.zoomBy(1.25),
     "=": () => stage.zoomBy(1.25),

@@ -12,6 +12,7 @@ const DISPLAY = 1280; // long side of what is shown until real pixels are asked 
 const QUICK = 896; // of a picture that is colored while one waits
 const LOOKS = ["natural", "calm", "vivid"];
 const SETTINGS = { strength: "render.strength", size: "render.size" };
+const AREAS = ["gray", "color"]; // stays gray, keeps the colors that the source has
 const byId = (id) => document.getElementById(id);
 
 export class Viewer {
@@ -108,6 +109,7 @@ export class Viewer {
     byId("reasons").replaceChildren(...this.reasons().map((text) => Object.assign(document.createElement("li"), { textContent: text })));
     byId("share").href = `/share/${item.id}`;
     byId("share").hidden = !item.result;
+    byId("color").hidden = Boolean(item.film);
     for (const [id, name] of Object.entries(SETTINGS)) {
       byId(id).value = item.settings[name];
       this.showValue(id);
@@ -243,14 +245,17 @@ export class Viewer {
   }
 
   areaDrawn(line) {
+    const { area } = this;
     this.setMode("place");
-    this.send("gray", line);
+    this.send(area, line);
   }
 
-  setMode(mode) {
+  // `area`: what becomes of the one that is drawn, "gray" or "color".
+  setMode(mode, area = "") {
+    this.area = area;
     this.stage.setMode(mode);
-    byId("gray").setAttribute("aria-pressed", mode === "area");
-    if (mode === "area") this.message(t("draw_area"));
+    for (const kind of AREAS) byId(kind).setAttribute("aria-pressed", kind === area);
+    if (mode === "area") this.message(t(`draw_${area}`));
     else if (mode === "pick") this.message(t("pick_color"));
     else this.message("");
   }
@@ -303,7 +308,7 @@ export class Viewer {
     on("accept", () => this.decide("accept"));
     on("reject", () => this.decide("reject"));
     on("undo", () => this.send("undo"));
-    on("gray", () => this.setMode(this.stage.mode === "area" ? "place" : "area"));
+    for (const kind of AREAS) on(kind, () => (this.area === kind ? this.setMode("place") : this.setMode("area", kind)));
     on("all-gray", () => this.send("gray", [[0, 0], [1, 0], [1, 1], [0, 1]]));
     byId("reference").addEventListener("change", (event) => { this.dropReference(event.target.files[0]); event.target.value = ""; });
     byId("note").addEventListener("change", () => this.saveNote());
