@@ -36,12 +36,14 @@ def samples(path: Path, index: int = 0, kind: str = "s32le") -> np.ndarray:
     return np.frombuffer(done.stdout, {"s32le": "<i4", "f32le": "<f4"}[kind])
 
 
-def shown(path: Path, stream: str = "v:0") -> list[tuple[Fraction, str]]:
+def shown(
+    path: Path, stream: str = "v:0", *, before: tuple[str, ...] = ()
+) -> list[tuple[Fraction, str]]:
     """Seconds and MD5 of every frame that a player shows (or plays) of a stream."""
     arguments = ("-i", path, "-map", f"0:{stream}", "-fps_mode", "passthrough")
     if stream.startswith("a"):
         arguments = arguments[:4]
-    lines = ffmpeg("-copyts", *arguments, "-f", "framemd5", "-").splitlines()
+    lines = ffmpeg("-copyts", *before, *arguments, "-f", "framemd5", "-").splitlines()
     base = Fraction(1)
     found = []
     for line in lines:

@@ -124,6 +124,14 @@ class VideoSettings(Settings, frozen=True):
     ] = "none"
     as_film: Annotated[bool, about("each folder of numbered pictures in SRC is one film")] = False
     fps: Annotated[float, about("frames per second of such a folder", gt=0)] = 24.0
+    pieces: Annotated[
+        Literal["join", "apart"],
+        about(
+            "join: VTS_01_1.VOB and those that follow, chapters of a camera and recordings that "
+            "were cut at 2 or 4 GB are one film where their streams and clocks agree",
+            since="0.2.0",
+        ),
+    ] = "join"
     verify_luma: Annotated[
         bool,
         about(

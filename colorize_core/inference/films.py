@@ -23,7 +23,7 @@ from colorize_core.archive.records.work import (
     Join,
     VideoSegment,
 )
-from colorize_core.archive.source.contents import modified_ns, stage_item
+from colorize_core.archive.source.contents import modified_ns, source_sha256, stage_item
 from colorize_core.atomic import (
     content_sha256,
     file_sha256,
@@ -59,7 +59,9 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
     shots: tuple[Shot, ...] = ()
     key_shots: tuple[tuple[int, int], ...] = ()
     with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
-        if unit.finished is not None and unit.finished.source_sha256 == content_sha256(source):
+        if unit.finished is not None and unit.finished.source_sha256 == source_sha256(
+            unit.item, source
+        ):
             return replace(unit.finished, stamp=unit.stamp)
         if unit.wants_shots:
             shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
@@ -165,7 +167,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
             if write_thumbnails:
                 cuts = [cut for part in parts for cut in part.cuts]
                 report = _with_thumbnails(unit, source, report, out, cuts)
-        source_sha256 = content_sha256(source)
+        sha256 = source_sha256(unit.item, source)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
     said = [report.reason, *whole.damage.reasons(), *notes, *unit.problems]
     reason = "; ".join(filter(None, said))
@@ -176,7 +178,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         reason=reason,
         remedy=_remedy(unit, report, whole.damage),
         seconds=round(time.monotonic() - started + seconds, 3),
-        source_sha256=source_sha256,
+        source_sha256=sha256,
         stamp=unit.stamp,
     )
 
@@ -355,19 +357,21 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
             unit.key, "film", unit.item.path, "skipped", reason=reason, stamp=unit.stamp
         )
     target = out / unit.output
-    is_folder = Path(unit.item.location).is_dir()
+    is_folder = bool(unit.item.pieces) or Path(unit.item.location).is_dir()
     # Whether the source has changed is known when staging ends: only then publish.
     with (
         (publish_folder if is_folder else publish)(target) as copy,
         stage_item(unit.item, target.parent) as source,
     ):
         if is_folder:
-            # Folders in it are items of their own.
-            for file in filter(Path.is_file, source.iterdir()):
+            # Folders in a folder are items of their own.
+            files = map(Path, unit.item.files) if unit.item.pieces else source.iterdir()
+            for file in filter(Path.is_file, files):
                 shutil.copyfile(file, copy / file.name)
         else:
             shutil.copyfile(source, copy)
             set_date(copy, modified_ns(unit.item))
+        original = source_sha256(unit.item, source) if unit.item.pieces else None
     sha256 = content_sha256(target)
     return ItemReport(
         key=unit.key,
@@ -379,6 +383,6 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         sha256=sha256,
         size=unit.item.size if is_folder else target.stat().st_size,
         seconds=round(time.monotonic() - started, 3),
-        source_sha256=sha256,
+        source_sha256=original or sha256,
         stamp=unit.stamp,
     )

@@ -61,6 +61,11 @@ def find_items(
             path, container=video.container, frames=video.frames, is_folder=not is_film
         )
 
+    def are_joined(path: str, files: Sequence[str]) -> bool:
+        from colorize_core.media.film.pieces import belong_together  # loaded where there are any
+
+        return config_for(path).video.pieces == "join" and belong_together([*map(Path, files)])
+
     set_aside = frozenset(
         comparable(path.relative_to(local).as_posix())
         for path in references
@@ -82,6 +87,7 @@ def find_items(
                 outputs_of=outputs_of,
                 names=names,
                 references=set_aside,
+                belong_together=are_joined,
             )
         return scan(
             source,
@@ -98,6 +104,7 @@ def find_items(
             references=set_aside,
             names=names,
             exclude_url=inside,
+            belong_together=are_joined,
         )
 
 

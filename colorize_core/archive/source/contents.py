@@ -7,17 +7,18 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from colorize_core.archive.source import remote
 from colorize_core.archive.source.filters import suffix_of
 from colorize_core.archive.source.image_sequences import measure_folder
 from colorize_core.archive.source.item import SourceItem
+from colorize_core.archive.source.pieces import measure_pieces, pieces_list
 from colorize_core.archive.source.remote import CHUNK_BYTES
 from colorize_core.archive.source.zip_tar.opened import cached_container, split_location
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE
-from colorize_core.atomic import TEMP_PREFIX, folder_sha256, set_date
+from colorize_core.atomic import TEMP_PREFIX, content_sha256, folder_sha256, set_date
 from colorize_core.errors import (
     ChangedError,
     InputError,
@@ -81,6 +82,8 @@ def item_sha256(item: SourceItem) -> str:
 def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
     """Yield a local path to an item: the file itself, or a copy in `staging`, removed afterwards.
 
+    Of a film in pieces it is a list of them, `NAME.ffconcat`.
+
     A local file is compared with the scan again at the end, because film is read for a long time.
 
     Raises:
@@ -90,7 +93,8 @@ def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
     """
     if _is_local(item.location):
         _check_local(item)
-        yield Path(item.location)
+        with _listed(item, staging) if item.pieces else nullcontext(Path(item.location)) as path:
+            yield path
         _check_local(item)
         return
     staging.mkdir(parents=True, exist_ok=True)
@@ -106,6 +110,26 @@ def stage_item(item: SourceItem, staging: Path) -> Iterator[Path]:
         copy.unlink(missing_ok=True)
 
 
+@contextmanager
+def _listed(item: SourceItem, staging: Path) -> Iterator[Path]:
+    folder = staging / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
+    folder.mkdir(parents=True)
+    try:
+        path = folder / f"{Path(item.location).name}.ffconcat"
+        path.write_bytes(pieces_list(item.files))
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def source_sha256(item: SourceItem, staged: Path) -> str:
+    """Hex sha256 of an item's content, read from where `stage_item` has put it.
+
+    Of a film in pieces, it is that of all their bytes, one piece after the other.
+    """
+    return item_sha256(item) if item.pieces else content_sha256(staged)
+
+
 def modified_ns(item: SourceItem) -> int | None:
     """When the item was changed last, in ns since 1970; None where nobody says.
 
@@ -115,6 +139,9 @@ def modified_ns(item: SourceItem) -> int | None:
     kind, _, value = item.stamp.partition(":")
     if kind == "mtime_ns":
         return int(value)
+    if item.pieces:
+        with _access(item):
+            return Path(item.location).stat().st_mtime_ns
     member = split_location(item.location)
     if member is None:
         return None
@@ -127,6 +154,8 @@ def _check_local(item: SourceItem) -> None:
     with _access(item):
         if item.stamp.startswith("frames:"):
             _same(item, *measure_folder(path))
+        elif item.pieces:
+            _same(item, *measure_pieces(item.files))
         else:
             path.open("rb").close()
             _compare(item, path.stat())
@@ -153,6 +182,8 @@ def _chunks(item: SourceItem) -> Iterator[bytes]:
     member = split_location(item.location)
     if member is not None:
         return _member_chunks(item, *member)
+    if item.pieces:
+        return _pieces_chunks(item)
     if _is_local(item.location):
         return _local_chunks(item)
     return _remote_chunks(item)
@@ -165,6 +196,15 @@ def _local_chunks(item: SourceItem) -> Iterator[bytes]:
         while chunk := file.read(min(max(item.size, 1), 64 * CHUNK_BYTES)):
             yield chunk
         _compare(item, os.fstat(file.fileno()))
+
+
+def _pieces_chunks(item: SourceItem) -> Iterator[bytes]:
+    _check_local(item)
+    for path in item.files:
+        with _access(item), Path(path).open("rb", buffering=0) as file:
+            while chunk := file.read(64 * CHUNK_BYTES):
+                yield chunk
+    _check_local(item)
 
 
 def _member_chunks(item: SourceItem, archive: str, name: str) -> Iterator[bytes]:

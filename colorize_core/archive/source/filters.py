@@ -52,7 +52,8 @@ class Row(NamedTuple):
     """One found file.
 
     `location` None stands for the scan's prefix + `path`; an integer stamp is mtime_ns. `added` is
-    the suffix that a photo's output gets in addition.
+    the suffix that a photo's output gets in addition. `pieces` are names in the same folder that
+    follow this file in one film.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Row(NamedTuple):
     size: int
     stamp: int | str
     added: str = ""
+    pieces: tuple[str, ...] = ()
 
 
 def _same_name(path: str, _head: Head) -> str:

@@ -14,6 +14,7 @@ from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.local import unreadable
 from colorize_core.archive.source.out_names import OutNames
+from colorize_core.archive.source.pieces import BelongTogether, joined
 from colorize_core.errors import UsageError
 
 
@@ -27,6 +28,7 @@ def scan_frame_folders(
     outputs_of: Callable[[str], Sequence[str]],
     names: OutNames,
     references: frozenset[str] = frozenset(),
+    belong_together: BelongTogether = lambda _path, _files: False,
 ) -> Scan:
     """Take every folder of pictures at or below `root` as one film, and every film too.
 
@@ -39,12 +41,14 @@ def scan_frame_folders(
         outputs_of: as for `scan`.
         names: likewise.
         references: paths of pictures that are no frames, made `comparable`.
+        belong_together: as for `scan`.
 
     Raises:
         UsageError: there is neither, or `root` cannot be read.
     """
     notes = ScanFilter(frozenset(), frozenset())
     rows = _rows(root, suffixes, film_suffixes, out.resolve(), references, notes)
+    rows = joined(rows, "", film_suffixes, belong_together)
     kept = without_collisions(rows, notes, outputs_of, names, Place.of(out, str(root)))
     if not kept and not notes.problems:
         raise UsageError(
@@ -53,13 +57,16 @@ def scan_frame_folders(
         )
     return Scan(
         source=source,
-        items=[
-            SourceItem(row.path, str(row.location), row.size, str(row.stamp), "film")
-            for row in kept
-        ],
+        items=[_item(row) for row in kept],
         ignored={},
         problems=tuple(sorted(notes.problems, key=lambda problem: problem[0])),
     )
+
+
+def _item(row: Row) -> SourceItem:
+    location = str(row.location)
+    pieces = tuple(str(Path(location).with_name(name)) for name in row.pieces)
+    return SourceItem(row.path, location, row.size, str(row.stamp), "film", pieces=pieces)
 
 
 def _rows(

@@ -24,10 +24,12 @@ class SourceItem:
         location: absolute local path, fsspec URL, or `zip://member::archive` / `tar://...`.
         size: in bytes; 0 if a server does not say.
         stamp: changes with the content: "mtime_ns:..." (files, members of tars), "crc:..."
-            (members of zips), "etag:...", "modified:...", "unknown:" (URLs).
+            (members of zips), "etag:...", "modified:...", "unknown:" (URLs),
+            "frames:..." (folders), "pieces:..." (films in pieces).
         kind: by suffix.
         added: the suffix that a photo's output gets in addition: its own format cannot be written,
             or its name does not say what it is.
+        pieces: locations of the files that follow in a film that lies in pieces.
     """
 
     path: str
@@ -36,6 +38,12 @@ class SourceItem:
     stamp: str
     kind: ItemKind
     added: str = ""
+    pieces: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Locations of all its pieces, of most items one."""
+        return self.location, *self.pieces
 
     @property
     def output(self) -> str:
@@ -61,14 +69,17 @@ class Items(Sequence[SourceItem]):
     def __getitem__(self, index: int | slice) -> SourceItem | Items:
         if isinstance(index, slice):
             return Items(self._rows[index], self._prefix, self._film_suffixes)
-        path, location, size, stamp, added = self._rows[index]
+        path, location, size, stamp, added, pieces = self._rows[index]
+        location = self._prefix + path if location is None else location
+        folder = location[: location.rfind("/") + 1]
         return SourceItem(
             path=path,
-            location=self._prefix + path if location is None else location,
+            location=location,
             size=size,
             stamp=stamp if isinstance(stamp, str) else f"mtime_ns:{stamp}",
             kind="film" if suffix_of(path) in self._film_suffixes else "photo",
             added=added,
+            pieces=tuple(folder + name for name in pieces),
         )
 
 

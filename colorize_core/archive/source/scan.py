@@ -24,6 +24,7 @@ from colorize_core.archive.source.head import read_head
 from colorize_core.archive.source.item import Items, Scan
 from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.archive.source.out_names import OutNames
+from colorize_core.archive.source.pieces import BelongTogether, joined
 from colorize_core.archive.source.zip_tar import opened
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE, fetched, unpacked
 from colorize_core.errors import (
@@ -50,6 +51,7 @@ def scan(
     references: frozenset[str] = frozenset(),
     names: OutNames | None = None,
     exclude_url: str = "",
+    belong_together: BelongTogether = lambda _path, _files: False,
 ) -> Scan:
     """Find everything in a source.
 
@@ -72,6 +74,7 @@ def scan(
         references: see ScanFilter.
         names: what OUT's file system takes. Default: any name.
         exclude_url: OUT, relative to a source that is a URL; "" where it is not in it.
+        belong_together: whether films are pieces of one, see `pieces.joined`. Default: none are.
 
     Raises:
         UsageError: nothing there, nothing of use in it, or not readable at all.
@@ -94,6 +97,7 @@ def scan(
         raise UsageError(f"{source}: cannot be read: {error}", remedy="check SRC") from error
     except InputError as error:
         raise UsageError(f"{source}: {error.message}", remedy=error.remedy) from error
+    rows = joined(rows, prefix, film_suffixes, belong_together)
     place = Place.of(exclude, prefix) if exclude is not None else None
     kept = without_collisions(rows, notes, outputs_of or _same, names or OutNames(None), place)
     if not kept and not notes.problems:

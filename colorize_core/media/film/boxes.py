@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from colorize_core.media.film.pieces import pieces_of
+
 _LONGEST_INDEX: Final = 1 << 28  # bytes
 _WAY = ("mdia", "minf", "stbl", "stsd")
 _LIST_HEADER: Final = 8  # of stsd: version, flags, count
@@ -20,7 +22,7 @@ def picture_boxes(path: Path) -> dict[str, bytes]:
 
     Empty where the file is none of QuickTime or MP4, or damaged.
     """
-    with path.open("rb") as file:
+    with pieces_of(path)[0].open("rb") as file:
         index = _index(file)[1]
     for name, track in _boxes(index):
         if name == "trak" and _is_video(track):

@@ -13,14 +13,15 @@ from av.container import InputContainer
 
 from colorize_core.errors import MissingError, UndecodableError, UnsupportedError
 from colorize_core.media.film.frame_files import concat_list, find_frames, read_dpx_times
+from colorize_core.media.film.pieces import is_list, open_pieces
 
 
 @contextlib.contextmanager
 def open_film(path: Path, rate: Fraction | None = None, *, first: int = 0) -> Iterator[Any]:
-    """Open a container, or a folder of numbered pictures, for reading.
+    """Open a container, a film in pieces, or a folder of numbered pictures, for reading.
 
     Args:
-        path: file or folder.
+        path: file, list of pieces, or folder.
         rate: frames per second; used for a folder only, and needed there.
         first: of a folder whose container is called "concat": the frame to begin with, because it
             cannot be seeked in.
@@ -46,6 +47,8 @@ def open_film(path: Path, rate: Fraction | None = None, *, first: int = 0) -> It
 
 
 def _open(path: Path) -> Any:
+    if is_list(path):
+        return open_pieces(path)
     return av.open(str(path), metadata_errors="replace")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from colorize_core.errors import UnsupportedError
 from colorize_core.media.film.boxes import picture_boxes
+from colorize_core.media.film.pieces import pieces_of
 
 _LOOKED_AT: Final = 1 << 22  # bytes from the beginning
 _SECTOR: Final = 2048  # of a DVD; each begins a pack
@@ -30,7 +31,7 @@ def refuse_encrypted(path: Path, container: str) -> None:
     if container.startswith("mov,"):
         is_encrypted = "sinf" in picture_boxes(path)
     elif container in ("mpeg", "mpegts"):
-        with path.open("rb") as file:
+        with pieces_of(path)[0].open("rb") as file:
             data = file.read(_LOOKED_AT)
         is_encrypted = (_has_scrambled_pack if container == "mpeg" else _is_scrambled)(data)
     else:

@@ -99,6 +99,7 @@ class FilmProbe:
         light: of an HDR film, which some encoders write.
         captions: kinds of closed captions inside the pictures, see media.film.captions.
         chapters: how many it has.
+        pieces: names of the files that it lies in, where they are several.
         first: number of the frame that `pts` begins with; 0 but in a window.
         total: frames of the whole film where `pts` is a window; else 0.
         origin: `pts` of the film's first frame where `pts` is a window.
@@ -135,6 +136,7 @@ class FilmProbe:
     light: HdrLight = field(default_factory=HdrLight)
     captions: frozenset[str] = frozenset()
     chapters: int = 0
+    pieces: tuple[str, ...] = ()
     first: int = 0
     total: int = 0
     origin: int = 0

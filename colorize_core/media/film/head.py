@@ -23,6 +23,7 @@ from colorize_core.media.film.demux import (
 from colorize_core.media.film.encryption import refuse_encrypted
 from colorize_core.media.film.film import ColorTags, StreamInfo
 from colorize_core.media.film.latm import is_plain
+from colorize_core.media.film.pieces import container_name, is_list, pieces_of
 from colorize_core.media.film.unkept import aperture_box, unkept_qualities
 
 _HDR = {
@@ -58,6 +59,7 @@ class Head:
     unkept: tuple[str, ...]
     aperture: bytes
     chapters: int
+    pieces: tuple[str, ...]
 
 
 def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
@@ -67,7 +69,8 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
         UndecodableError, UnsupportedError, TooLargeError: see `probe_film`.
     """
     with open_film(path, rate) as container:
-        refuse_encrypted(path, container.format.name)
+        name = container_name(container, path)
+        refuse_encrypted(path, name)
         stream = main_video(container, path)
         times: set[int] = set()
         # Only the first frame is kept: some tens of them fill the memory at 4K.
@@ -93,9 +96,9 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
                 remedy="try to play it; if no player can, the pictures are lost",
             )
         return Head(
-            container=container.format.name,
+            container=name,
             brand=container.metadata.get("major_brand", "").strip(),
-            streams=tuple(_stream_info(s, container) for s in container.streams),
+            streams=tuple(_stream_info(s, container, name) for s in container.streams),
             stream_index=stream.index,
             codec=stream.codec_context.codec.canonical_name,
             frame=first,
@@ -106,9 +109,10 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
             guessed_rate=stream.guessed_rate,
             is_timed=times.issuperset(shown) and shown == sorted(set(shown)),
             delay=delay,
-            unkept=unkept_qualities(path, container.format.name, stream, first),
-            aperture=aperture_box(path, container.format.name, first),
+            unkept=unkept_qualities(path, name, stream, first),
+            aperture=aperture_box(path, name, first),
             chapters=len(container.chapters()),
+            pieces=tuple(piece.name for piece in pieces_of(path)) if is_list(path) else (),
         )
 
 
@@ -120,10 +124,10 @@ def _check_size(path: Path, frame: av.VideoFrame, max_pixels: int | None) -> Non
         )
 
 
-def _stream_info(stream: Any, container: InputContainer) -> StreamInfo:
+def _stream_info(stream: Any, container: InputContainer, name: str) -> StreamInfo:
     codec = stream.codec_context.codec.canonical_name if stream.codec_context else ""
     tags = stream.metadata
-    in_mov = container.format.name.startswith("mov,")
+    in_mov = name.startswith("mov,")
     return StreamInfo(
         index=stream.index,
         kind=stream.type,

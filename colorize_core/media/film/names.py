@@ -38,6 +38,11 @@ def frames_name(path: str) -> str:
     return f"{path}.frames"
 
 
+def pieces_name(path: str) -> str:
+    """Relative path of the folder that takes a copy of the film `path` that lies in pieces."""
+    return f"{path}.pieces"
+
+
 def film_outputs(path: str, *, container: str, frames: str, is_folder: bool) -> tuple[str, ...]:
     """Every output that a film may get; which one it is, its content decides.
 
@@ -49,6 +54,7 @@ def film_outputs(path: str, *, container: str, frames: str, is_folder: bool) -> 
     """
     copy = frames_name(path) if is_folder else path
     if frames != "none":
-        return copy, frames_name(path)
+        return (copy,) if is_folder else (copy, pieces_name(path), frames_name(path))
     containers = _OUTPUT_SUFFIXES if container == "source" else (container,)
-    return copy, *(output_name(path, name) for name in containers)
+    copies = (copy,) if is_folder else (copy, pieces_name(path))
+    return *copies, *(output_name(path, name) for name in containers)

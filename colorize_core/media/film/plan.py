@@ -13,7 +13,7 @@ from colorize_core.media.film.container_choice import (
 from colorize_core.media.film.encoder_choice import EncoderSettings, Encoding, choose_encoding
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.image_sequence import lost_in_frames
-from colorize_core.media.film.names import frames_name, output_name
+from colorize_core.media.film.names import frames_name, output_name, pieces_name
 
 
 class FilmSettings(EncoderSettings, ContainerSettings, Protocol):
@@ -63,7 +63,7 @@ def plan_film(path: str, probe: FilmProbe, settings: FilmSettings, *, is_folder:
     container = what_container_keeps(probe, settings.container, encoding.codec)
     has_pictures = settings.frames != "none"
     # The path of a folder may hold the outputs of folders in it.
-    own = frames_name(path) if is_folder else path
+    own = frames_name(path) if is_folder else pieces_name(path) if probe.pieces else path
     return FilmPlan(
         encoding=encoding,
         container=container,

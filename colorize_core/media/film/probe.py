@@ -44,7 +44,7 @@ def probe_film(
     """Demux a film once and decode its first frames.
 
     Args:
-        path: the film, or a folder of numbered pictures.
+        path: the film, a list of its pieces, or a folder of numbered pictures.
         max_pixels: of one frame.
         max_frames: of the film.
         fps: of a folder of pictures.
@@ -132,14 +132,19 @@ def _assemble(head: Head, packets: PacketScan) -> FilmProbe:
             *([about_times] if about_times else []),
             *_changed_sound(head, packets),
         ),
-        remarks=(*pauses, *empty),
+        remarks=(*pauses, *empty, *_joined(head.pieces)),
         unkept=(*head.unkept, *_lost_shapes(others, head)),
         aperture=head.aperture,
         light=read_light(head.frame),
         earliest=packets.earliest,
         captions=frozenset(packets.captions),
         chapters=head.chapters,
+        pieces=head.pieces,
     )
+
+
+def _joined(pieces: tuple[str, ...]) -> list[str]:
+    return [f"one film of {len(pieces)} pieces: {', '.join(pieces)}"] if pieces else []
 
 
 def _why_linear(head: Head, *, has_times: bool) -> str:

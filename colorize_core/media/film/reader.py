@@ -216,7 +216,7 @@ def _by_order(
 
 def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> Iterator[Any]:
     """Packets from a keyframe at or before frame `start`."""
-    if start == 0 or not probe.is_segmentable or container.format.name == "concat":
+    if start == 0 or not probe.is_segmentable or probe.container == "concat":
         return iter(container.demux(stream))
     target = probe.pts_of(start)
     for seconds in _STEP_BACK_SECONDS:

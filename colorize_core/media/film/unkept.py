@@ -10,6 +10,7 @@ import av
 
 from colorize_core.media.film.boxes import clean_aperture, picture_boxes
 from colorize_core.media.film.ffmpeg_log import listening
+from colorize_core.media.film.pieces import pieces_of
 
 _DOLBY_VISION: Final = ("dvcC", "dvvC", "dvwC")
 _MATROSKA_HEADER: Final = 1 << 16
@@ -52,7 +53,7 @@ def _says_dolby_vision_in(boxes: dict[str, bytes]) -> list[str]:
 
 
 def _says_dolby_vision(path: Path) -> bool:
-    with path.open("rb") as file:
+    with pieces_of(path)[0].open("rb") as file:
         header = file.read(_MATROSKA_HEADER).split(_CLUSTER)[0]
     return any(name.encode() in header for name in _DOLBY_VISION)
 

@@ -37,8 +37,11 @@ class StreamCopier:
             if target.rewritten_as and _is_decoded(source.streams[index])
         }
         self._is_strict = container in ("mp4", "mov")
+        # Of a film in pieces: each begins its sound anew, a little before its pictures.
+        self._may_overlap = source.format.name == "concat"
         self._last: dict[int, int] = {}
         self._said: dict[int, int] = {}
+        self._reached: dict[int, int] = {}  # the latest decode time of each sound stream
         self._moved: Counter[int] = Counter()
         self._error = ""
 
@@ -56,6 +59,8 @@ class StreamCopier:
                 if packet.size == 0:
                     continue  # the flush packet at the end
                 packet.pts = self._last.get(index, 0)  # a cover has no time
+            if self._may_overlap and self._is_past(packet):
+                continue
             copied = _rewritten(packet, self._targets[index].rewritten_as)
             if copied is not None:
                 if self._is_strict and packet.stream.type == "audio":
@@ -93,6 +98,16 @@ class StreamCopier:
             if packet is None:
                 return
             yield packet
+
+    def _is_past(self, packet: Any) -> bool:
+        """Whether the piece before has this moment of sound already."""
+        if packet.stream.type != "audio" or packet.dts is None:
+            return False
+        said = self._reached.get(packet.stream.index)
+        if said is not None and packet.dts <= said:
+            return True
+        self._reached[packet.stream.index] = packet.dts
+        return False
 
     def _keep_order(self, packet: Any, index: int) -> None:
         if packet.dts is None:
