@@ -190,6 +190,7 @@ def colorize_archive(
             "version": __version__,
             "source": job.source,
             "weights_sha256": job.weights_sha256,
+            "palette": {name: color for name, color in job.rules.palette().items() if color},
             "settings": as_tree(job.config),
             "ignored": dict(found.ignored),
             "unread": by_suffix(found.unread),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,8 +65,9 @@ def build(out: Path) -> Path:
 
     summary.json holds "items", a list of objects with the fields of ItemReport plus "suspicious"
     (a list of reasons), and beside it "version", "settings", "weights_sha256", "seconds", "source"
-    and, when known, "finished" and "computed". Memory stays bounded: items are read one by one and
-    written in chunks that the page loads when it needs them.
+    and, when known, "finished", "computed" and "palette" (colors "#rrggbb" by name). Memory stays
+    bounded: items are read one by one and written in chunks that the page loads when it needs
+    them.
 
     Returns:
         The path of index.html, published last: an older page stays whole until then.
@@ -211,9 +213,21 @@ def _render(header: Mapping[str, Any], totals: _Totals, data: str, languages: Se
         groups=groups,
         unlisted=totals.unlisted,
         left=_left(header),
+        palette=_palette(header),
         data=data,
         languages=languages,
     )
+
+
+def _palette(header: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Named colors of the archive; what is no color cannot reach the page."""
+    found = header.get("palette")
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return [(display(str(name)), color) for name, color in pairs if _is_color(color)]
+
+
+def _is_color(color: object) -> bool:
+    return isinstance(color, str) and re.fullmatch("#[0-9a-fA-F]{6}", color) is not None
 
 
 def _left(header: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ colorizeReport.language("de", {
   language: "Sprache",
   results: "Ergebnisse",
   about: "Über diesen Lauf",
+  palette: "Farben dieses Archivs",
   settings: "Einstellungen dieses Laufs",
   items: "Dateien",
   photos: "Fotos",

@@ -7,6 +7,7 @@ colorizeReport.language("en", {
   language: "Language",
   results: "Results",
   about: "About this run",
+  palette: "Colors of this archive",
   settings: "Settings of this run",
   items: "Items",
   photos: "Photos",

@@ -7,6 +7,7 @@ colorizeReport.language("fr", {
   language: "Langue",
   results: "Résultats",
   about: "À propos de ce traitement",
+  palette: "Couleurs de ces archives",
   settings: "Réglages de ce traitement",
   items: "Éléments",
   photos: "Photos",
