@@ -1,7 +1,8 @@
 """Places at which a test can end this process: each step between a result and its record.
 
 `COLORIZE_FAULT=NAME@N` ends it, as SIGKILL and a power cut do, when it passes NAME the Nth time;
-`NAME@N=ENOSPC` gives that error of the system there instead. Without it, passing costs nothing.
+`NAME@N=ENOSPC` gives that error of the system there instead, `NAME@N=STOP` stops it there until
+it gets SIGCONT. Without it, passing costs nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def passing(place: Place) -> None:
         return
     _passed[place] += 1
     if _passed[place] == int(_times):
-        if _error:
+        if _error == "STOP":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif _error:
             number = getattr(errno, _error)
             raise OSError(number, os.strerror(number))
-        os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -231,9 +231,12 @@ class RayPool:
 
     def _kill(self, actor: _Actor) -> None:
         """Ask Ray to kill it; where that does not reach, it publishes nothing more."""
+        self._give_up(actor)
+        ray.kill(actor.handle, no_restart=True)
+
+    def _give_up(self, actor: _Actor) -> None:
         if self._fence is not None:
             self._fence.give_up(actor.token)
-        ray.kill(actor.handle, no_restart=True)
 
     def close(self) -> None:
         """Kill the actors and, if this process started Ray, stop it. A second call does nothing."""
@@ -298,6 +301,8 @@ class RayPool:
                 f"workers keep dying before they finish anything: {reason}",
                 remedy="try --runner serial to see the cause, or fewer --workers",
             )
+        # Of a machine that sleeps, Ray says that it is dead.
+        self._give_up(actor)
         self._actors[self._actors.index(actor)] = self._start()
         self._ambiguous.update(unit.id for unit, _ in actor.queue)
         return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Archive:
         changed: a photo that takes the place of CHANGING in rounds with a changing source.
         weights: a small generator.
         whole: outputs of an undisturbed run, by their path; `whole_changed` with the other photo.
+        seconds: that such a run takes, forked.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Archive:
     weights: Path
     whole: dict[str, str]
     whole_changed: dict[str, str]
+    seconds: float
 
 
 def make_archive(place: Path) -> Archive:
@@ -52,17 +55,21 @@ def make_archive(place: Path) -> Archive:
     make_film(folder / "reel.mp4", frames=40, size=(192, 108))
     shutil.make_archive(str(place / "zipped"), "zip", folder)
     save_weights(weights)
-    whole = run_whole(Command(folder, place / "whole", weights, OPTIONS))
+    serial = (*OPTIONS, "--runner", "serial")
+    # The first begins with the imports of the process that all others are forked from.
+    whole = run_whole(Command(folder, place / "whole", weights, serial, is_forked=True))
     other = place / "other"
     shutil.copytree(folder, other)
     shutil.copy(place / "changed.png", other / CHANGING)
-    changed = run_whole(Command(other, place / "whole changed", weights, OPTIONS))
-    return Archive(folder, place / "zipped.zip", place / "changed.png", weights, whole, changed)
+    began = time.monotonic()
+    changed = run_whole(Command(other, place / "whole changed", weights, serial, is_forked=True))
+    seconds = time.monotonic() - began
+    zipped, photo = place / "zipped.zip", place / "changed.png"
+    return Archive(folder, zipped, photo, weights, whole, changed, seconds)
 
 
 def run_whole(command: Command) -> dict[str, str]:
-    done = Command(command.source, command.out, command.weights, (*OPTIONS, "--runner", "serial"))
-    result = done.run()
+    result = command.run()
     assert result.returncode == 0, result.stderr
     return outputs(command.out)
 

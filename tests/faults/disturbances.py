@@ -15,6 +15,7 @@ from pathlib import Path
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME, EXIT_SOME_FAILED
 from colorize_core.faults import PLACES
 from tests.faults.archives import CHANGING, Archive
+from tests.faults.forked import Forked
 from tests.faults.runs import Command, finish, processes
 from tests.processes import Started
 
@@ -45,7 +46,7 @@ def kills(*words: bytes, allowed: Allowed) -> Disturbance:
     """SIGKILL to a process of the run, the driver without words, at a random moment."""
 
     def disturb(rng: random.Random, command: Command, _: Archive) -> tuple[str, int, Allowed]:
-        moment = rng.random() * _seconds(command)
+        moment = rng.random() * command.seconds
         what = f"kill {' '.join(w.decode() for w in words) or 'driver'} after {moment:.2f} s"
         with command.started() as process:
             _sleep(process, moment)
@@ -63,7 +64,7 @@ def stops(*words: bytes) -> Disturbance:
     """SIGSTOP to a process for a while, then SIGCONT."""
 
     def disturb(rng: random.Random, command: Command, _: Archive) -> tuple[str, int, Allowed]:
-        moment, pause = rng.random() * _seconds(command), 0.5 + 3 * rng.random()
+        moment, pause = rng.random() * command.seconds, 0.5 + 3 * rng.random()
         with command.started() as process:
             _sleep(process, moment)
             victims = processes(process.pid, *words) if words else [process.pid]
@@ -81,7 +82,8 @@ def stops(*words: bytes) -> Disturbance:
 
 def signals(rng: random.Random, command: Command, _: Archive) -> tuple[str, int, Allowed]:
     """SIGTERM or SIGINT, once or twice."""
-    moment, times = 0.2 + rng.random() * _seconds(command), rng.choice([1, 1, 2])
+    early = 0 if command.is_forked else 0.2  # Python itself must have started
+    moment, times = early + rng.random() * command.seconds, rng.choice([1, 1, 2])
     number = rng.choice([signal.SIGTERM, signal.SIGINT])
     with command.started() as process:
         _sleep(process, moment)
@@ -127,7 +129,7 @@ def changes_the_source(
     rng: random.Random, command: Command, archive: Archive
 ) -> tuple[str, int, Allowed]:
     """A photo is replaced while the run works."""
-    moment = rng.random() * _seconds(command)
+    moment = rng.random() * command.seconds
     with command.started() as process:
         _sleep(process, moment)
         shutil.copy(archive.changed, command.source / CHANGING)
@@ -153,15 +155,9 @@ RAY: dict[str, Disturbance] = {
     "GCS killed": kills(b"gcs_server", allowed={EXIT_RESUME, EXIT_DONE}),
     "signals": signals,
 }
-_SERIAL_SECONDS, _RAY_SECONDS = 6.0, 25.0
 
 
-def _seconds(command: Command) -> float:
-    """About how long a run takes."""
-    return _SERIAL_SECONDS if "serial" in command.options else _RAY_SECONDS
-
-
-def _sleep(process: Started, seconds: float) -> None:
+def _sleep(process: Started | Forked, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 A round runs a mixed archive, disturbs it once to three times, runs it to its end, and compares:
 equal outputs, nothing recorded computed twice, no temporary, no process left, the right exit codes.
+Runs without Ray are forked from a process that has loaded the job; those with Ray are whole ones.
 Each round has a seed, which is printed; `--seed N --rounds 1` plays one again. Lines of several
 calls and days add up in the log; `--report` prints it as a table and fails if a round did.
 """
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from colorize_core.atomic import TEMP_PREFIX
@@ -27,6 +28,7 @@ from tests.faults.disturbances import RAY, SERIAL, copied
 from tests.faults.runs import STATE, Command, outputs
 
 RAY_SHARE = 0.25
+RAY_SECONDS = 25.0  # about, of an undisturbed run
 
 
 @dataclass
@@ -53,7 +55,14 @@ def play(seed: int, archive: Archive, place: Path, *, ray: bool | None = None) -
     is_zip = not changes and rng.random() < 0.4
     source = archive.zipped if is_zip else copied(archive.folder, place / "source")
     runner = ("--workers", "2") if with_ray else ("--runner", "serial")
-    command = Command(source, place / "out", archive.weights, (*OPTIONS, *runner))
+    command = Command(
+        source,
+        place / "out",
+        archive.weights,
+        (*OPTIONS, *runner),
+        is_forked=not with_ray,
+        seconds=RAY_SECONDS if with_ray else archive.seconds,
+    )
 
     for _ in range(rng.randint(1, 3)):
         try:
@@ -65,8 +74,7 @@ def play(seed: int, archive: Archive, place: Path, *, ray: bool | None = None) -
         if code not in allowed:
             found.wrong.append(f"{what} ended with {code}")
     before = recorded(command.out)
-    last = Command(source, command.out, archive.weights, (*command.options, "--retry-failed"))
-    done = last.run()
+    done = replace(command, options=(*command.options, "--retry-failed")).run()
     if done.returncode != EXIT_DONE:
         found.wrong.append(f"the last run ended with {done.returncode}: {done.stderr[-500:]}")
     whole = archive.whole_changed if changes else archive.whole

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.forked import Forked
 from tests.processes import Started
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +22,23 @@ ORPHAN_SECONDS = 90.0  # Ray's agents take that long after a kill of their drive
 
 @dataclass(frozen=True)
 class Command:
-    """The job with a source and an OUT."""
+    """The job with a source and an OUT.
+
+    Attributes:
+        source: SRC.
+        out: OUT.
+        weights: of the generator.
+        options: further words.
+        is_forked: from a process that has loaded everything, see `forked`.
+        seconds: about how long an undisturbed run takes.
+    """
 
     source: Path
     out: Path
     weights: Path
     options: tuple[str, ...] = ()
+    is_forked: bool = False
+    seconds: float = 6.0
 
     @property
     def words(self) -> list[str]:
@@ -41,7 +53,11 @@ class Command:
         return subprocess.CompletedProcess(self.words, process.returncode, "", errors)
 
     @contextmanager
-    def started(self, **environment: str) -> Iterator[Started]:
+    def started(self, **environment: str) -> Iterator[Started | Forked]:
+        if self.is_forked:
+            with Forked(self.words, environment) as forked:
+                yield forked
+            return
         with Started(
             self.words,
             cwd=ROOT,
@@ -53,7 +69,7 @@ class Command:
             yield process
 
 
-def finish(process: Started) -> str:
+def finish(process: Started | Forked) -> str:
     """Wait for its end, and for that of all that it started; returns what it said."""
     _, errors = process.communicate(timeout=900)
     wait_for(lambda: not processes(process.pid), ORPHAN_SECONDS)
