@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -190,8 +191,11 @@ def leave(code: int) -> NoReturn:
     """End the process of a colorizing run.
 
     A unit that was abandoned may still run in this process, in threads that Python would join at
-    exit. Everything that counts is on the disk.
+    exit. Everything that counts is on the disk. A signal that comes now changes nothing: while it
+    ends, Python would let it kill the process, and a finished run would not say so.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if code == EXIT_RESUME:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,8 @@ from colorize_core.errors import ColorizeError
 from colorize_core.pipeline.sample import spread
 
 CALIBRATION_SECONDS: Final = 900
+_END_SECONDS: Final = 15.0
+_BETWEEN_SIGNALS: Final = 0.5
 PHOTOS_PER_WORKER: Final = 16
 MOST_PHOTOS: Final = 64
 MOST_BYTES: Final = 200_000_000
@@ -133,21 +136,22 @@ def calibrate(
     options = ["--out", str(out), "--calibration", str(chosen)]
     options += ["--set", f"video.segment_frames={SEGMENT_FRAMES}"]
     started = time.monotonic()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", command[0], *options, *command[1:]],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=CALIBRATION_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ColorizeError(
-            f"calibration took more than {CALIBRATION_SECONDS} s", remedy="use a smaller SRC"
-        ) from error
+    with subprocess.Popen(
+        [sys.executable, "-m", command[0], *options, *command[1:]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as run:
+        try:
+            _, said = run.communicate(timeout=CALIBRATION_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise ColorizeError(
+                f"calibration took more than {CALIBRATION_SECONDS} s", remedy="use a smaller SRC"
+            ) from error
+        finally:
+            _end(run)
     wall = time.monotonic() - started
-    if done.returncode == 1:
-        raise ColorizeError(done.stderr.decode(errors="replace").strip().splitlines()[-1])
+    if run.returncode == 1:
+        raise ColorizeError(said.decode(errors="replace").strip().splitlines()[-1])
     head, reports = (
         summary_head(RunFolder(out).summary),
         list(Manifest(RunFolder(out).manifest).reports()),
@@ -165,6 +169,17 @@ def calibrate(
         overhead=wall - head.get("work_seconds", 0.0) - compare * colored,
         compare=compare,
     )
+
+
+def _end(run: subprocess.Popen[bytes]) -> None:
+    """Stop at once what still runs; killed, it could not remove what its Ray has on the disk."""
+    for _ in range(2):
+        if run.poll() is None:
+            run.terminate()
+            time.sleep(_BETWEEN_SIGNALS)
+    with suppress(subprocess.TimeoutExpired):
+        run.wait(_END_SECONDS)
+    run.kill()
 
 
 def rates_of(

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,7 @@ AWAY_SECONDS = 40.0
 _CONNECT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.1
+_BLINK_SECONDS: Final = 0.01
 # Without these two, no unit can run and no answer come.
 _VITAL: Final = ("gcs_server", "raylet")
 _PARTS: Final = {"gcs_server": "Ray's control process", "raylet": "Ray's process on this machine"}
@@ -85,11 +87,21 @@ def stop_ray(*, at_once: bool = False) -> None:
         with suppress(Exception):  # what is dead already
             node.kill_all_processes(check_alive=False, allow_graceful=False)
     else:
-        ray.shutdown()
+        _shut_down()
     _over.set()
     if _folder is not None:
         _folder.remove()
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
+
+
+def _shut_down() -> None:
+    """In a thread: Ray's core gives SIGTERM its default action while it ends, which is death."""
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(ray.shutdown)
+        while not ending.done():
+            wait([ending], timeout=_BLINK_SECONDS)
+            keep_handlers()
+    ending.result()
 
 
 class RayWatch:

@@ -4,7 +4,8 @@ A round runs a mixed archive, disturbs it once to three times, runs it to its en
 equal outputs, nothing recorded computed twice, no temporary, no process left, the right exit codes.
 Runs without Ray are forked from a process that has loaded the job; those with Ray are whole ones.
 Each round has a seed, which is printed; `--seed N --rounds 1` plays one again. Lines of several
-calls and days add up in the log; `--report` prints it as a table and fails if a round did.
+calls and days add up in the log, and the same command goes on where it ended; `--report` prints
+the log as a table and fails if a round did.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -105,10 +107,10 @@ def recorded(out: Path) -> dict[str, int]:
     path = out / STATE / "manifest.jsonl"
     keys: Counter[str] = Counter()
     for line in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            body = json.loads(line)
-        except ValueError:
-            continue
+        text, _, crc = line.rpartition(b',"crc":"')
+        if crc != b'%08x"}' % zlib.crc32(text + b"}"):
+            continue  # torn or flipped
+        body = json.loads(line)
         if "key" in body and body.get("status") != "failed":
             keys[body["key"]] += 1
     return dict(keys)
@@ -144,11 +146,15 @@ def main() -> int:
     seed = random.SystemRandom().randrange(10**6) if args.seed is None else args.seed
     deadline = time.monotonic() + 60 * args.minutes
     ray = None if args.runner is None else args.runner == "ray"
+    lines = args.log.read_text().splitlines() if args.log.exists() else []
+    played = {json.loads(line)["seed"] for line in lines}
     with tempfile.TemporaryDirectory(prefix="rounds-") as place:
         archive = make_archive(Path(place))
         for number in range(args.rounds):
             if time.monotonic() > deadline:
                 break
+            if seed + number in played:
+                continue
             folder = Path(place, "round")
             folder.mkdir()
             one = play(seed + number, archive, folder, ray=ray)

@@ -23,8 +23,9 @@ from colorize_core.media.photo.formats.tiff_tags import (
 )
 from colorize_core.media.photo.raster import Raster, swaps_sides, upright
 
-# tifffile logs every odd tag; without a handler Python prints those on the user's terminal.
+# tifffile logs every odd tag; nothing of it is for the user's terminal.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+logging.getLogger("tifffile").propagate = False
 
 _OLD_JPEG, _JPEG = 6, 7
 _REDUCED, _MASK = 1, 4
