@@ -43,5 +43,13 @@ def color_film(path: Path, folder: Path, *, length: int = 17, **video) -> tuple[
     encoding = choose_encoding(probe, settings)
     choice = what_container_keeps(probe, settings.container, encoding.codec)
     output = folder / output_name(path.name, choice.container)
-    result = join_segments(path, probe, segments, output, choice=choice, note="color is computed")
+    result = join_segments(
+        path,
+        probe,
+        segments,
+        output,
+        choice=choice,
+        note="color is computed",
+        with_sound=settings.sound,
+    )
     return output, result

@@ -17,6 +17,7 @@ SHORTCUTS = {
     "--frames": "video.frames",
     "--as-film": "video.as_film",
     "--fps": "video.fps",
+    "--sound": "video.sound",
     "--verify-luma": "video.verify_luma",
 }
 

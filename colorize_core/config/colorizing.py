@@ -123,7 +123,17 @@ class VideoSettings(Settings, frozen=True):
         about("png, tiff: a folder of pictures and a table of times, not a film"),
     ] = "none"
     as_film: Annotated[bool, about("each folder of numbered pictures in SRC is one film")] = False
-    fps: Annotated[float, about("frames per second of such a folder", gt=0)] = 24.0
+    fps: Annotated[
+        float,
+        about("frames per second of such a folder; 0: what its pictures say, else 24", ge=0),
+    ] = 0.0
+    sound: Annotated[
+        bool,
+        about(
+            "the WAV in such a folder, or beside it under its name, becomes the film's sound",
+            since="0.2.0",
+        ),
+    ] = False
     pieces: Annotated[
         Literal["join", "apart"],
         about(

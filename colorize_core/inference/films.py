@@ -249,6 +249,7 @@ def _join(
         note=note,
         verify_luma=video.verify_luma,
         deinterlace=plan.is_deinterlaced,
+        with_sound=video.sound,
         mtime_ns=modified_ns(unit.item),
     )
     return ItemReport(

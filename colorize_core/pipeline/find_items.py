@@ -105,7 +105,14 @@ def find_items(
             names=names,
             exclude_url=inside,
             belong_together=are_joined,
+            is_film=_is_film,
         )
+
+
+def _is_film(location: str) -> bool:
+    from colorize_core.media.film.sniff import is_film  # loads av
+
+    return is_film(Path(location))
 
 
 def rules_fitting_nothing(found: Scan, rules: Overrides, redo: frozenset[str]) -> Iterator[str]:

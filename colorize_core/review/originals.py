@@ -15,6 +15,7 @@ from colorize_core.archive.records.started import Started
 from colorize_core.archive.source.contents import most_bytes, read_item, stage_item
 from colorize_core.archive.source.image_sequences import measure_folder
 from colorize_core.archive.source.item import ItemKind, SourceItem
+from colorize_core.archive.source.pieces import measure_pieces, pieces_from
 from colorize_core.archive.source.scan import scan
 from colorize_core.errors import MissingError
 from colorize_core.media.film.names import FILM_SUFFIXES
@@ -97,6 +98,11 @@ def _local_item(base: Path, entry: Entry) -> SourceItem:
         raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
     if path.is_dir():  # numbered pictures
         return SourceItem(entry.source, str(path), *measure_folder(path), "film")
+    if entry.report.stamp.startswith("pieces:"):
+        files = pieces_from(path, FILM_SUFFIXES)
+        pieces = tuple(map(str, files[1:]))
+        size, stamp = measure_pieces([str(file) for file in files])
+        return SourceItem(entry.source, str(path), size, stamp, "film", pieces=pieces)
     status = path.stat()
     kind: ItemKind = "film" if entry.is_film else "photo"
     stamp = f"mtime_ns:{status.st_mtime_ns}"

@@ -264,7 +264,7 @@ def test_the_readme_lists_them():
         (["--deinterlace", "yadif"], "--deinterlace: invalid choice"),
         (["--container", "avi"], "--container: invalid choice"),
         (["--fps", "fast"], "--fps: invalid float value: 'fast'"),
-        (["--as-film", "--fps", "0"], "video.fps: 0.0 is not allowed (use above 0)"),
+        (["--as-film", "--fps=-1"], "video.fps: -1.0 is not allowed (use at least 0)"),
         (["--fps", "24"], "add --as-film"),
     ],
 )

@@ -18,6 +18,7 @@ from colorize_core.config import ColorizeConfig, key_tree
 # 0.2.0, for all that it changes.
 PHOTO_VERSION: Final = 2
 FILM_VERSION: Final = 2
+_FPS: Final = 24.0
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,13 @@ def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def film_settings(config: ColorizeConfig) -> Mapping[str, Any]:
     """The settings that change a film; others must not redo it."""
+    video = key_tree(config.video)
+    # 0.1.0 took 24 where nothing was said; since then, pictures may say another rate.
+    video["fps"] = {0.0: _FPS, _FPS: "24"}.get(video["fps"], video["fps"])
     return {
         "precision": config.model.precision,
         "render": key_tree(config.render),
-        "video": key_tree(config.video),
+        "video": video,
         "temporal": key_tree(config.temporal),
         "colored": config.colored,
     }

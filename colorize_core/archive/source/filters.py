@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
     `location` None stands for the scan's prefix + `path`; an integer stamp is mtime_ns. `added` is
     the suffix that a photo's output gets in addition. `pieces` are names in the same folder that
-    follow this file in one film.
+    follow this file in one film. `is_film` says that it is one whatever its suffix.
     """
 
     path: str
@@ -62,6 +62,7 @@ class Row(NamedTuple):
     stamp: int | str
     added: str = ""
     pieces: tuple[str, ...] = ()
+    is_film: bool = False
 
 
 def _same_name(path: str, _head: Head) -> str:
@@ -78,6 +79,7 @@ class ScanFilter:
         name_photo: from a photo's path, and what gives its first bytes, to its output's path: the
             same, or with one suffix more. It reads the bytes only where they can matter.
         is_photo: whether the first bytes are those of a photo, under a suffix that says nothing.
+        is_film: whether a file that is named, under another suffix, is a film by its content.
         exclude: files and folders that are left out.
         include: where there are any, only what fits one of them is taken. A bin or another leftover
             that one of them names is entered too.
@@ -93,6 +95,7 @@ class ScanFilter:
     film_suffixes: frozenset[str]
     name_photo: Callable[[str, Head], str] = _same_name
     is_photo: Callable[[bytes], bool] = lambda _head: False
+    is_film: Callable[[str], bool] = lambda _location: False
     exclude: tuple[Glob, ...] = ()
     include: tuple[Glob, ...] = ()
     ignored: Counter[str] = field(default_factory=Counter)
@@ -105,6 +108,10 @@ class ScanFilter:
         """Whether a file name has the suffix of a photo or film."""
         suffix = suffix_of(name)
         return suffix in self.photo_suffixes or suffix in self.film_suffixes
+
+    def is_named_film(self, location: str) -> bool:
+        """Whether a local file that is named by itself is a film under another suffix."""
+        return not self.is_wanted(location) and self.is_film(location)
 
     def accept(self, path: str, head: Head, *, may_look: bool = True) -> str | None:
         """What is added to the path of a wanted file; None, counted, for all others.

@@ -26,7 +26,7 @@ class SourceItem:
         stamp: changes with the content: "mtime_ns:..." (files, members of tars), "crc:..."
             (members of zips), "etag:...", "modified:...", "unknown:" (URLs),
             "frames:..." (folders), "pieces:..." (films in pieces).
-        kind: by suffix.
+        kind: by suffix; of what is named by itself, by content too.
         added: the suffix that a photo's output gets in addition: its own format cannot be written,
             or its name does not say what it is.
         pieces: locations of the files that follow in a film that lies in pieces.
@@ -69,7 +69,7 @@ class Items(Sequence[SourceItem]):
     def __getitem__(self, index: int | slice) -> SourceItem | Items:
         if isinstance(index, slice):
             return Items(self._rows[index], self._prefix, self._film_suffixes)
-        path, location, size, stamp, added, pieces = self._rows[index]
+        path, location, size, stamp, added, pieces, is_film = self._rows[index]
         location = self._prefix + path if location is None else location
         folder = location[: location.rfind("/") + 1]
         return SourceItem(
@@ -77,7 +77,7 @@ class Items(Sequence[SourceItem]):
             location=location,
             size=size,
             stamp=stamp if isinstance(stamp, str) else f"mtime_ns:{stamp}",
-            kind="film" if suffix_of(path) in self._film_suffixes else "photo",
+            kind="film" if is_film or suffix_of(path) in self._film_suffixes else "photo",
             added=added,
             pieces=tuple(folder + name for name in pieces),
         )

@@ -25,7 +25,10 @@ class _Kind(NamedTuple):
 
 
 _AS_TIFF: Final = "save it as TIFF or PNG with the program that made it"
-_AS_FILM: Final = "convert it to MKV or MP4, for example with ffmpeg"
+_AS_FILM: Final = (
+    "name it by itself, as SRC or in a list (@): then its content decides; or convert it to MKV or "
+    "MP4, for example with ffmpeg"
+)
 _KINDS: Final = (
     _Kind(
         "a camera raw file",

@@ -1,7 +1,7 @@
 """Finds photos and films in local folders, globs and list files; links do not lead outside."""
 
 # A million strings are cheaper than a million Path objects:
-# ruff: noqa: PTH100, PTH112, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH207
+# ruff: noqa: PTH100, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH207
 
 from __future__ import annotations
 
@@ -288,6 +288,10 @@ def list_file(list_path: str, notes: ScanFilter, exclude: Path | None) -> Iterat
         folder_bounds = bounds
         if entry.is_folder and not bounds.excludes(os.path.realpath(location)):
             folder_bounds = Bounds.of(location, follow_links=False, exclude=exclude)
+        if os.path.isfile(location) and notes.is_named_film(location):
+            status = os.stat(location)
+            yield Row(path, location, status.st_size, status.st_mtime_ns, is_film=True)
+            continue
         for row in _named(entry, notes, folder_bounds, notes.accept_named):
             yield row._replace(location=location + row.path[len(path) :])
 

@@ -52,6 +52,7 @@ def scan(
     names: OutNames | None = None,
     exclude_url: str = "",
     belong_together: BelongTogether = lambda _path, _files: False,
+    is_film: Callable[[str], bool] | None = None,
 ) -> Scan:
     """Find everything in a source.
 
@@ -75,6 +76,7 @@ def scan(
         names: what OUT's file system takes. Default: any name.
         exclude_url: OUT, relative to a source that is a URL; "" where it is not in it.
         belong_together: whether films are pieces of one, see `pieces.joined`. Default: none are.
+        is_film: see ScanFilter. Default: suffixes alone count.
 
     Raises:
         UsageError: nothing there, nothing of use in it, or not readable at all.
@@ -85,6 +87,7 @@ def scan(
         film_suffixes,
         name_photo or (lambda path, _head: path),
         is_photo or (lambda _head: False),
+        is_film or (lambda _location: False),
         tuple(map(Glob, exclude_globs)),
         tuple(map(Glob, include_globs)),
         references=references,
@@ -166,7 +169,8 @@ def _file_rows(
 ) -> tuple[str, Iterable[Row]]:
     if is_archive(path.name):
         return _archive_rows(str(path), notes, staging)
-    added = notes.accept(path.name, lambda: read_head(str(path)))
+    is_film = notes.is_named_film(str(path))
+    added = "" if is_film else notes.accept(path.name, lambda: read_head(str(path)))
     if added is None:
         for unread in notes.unread:
             raise UsageError(f"{path}: {unread.reason}", remedy=unread.remedy)
@@ -176,7 +180,8 @@ def _file_rows(
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{path}: not a regular file", remedy="check SRC")
-    return f"{path.parent}/", [Row(path.name, None, status.st_size, status.st_mtime_ns, added)]
+    row = Row(path.name, None, status.st_size, status.st_mtime_ns, added, is_film=is_film)
+    return f"{path.parent}/", [row]
 
 
 def _archive_rows(

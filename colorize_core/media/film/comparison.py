@@ -52,7 +52,7 @@ def compare_films(
         output: the film (or folder of frames) after.
         target: final path; the suffix chooses MP4, QuickTime or Matroska.
         note: put into the file's comment.
-        fps: of folders of frames.
+        fps: of folders of frames, as in VideoSettings.
         is_stopped: asked at every frame; with True nothing is published.
 
     Returns:

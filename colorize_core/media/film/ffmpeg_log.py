@@ -41,13 +41,17 @@ class Message(NamedTuple):
 
 
 @contextmanager
-def listening() -> Iterator[list[Message]]:
+def listening(*, debug: bool = False) -> Iterator[list[Message]]:
     """Collect what FFmpeg says in this thread, from its information up; the list fills at the end.
+
+    With `debug`, what it says to its developers too.
 
     Do not yield to others inside: the calls of one thread have to nest.
     """
     messages: list[Message] = []
     _add_listener(1)
+    if debug:
+        av.logging.set_level(av.logging.DEBUG)
     try:
         with av.logging.Capture(local=True) as lines:
             yield messages

@@ -100,6 +100,7 @@ class FilmProbe:
         captions: kinds of closed captions inside the pictures, see media.film.captions.
         chapters: how many it has.
         pieces: names of the files that it lies in, where they are several.
+        sound: path of the WAV of a folder of pictures, "" without one.
         first: number of the frame that `pts` begins with; 0 but in a window.
         total: frames of the whole film where `pts` is a window; else 0.
         origin: `pts` of the film's first frame where `pts` is a window.
@@ -137,6 +138,7 @@ class FilmProbe:
     captions: frozenset[str] = frozenset()
     chapters: int = 0
     pieces: tuple[str, ...] = ()
+    sound: str = ""
     first: int = 0
     total: int = 0
     origin: int = 0

@@ -70,6 +70,23 @@ def find_frames(folder: Path) -> FrameFiles:
     )
 
 
+def sound_beside(folder: Path) -> Path | None:
+    """The one WAV in a folder of pictures, or the one beside it under its name."""
+    inside = [f for f in folder.iterdir() if f.suffix.lower() == ".wav" and f.name[0] != "."]
+    if inside:
+        return inside[0] if len(inside) == 1 else None
+    beside = (folder.with_name(folder.name + suffix) for suffix in (".wav", ".WAV"))
+    return next((file for file in beside if file.is_file()), None)
+
+
+def sound_notes(sound: str, *, is_wanted: bool) -> tuple[str, ...]:
+    """What is to be said about the WAV of a folder of pictures, given as in FilmProbe."""
+    if not sound:
+        return ()
+    name = Path(sound).name
+    return (f"its sound is {name}" if is_wanted else f"--sound takes {name} for its sound",)
+
+
 def _pictures(folder: Path) -> dict[str, int]:
     with os.scandir(folder) as entries:
         return {

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from colorize_core.media.film.packet_scan import IN_ONE_PIECE, PacketScan
 
+_RATE_ROUNDED = 0.003  # frames per second
 _GAP_FACTOR = 3.0
 _STEADY_SHARE = 0.95
 _SILENT_SHARE = 0.25
@@ -95,6 +96,13 @@ def plain_rate(rate: Fraction) -> Fraction:
     return (
         rate.limit_denominator(1001) if rate > Fraction(1, 1001) else Fraction(1, round(1 / rate))
     )
+
+
+def film_rate(rate: float) -> Fraction:
+    """The rate that a rounded number stands for: 23.976 is 24000/1001."""
+    whole = round(rate)
+    slower = Fraction(whole * 1000, 1001)
+    return slower if abs(float(slower) - rate) < _RATE_ROUNDED else plain_rate(Fraction(rate))
 
 
 def find_gaps(

@@ -12,12 +12,18 @@ from colorize_core.media.film.container_choice import (
 )
 from colorize_core.media.film.encoder_choice import EncoderSettings, Encoding, choose_encoding
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.frame_files import sound_notes
 from colorize_core.media.film.image_sequence import lost_in_frames
 from colorize_core.media.film.names import frames_name, output_name, pieces_name
 
 
 class FilmSettings(EncoderSettings, ContainerSettings, Protocol):
     """The part of VideoSettings that decides what a film becomes."""
+
+    @property
+    def sound(self) -> bool:
+        """The WAV of a folder of pictures is its sound."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ def plan_film(path: str, probe: FilmProbe, settings: FilmSettings, *, is_folder:
     encoding = choose_encoding(probe, settings)
     container = what_container_keeps(probe, settings.container, encoding.codec)
     has_pictures = settings.frames != "none"
+    sound = sound_notes(probe.sound, is_wanted=settings.sound)
     # The path of a folder may hold the outputs of folders in it.
     own = frames_name(path) if is_folder else pieces_name(path) if probe.pieces else path
     return FilmPlan(
@@ -72,7 +79,7 @@ def plan_film(path: str, probe: FilmProbe, settings: FilmSettings, *, is_folder:
         has_pictures=has_pictures,
         is_deinterlaced=settings.deinterlace == "bwdif" and probe.is_interlaced,
         lost=lost_in_frames(probe) if has_pictures else container.lost,
-        notes=encoding.notes if has_pictures else (*encoding.notes, *container.notes),
+        notes=encoding.notes if has_pictures else (*encoding.notes, *container.notes, *sound),
         may_be_colored=_has_chroma(probe),
     )
 

@@ -13,8 +13,9 @@ from colorize_core.media.film.changes import longest_shape
 from colorize_core.media.film.display_matrix import display_matrix
 from colorize_core.media.film.ffmpeg_log import container_damage, listening
 from colorize_core.media.film.film import FilmProbe, StreamInfo
-from colorize_core.media.film.frame_files import find_frames, read_dpx_times
+from colorize_core.media.film.frame_files import find_frames, read_dpx_times, sound_beside
 from colorize_core.media.film.frame_times import (
+    film_rate,
     find_gaps,
     find_restart,
     frame_rate,
@@ -31,6 +32,7 @@ from colorize_core.media.film.title_parts import title_note
 # Containers in which seeking was measured to lose no frame. MPEG-TS and -PS seek late, raw
 # streams not at all.
 _SEEKABLE = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf", "avi", "image2", "concat"}
+_USUAL_RATE = 24.0
 _UNORDERED_IN_AVI = {"h264", "hevc"}  # AVI has decode times only
 
 
@@ -39,7 +41,7 @@ def probe_film(
     *,
     max_pixels: int | None = None,
     max_frames: int | None = None,
-    fps: float | None = None,
+    fps: float = 0,
 ) -> FilmProbe:
     """Demux a film once and decode its first frames.
 
@@ -47,7 +49,7 @@ def probe_film(
         path: the film, a list of its pieces, or a folder of numbered pictures.
         max_pixels: of one frame.
         max_frames: of the film.
-        fps: of a folder of pictures.
+        fps: of a folder of pictures; 0 for what they say, else 24.
 
     Raises:
         MissingError: there is no such file.
@@ -56,7 +58,7 @@ def probe_film(
             clock that starts anew inside the film.
         TooLargeError: above a limit.
     """
-    rate = plain_rate(Fraction(fps or 25))
+    rate = plain_rate(Fraction(fps)) if fps else _own_rate(path)
     head = read_head(path, rate, max_pixels)
     with listening() as messages:
         packets = scan_packets(path, rate)
@@ -75,13 +77,20 @@ def probe_film(
     probe = _assemble(head, packets)
     said = container_damage(messages, head.container)
     told = _folder_notes(path, rate) if path.is_dir() else title_note(path)
-    return replace(probe, notes=probe.notes + said + told)
+    sound = sound_beside(path) if path.is_dir() else None
+    return replace(probe, notes=probe.notes + said + told, sound=str(sound or ""))
+
+
+def _own_rate(path: Path) -> Fraction:
+    """Of a folder of pictures; of other films it plays no part."""
+    own = read_dpx_times(find_frames(path).files[0]).rate if path.is_dir() else None
+    return film_rate(own or _USUAL_RATE)
 
 
 def _folder_notes(folder: Path, rate: Fraction) -> tuple[str, ...]:
     frames = find_frames(folder)
     own = read_dpx_times(frames.files[0]).rate
-    if own is None or abs(own - float(rate)) < 0.01:
+    if own is None or film_rate(own) == rate:
         return frames.notes
     return (*frames.notes, f"its pictures say {own:g} frames per second: --fps {own:g} takes that")
 

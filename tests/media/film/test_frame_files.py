@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import wave
 from fractions import Fraction
 
 import av
@@ -14,9 +15,11 @@ import pytest
 
 from colorize_core.errors import UndecodableError
 from colorize_core.media.film.frame_files import find_frames, read_dpx_times
+from colorize_core.media.film.frame_times import film_rate
 from colorize_core.media.film.planes import plane
 from colorize_core.media.film.probe import probe_film
 from colorize_core.media.film.reader import read_frames
+from tests.ffmpeg_helpers import described, samples, shown
 from tests.segment_helpers import color_film
 
 
@@ -122,6 +125,7 @@ def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path, codec, container):
     _write_dpx(folder, 6, 25.0, 0x01020304)
     times = read_dpx_times(folder / "0000000.dpx")
     assert (times.rate, times.time_code) == (25.0, "01:02:03:04")
+    assert probe_film(folder).frame_rate == 25
     probe = probe_film(folder, fps=24)
     assert probe.planar.depth == 10
     assert any("25 frames per second" in note for note in probe.notes)
@@ -134,3 +138,38 @@ def test_dpx_of_ten_bits_with_time_code_and_rate(tmp_path, codec, container):
     assert "01:02:03:04" in said
     assert "25 fps" in said
     assert ("(tmcd / " in said) == (container == "mov")
+
+
+def _write_wav(path, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+@pytest.mark.parametrize("place", ["reel.wav", "reel/take 1.WAV"])
+def test_sound_beside_the_frames_is_offered_and_taken_when_wanted(tmp_path, place):
+    folder = tmp_path / "reel"
+    _write(folder, [f"{i:04d}.png" for i in range(12)])
+    tone = np.round(9000 * np.sin(np.arange(24000) / 17)).astype(np.int16)
+    _write_wav(tmp_path / place, tone)
+    name = place.rpartition("/")[2]
+    how = {"codec": "ffv1", "length": 5}
+    silent, said = color_film(folder, tmp_path / "silent", **how)
+    assert f"--sound takes {name} for its sound" in said.notes
+    assert "Audio:" not in described(silent)
+    heard, said = color_film(folder, tmp_path / "heard", **how, sound=True)
+    assert (said.lost, said.damage) == ((), ())
+    assert f"its sound is {name}" in said.notes
+    assert np.array_equal(samples(heard) >> 16, tone)
+    assert len(shown(heard)) == 12
+
+
+def test_rates_of_pictures_are_those_of_films(tmp_path):
+    assert film_rate(23.976) == Fraction(24000, 1001)
+    assert (film_rate(18.0), film_rate(25.0)) == (18, 25)
+    folder = tmp_path / "scan"
+    _write_dpx(folder, 3, 23.976, 0)
+    assert probe_film(folder).frame_rate == Fraction(24000, 1001)
+    assert probe_film(folder, fps=24000 / 1001).notes == ()

@@ -22,9 +22,11 @@ from colorize_core.media.film.counts import LumaCheck
 from colorize_core.media.film.demux import open_film
 from colorize_core.media.film.encoder import frame_number, writing
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.frame_files import sound_notes
 from colorize_core.media.film.mux import matroska
 from colorize_core.media.film.mux.captions import PictureCaptions
 from colorize_core.media.film.mux.luma_check import compare_luma
+from colorize_core.media.film.mux.sound import SoundBeside
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import add_streams, file_tags
 from colorize_core.media.film.mux.verify import Muxed, PacketTally, stream_kind, verify_film
@@ -62,6 +64,7 @@ def join_segments(
     note: str,
     verify_luma: bool = False,
     deinterlace: bool = False,
+    with_sound: bool = False,
     mtime_ns: int | None = None,
 ) -> JoinResult:
     """Put segments behind each other, add the source's other streams, verify and publish.
@@ -75,6 +78,7 @@ def join_segments(
         note: put into the file's comment; says that the color is computed.
         verify_luma: decode source and result and compare Y' bit for bit.
         deinterlace: the segments are, so the result is not marked as interlaced.
+        with_sound: of a folder of pictures, the WAV that the probe found goes in.
         mtime_ns: the date that the file shall have; None for now.
 
     Raises:
@@ -84,10 +88,13 @@ def join_segments(
         UndecodableError: the source or a segment is not readable any more.
     """
     depth = _check_segments(segments, probe)
+    with_sound = with_sound and bool(probe.sound)
     with publish(output, mtime_ns=mtime_ns) as temporary:
         shown = replace(probe, field_order=_PROGRESSIVE) if deinterlace else probe
         with writing(output), _named(choice.container):
-            muxed = _mux(path, shown, segments, temporary, depth, choice, note)
+            muxed = _mux(
+                path, shown, segments, temporary, depth, choice, note, with_sound=with_sound
+            )
         lost = _write_aperture(temporary, probe, choice.container)
         found = verify_film(temporary, probe, muxed)
         luma = None
@@ -95,7 +102,7 @@ def join_segments(
             luma = compare_luma(path, probe, temporary, deinterlace=deinterlace)
             if luma.differing and luma.is_lossless:
                 raise VerifyError(f"Y' differs from the source's in {luma.differing} frames")
-    notes = list(choice.notes)
+    notes = [*choice.notes, *sound_notes(probe.sound, is_wanted=with_sound)]
     if found.moved:
         notes.append(f"all streams start {found.moved} ms later, to keep what is early")
     return JoinResult(
@@ -159,6 +166,8 @@ def _mux(
     depth: int,
     choice: ContainerChoice,
     note: str,
+    *,
+    with_sound: bool,
 ) -> Muxed:
     with ExitStack() as stack:
         source = stack.enter_context(open_film(path, probe.frame_rate))
@@ -174,6 +183,7 @@ def _mux(
         captions = (
             PictureCaptions(path, probe.codec, choice.captions, result) if choice.captions else None
         )
+        sound = stack.enter_context(SoundBeside(Path(probe.sound), result)) if with_sound else None
         shift = _shift(probe, choice.container)
         result.set_chapters([_later(chapter, shift) for chapter in source.chapters()])
         color = targets.pop(probe.video_index).stream
@@ -184,7 +194,7 @@ def _mux(
         copies = StreamCopier(source, targets, choice.container)
         own = _color_packets(segments, probe, depth, color)
         tally = PacketTally()
-        others = [captions.packets()] if captions else []
+        others = [extra.packets() for extra in (captions, sound) if extra]
         for packet in heapq.merge(own, copies.packets(), *others, key=_decode_time):
             tally.count(packet)
             _move(packet, shift)

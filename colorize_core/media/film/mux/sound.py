@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import av
 
-from colorize_core.media.film.demux import decode_packet
+from colorize_core.media.film.demux import decode_packet, open_film
 
 # Where streams only count their channels; MP4 has to know where they sound.
 _USUAL_LAYOUTS = {
@@ -33,6 +35,37 @@ def add_pcm(result: Any, stream: Any, codec: str) -> Any:
     if not context.layout.name.endswith("channels"):
         new.codec_context.layout = context.layout
     return new
+
+
+class SoundBeside:
+    """The sound of a file of its own, packet by packet, as one more stream of a result.
+
+    Args:
+        path: of a WAV.
+        result: container that is written.
+
+    Raises:
+        UndecodableError: it cannot be read.
+    """
+
+    def __init__(self, path: Path, result: Any) -> None:
+        self._stack = ExitStack()
+        self._source = self._stack.enter_context(open_film(path))
+        self._sound = self._source.streams.audio[0]
+        self.stream = result.add_stream_from_template(self._sound, opaque=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def packets(self) -> Iterator[Any]:
+        """Yield packets in the order of their times, from the film's beginning."""
+        for packet in self._source.demux(self._sound):
+            if packet.size:
+                packet.stream = self.stream
+                yield packet
 
 
 class SoundConverter:
