@@ -6,7 +6,7 @@ Sound files of many formats are damaged as disks and networks do it: bits, holes
 another place. libjpeg's warnings (by OpenCV), Pillow and the ffmpeg program say which are damaged;
 none of those may be `done`, or copied as one in color. No item may fail by an internal error or
 with the raw text of an exception. Pictures are small and colored at 64 pixels: what is tried is
-what comes before and after. They go in runs of some hundred, each with a line in the log; the same
+what comes before and after. They go in runs of a hundred, each with a line in the log; the same
 command again goes on where the last one ended, `--report` prints the sums.
 """
 
@@ -20,6 +20,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ from colorize_core.inference import worker
 from colorize_core.inference.worker import Worker
 
 RAW = re.compile(r"\bErrno\b|Traceback|object at 0x|<class |[A-Z]\w+Error\b|Exception\b")
-PHOTOS_A_RUN = 250
+PHOTOS_A_RUN = 100
 OPTIONS = (
     *("--runner", "serial", "--no-report", "--wait-for-space", "0", "--set", "render.size=64"),
     *("--set", "photo.shard_photos=1"),
@@ -198,16 +199,20 @@ def main() -> int:
     parser.add_argument("--films", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the first run")
     parser.add_argument("--log", type=Path, default=Path("fuzz.jsonl"))
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no run after")
     parser.add_argument("--report", action="store_true", help="only print the sums of the log")
     args = parser.parse_args()
     lines = args.log.read_text().splitlines() if args.log.exists() else []
     played = {json.loads(line)["seed"] for line in lines}
+    deadline = time.monotonic() + 60 * args.minutes
     runs = 0 if args.report else max(1, args.photos // PHOTOS_A_RUN)
     worker.Worker = Timed  # type: ignore[misc]
     for number in range(runs):
         seed = args.seed + number
         if seed in played:
             continue
+        if time.monotonic() > deadline:
+            break
         photos, films = (_share(count, number, runs) for count in (args.photos, args.films))
         with tempfile.TemporaryDirectory(prefix="fuzz-") as place:
             found = play(photos, films, seed, Path(place))

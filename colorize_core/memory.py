@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -17,9 +18,22 @@ def keep_freed_memory() -> None:
     its own, whose pages the kernel clears and hands out again: a fifth of the time on a CPU. Peak
     memory stays what it was. Does nothing where the C library is not glibc.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_libc("mallopt")
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _MOST)
         mallopt(_M_TRIM_THRESHOLD, _MOST)
+
+
+def give_back_memory() -> None:
+    """Give what is freed back to the kernel: after work that is over, not between batches.
+
+    Each thread that decodes or encodes a film leaves holes in a heap of its own; kept, they add up
+    over films of many sizes. Does nothing where the C library is not glibc.
+    """
+    trim = _of_libc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_libc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

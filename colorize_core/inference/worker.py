@@ -23,7 +23,7 @@ from colorize_core.inference.colorizer import Colorizers, Device, has_bf16, reso
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photos import PhotoLine
 from colorize_core.media.picture.note import ComputedColorNote
-from colorize_core.memory import keep_freed_memory
+from colorize_core.memory import give_back_memory, keep_freed_memory
 from colorize_core.model.onnx_contract import is_onnx
 
 
@@ -84,6 +84,8 @@ class Worker:
         outcomes = UnitOutcomes(self._in_hand)
         with self._in_hand.unit():
             self._dispatch(unit, outcomes)
+        if not isinstance(unit, ImageShard):
+            give_back_memory()
         return UnitReport(
             items=tuple(outcomes.items),
             retry=outcomes.retry,
