@@ -10,7 +10,7 @@ torch ask too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +33,25 @@ FINE: Final = 256  # cells along the long side in which edges are looked at
 
 # Lab units; found on one half of made scans, tapes and prints and of color photos: decision 0003.
 NEUTRAL: Final = 3.0  # mean chroma below which a gray picture is not called toned
-ACROSS: Final = 0.62  # beyond the tone model, across its hue
-ALONG: Final = 0.55  # the same, along its hue,
-ALONG_SHARE: Final = 0.02  # and so much more for each unit of chroma
-PRINT_ACROSS: Final = 0.74  # brown prints fade and silver: more or less of the same hue in places
-PRINT_ALONG: Final = 2.2
-PRINT_ONE_HUE: Final = 0.98
-PRINT_HUES: Final = (40.0, 105.0)
-PRINT_CHROMA: Final = (5.0, 18.5)
 ONE_HUE: Final = 0.85  # length of the mean ab over mean chroma from which a picture has one hue
+ANY_HUE: Final = 0.5  # and below which its mean says nothing
+BROWN: Final = (40.0, 105.0)  # hues of paper and of most toning
+# Beyond the tone model, across its hue and along it, together (see Limits):
+PLAIN: Final = (0.55, 0.55)  # of a picture with hardly any chroma, or with every hue
+TINGED: Final = (0.48, 0.58)  # of other hues than brown: sky and sea are landscapes of one hue
+AGED: Final = (0.62, 0.62)  # brown: paper yellows unevenly,
+AGED_SHARE: Final = 0.02  # along the hue by so much more for each unit of chroma
+# Brown prints of one hue silver and fade: more or less of the same hue in places, each by itself.
+PRINT_ONE_HUE: Final = 0.98
+PRINT_HUES: Final = (48.0, 92.0)
+PRINT_CHROMA: Final = (5.0, 13.0, 18.5)
+PRINT_ACROSS: Final = (0.5, 0.74)  # below the middle chroma and above
+PRINT_ALONG: Final = 0.17  # of the chroma
 MOST_CHROMA: Final = 28.0  # no toning is stronger,
 CYANOTYPE: Final = (215.0, 295.0)  # but for this one
 MOST_BLUE: Final = 42.0
+MOST_SEPIA: Final = 36.0  # and brown that leaves its tone hardly anywhere:
+CLEAN: Final = (0.3, 0.5)
 TAIL: Final = 1.6  # what holds for three quarters of the middle holds 1.6-fold for nine tenths
 OWN: Final = (4.0, 8.0)  # beyond the tone model: from nothing of its own color kept to all of it
 LEAST_OWN: Final = 0.003  # share of the area that is worth a word
@@ -79,6 +86,25 @@ class Grayness:
     own_share: float = 0.0
     own: Array | None = None
     tone: Array | None = None
+
+
+class Limits(NamedTuple):
+    """How far the middle of a black-and-white picture leaves the tone model, in Lab units.
+
+    Three quarters of it keep to `across` and `along` its hue, nine tenths to TAIL times as much.
+    What leaves its tone both ways is a scene more often than a print, so the two are an ellipse's
+    half axes; for an old print they are a rectangle's.
+    """
+
+    across: float
+    along: float
+    is_print: bool = False
+
+    def hold(self, across: tuple[float, float], along: tuple[float, float]) -> bool:
+        """Whether a picture keeps to them; both as (three quarters, nine tenths)."""
+        join = max if self.is_print else np.hypot
+        sizes = (join(x / self.across, y / self.along) for x, y in zip(across, along, strict=True))
+        return all(size < most for size, most in zip(sizes, (1.0, TAIL), strict=True))
 
 
 def judge(pixels: NDArray[Any]) -> Grayness:
@@ -141,11 +167,11 @@ class _Judged:
         hue = float(np.degrees(np.arctan2(mean[1], mean[0]))) % 360
         axis = mean / max(float(np.hypot(*mean)), 1e-9)
         frame = self._frame()
-        limits = _limits(typical, hue, one_hue)
-        across, is_across = self._within(np.array([-axis[1], axis[0]]), frame, limits[0])
-        along, is_along = self._within(axis, frame, limits[1])
-        figures = (mean_chroma, across, along)
-        if not (is_across and is_along) or _is_too_strong(typical, hue, one_hue):
+        across = self._size(np.array([-axis[1], axis[0]]), frame)
+        along = self._size(axis, frame)
+        figures = (mean_chroma, across[0], along[0])
+        limits = _limits(typical, mean_chroma, hue, one_hue)
+        if not limits.hold(across, along) or _is_too_strong(figures, typical, hue, one_hue):
             return Grayness("colored", *figures)
         return self._with_own(figures, frame, axis, one_hue)
 
@@ -169,8 +195,8 @@ class _Judged:
             kind = "colored"
         return Grayness(kind, *figures, share, own, self.tone)
 
-    def _within(self, axis: Array, frame: NDArray[np.bool_], limit: float) -> tuple[float, bool]:
-        """Size of what is beyond the model along an axis; whether that is below the limit."""
+    def _size(self, axis: Array, frame: NDArray[np.bool_]) -> tuple[float, float]:
+        """What three quarters and nine tenths of the middle stay below, along an axis."""
         size = np.abs(self.beyond @ axis)
         weight = self.weight * ~frame
         if self.noise is not None:
@@ -179,14 +205,14 @@ class _Judged:
                 _beyond_noise(quantile(size, weight, share), quantile(known, weight, share))
                 for share in (0.75, 0.9)
             )
-            return most, most < limit and tail < TAIL * limit
+            return most, tail
         # What blurring took away is mostly noise; some of it is left.
         noise = np.hypot(*np.moveaxis(self.raw - self.beyond, -1, 0))
         most, tail = (
             _without_noise(quantile(size, weight, share), quantile(noise, weight, share), excess)
             for share, excess in ((0.75, 1.0), (0.9, TAIL))
         )
-        return most, most < limit and tail < TAIL * limit
+        return most, tail
 
     def _frame(self) -> NDArray[np.bool_]:
         """Colored cells that reach in from the border, if they hold three sides of it."""
@@ -218,21 +244,31 @@ def _length(x: Array, axis: Array, along: float) -> Array:
     return np.asarray(np.hypot(x @ axis * along, x @ np.array([-axis[1], axis[0]])))
 
 
-def _limits(chroma: float, hue: float, one_hue: float) -> tuple[float, float]:
-    """Across and along the tone's hue."""
-    if one_hue < ONE_HUE:
-        return ACROSS, ALONG
-    is_print = (
-        one_hue > PRINT_ONE_HUE
-        and PRINT_HUES[0] < hue < PRINT_HUES[1]
-        and PRINT_CHROMA[0] < chroma < PRINT_CHROMA[1]
-    )
-    return (PRINT_ACROSS, PRINT_ALONG) if is_print else (ACROSS, ALONG + ALONG_SHARE * chroma)
+def _limits(chroma: float, mean_chroma: float, hue: float, one_hue: float) -> Limits:
+    """What a black-and-white picture of this tone keeps to."""
+    low, middle, high = PRINT_CHROMA
+    along = AGED[1] + AGED_SHARE * chroma
+    if one_hue > PRINT_ONE_HUE and _is_in(hue, PRINT_HUES) and low < chroma < high:
+        across = PRINT_ACROSS[chroma >= middle]
+        return Limits(across, max(along, PRINT_ALONG * chroma), is_print=True)
+    if mean_chroma < NEUTRAL or one_hue < ANY_HUE:
+        return Limits(*PLAIN)
+    return Limits(AGED[0], along) if _is_in(hue, BROWN) else Limits(*TINGED)
 
 
-def _is_too_strong(chroma: float, hue: float, one_hue: float) -> bool:
-    is_blue = CYANOTYPE[0] < hue < CYANOTYPE[1] and one_hue > ONE_HUE
-    return chroma > (MOST_BLUE if is_blue else MOST_CHROMA)
+def _is_too_strong(
+    figures: tuple[float, float, float], chroma: float, hue: float, one_hue: float
+) -> bool:
+    most = MOST_CHROMA
+    if one_hue > ONE_HUE and _is_in(hue, CYANOTYPE):
+        most = MOST_BLUE
+    elif _is_in(hue, BROWN) and figures[1] < CLEAN[0] and figures[2] < CLEAN[1]:
+        most = MOST_SEPIA
+    return chroma > most
+
+
+def _is_in(hue: float, hues: tuple[float, float]) -> bool:
+    return hues[0] < hue < hues[1]
 
 
 def _middle(height: int, width: int) -> Array:

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 from skimage import color, data, transform
 
-from bench.gray_pictures import KINDS, hand_tinted
+from bench.gray_pictures import KINDS, hand_tinted, tint, toned
 from colorize_core.color.grayness import judge
 from colorize_core.color.tone_model import area_means, lab_of
 
@@ -53,6 +54,22 @@ def test_color_photos_are_colored(name: str):
 def test_hand_tinted_prints_are_colored(name: str):
     photo = getattr(data, name)() / 255
     assert judge(rounded(hand_tinted(photo, np.random.default_rng(2)))).kind == "colored"
+
+
+@pytest.mark.parametrize(("hue", "kind"), [(270, "colored"), (70, "toned")])
+def test_blue_of_uneven_hue_is_sky_and_brown_is_paper(hue: float, kind: str):
+    rng = np.random.default_rng(6)
+    uneven = [ndimage.gaussian_filter(rng.normal(size=(480, 640)), 25) for _ in range(2)]
+    along, across = (0.55 * field / field.std() for field in uneven)
+    axis = np.radians([hue, hue + 90])
+    ab = (15 + along)[..., None] * [np.cos(axis[0]), np.sin(axis[0])]
+    ab = ab + across[..., None] * [np.cos(axis[1]), np.sin(axis[1])]
+    assert judge(rounded(tint(gray("camera"), ab))).kind == kind
+
+
+def test_strong_sepia_is_toned():
+    strong = toned(70, 80, (29, 30))(gray("camera"), np.random.default_rng(3))
+    assert judge(rounded(strong)).kind == "toned"
 
 
 def test_what_is_truly_colored_is_marked_and_nothing_else():
