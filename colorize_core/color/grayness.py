@@ -260,7 +260,9 @@ def _is_too_strong(
     figures: tuple[float, float, float], chroma: float, hue: float, one_hue: float
 ) -> bool:
     most = MOST_CHROMA
-    if one_hue > ONE_HUE and _is_in(hue, CYANOTYPE):
+    if one_hue < ONE_HUE:
+        return chroma > most
+    if _is_in(hue, CYANOTYPE):
         most = MOST_BLUE
     elif _is_in(hue, BROWN) and figures[1] < CLEAN[0] and figures[2] < CLEAN[1]:
         most = MOST_SEPIA
