@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from colorize_core.archive.storage.storage import Storage
 from colorize_core.cli.command import say
 from colorize_core.errors import EXIT_SOME_FAILED
 from colorize_core.pipeline.comparisons import Comparisons
+from colorize_core.pipeline.orphans import Orphan
 from colorize_core.pipeline.progress import format_seconds
 from colorize_core.pipeline.run import Outcome
 
@@ -22,6 +24,8 @@ _MEANINGS: Final = {
     "suspicious": "to look at: by `colorize-archive review OUT`, or tick what is wrong on the "
     "page, export it, run with --redo-list",
 }
+
+_NAMED: Final = 5  # orphans
 
 
 def say_outcome(outcome: Outcome, storage: Storage) -> None:
@@ -36,6 +40,8 @@ def say_outcome(outcome: Outcome, storage: Storage) -> None:
     for what, counted in outcome.left_out.items():
         if counted:
             say(f"{what}: {', '.join(f'{count} {name}' for name, count in counted.items())}")
+    if outcome.orphans:
+        _say_orphans(outcome.orphans)
     if outcome.comparisons is not None:
         _say_comparisons(outcome.comparisons, storage.folder)
     if outcome.ending.blocked:
@@ -50,6 +56,13 @@ def last_line(outcome: Outcome, page: str) -> str:
         failed = outcome.totals["failed"]
         return f"finished; {failed} input{'s' * (failed > 1)} failed, see {page}"
     return f"see {page}"
+
+
+def _say_orphans(found: Sequence[Orphan]) -> None:
+    """The first few by name; all are in summary.json."""
+    more = f" and {len(found) - _NAMED} more, see summary.json" if len(found) > _NAMED else ""
+    names = ", ".join(map(str, found[:_NAMED]))
+    say(f"{len(found)} in OUT without a source in SRC, left as they are: {names}{more}")
 
 
 def _say_comparisons(found: Comparisons, out: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -40,6 +40,7 @@ from colorize_core.pipeline.comparisons import Comparisons, require_place, write
 from colorize_core.pipeline.find_items import find_items, record_problems, rules_fitting_nothing
 from colorize_core.pipeline.first_failures import FirstFailures
 from colorize_core.pipeline.loop import Ending, Loop, Pool
+from colorize_core.pipeline.orphans import Orphan, find_orphans
 from colorize_core.pipeline.plan import Planner
 from colorize_core.pipeline.plan_films import Planned
 from colorize_core.pipeline.pool import pool_when_needed
@@ -91,7 +92,8 @@ class Outcome:
     """How the run ended: exit code, totals by status, and the reason if it must be run again.
 
     `comparisons` is None when none were asked for, or the run ended early. `left_out` counts by
-    suffix what is "not read", and by reason what is "left out" on purpose.
+    suffix what is "not read", and by reason what is "left out" on purpose. `orphans` are outputs
+    whose source is renamed or gone.
     """
 
     exit_code: int
@@ -100,6 +102,7 @@ class Outcome:
     seconds: float
     comparisons: Comparisons | None = None
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    orphans: Sequence[Orphan] = ()
 
 
 def colorize_archive(
@@ -186,6 +189,8 @@ def colorize_archive(
         if pending:
             ending, work = _run(job, planner, manifest, get_pool, stop, before, failures, log)
         seconds = time.monotonic() - started
+        keys = [*problems, *(planner.key(item) for item in found.items)]
+        orphans = _orphans(job, found, keys, manifest)
         head = {
             "version": __version__,
             "source": job.source,
@@ -194,11 +199,11 @@ def colorize_archive(
             "settings": as_tree(job.config),
             "ignored": dict(found.ignored),
             "unread": by_suffix(found.unread),
+            "orphans": [vars(orphan) for orphan in orphans],
             "seconds": round(seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             **work,
         }
-        keys = [*problems, *(planner.key(item) for item in found.items)]
         lock.check()
         totals = write_summary(job.out, head, manifest, keys, judge)
         publish_phase(folder.progress, "ended", total=totals["items"], left=totals["left"])
@@ -218,7 +223,14 @@ def colorize_archive(
             if comparisons.ended:
                 ending = Ending(stopped=True)
     left_out = {"not read": by_suffix(found.unread), "left out": found.ignored}
-    return Outcome(_exit_code(ending, totals), totals, ending, seconds, comparisons, left_out)
+    code = _exit_code(ending, totals)
+    return Outcome(code, totals, ending, seconds, comparisons, left_out, orphans)
+
+
+def _orphans(job: Job, found: Scan, keys: Sequence[str], manifest: Manifest) -> Sequence[Orphan]:
+    """None is known where only a part of SRC was looked at."""
+    is_part = job.options.include or job.options.exclude
+    return () if is_part else find_orphans(found, keys, manifest, job.storage)
 
 
 def _with_precision(job: Job, found: Scan, manifest: Manifest, has_bf16: Callable[[], bool]) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -58,3 +59,28 @@ def test_what_is_not_read_is_counted_at_the_end(
         assert 'data-filter="unread"' in page
     lines = (out / ".colorize" / "manifest.jsonl").read_text().splitlines()
     assert len(lines) == 1 + 4, "a second run records nothing again"
+
+
+def test_results_of_renamed_and_removed_sources_are_named_and_stay(
+    tmp_path: Path, tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+):
+    source, out = make_source(tmp_path / "src", ("a.png", "b.png", "c.png")), tmp_path / "out"
+    for number, name in enumerate(("a.png", "b.png", "c.png")):
+        with (source / name).open("ab") as file:
+            file.write(b"%d" % number)  # contents that differ, for pixels that do not
+    assert run(source, out, tiny_weights) == 0
+    assert "without a source" not in capsys.readouterr().err
+    (source / "a.png").rename(source / "z.png")
+    (source / "b.png").unlink()
+    assert run(source, out, tiny_weights) == 0
+    line = "2 in OUT without a source in SRC, left as they are: "
+    assert f"{line}a.png (a.png, now z.png), b.png (b.png, gone)\n" in capsys.readouterr().err
+    summary = json.loads((out / ".colorize" / "summary.json").read_text())
+    assert summary["orphans"] == [
+        {"output": "a.png", "source": "a.png", "renamed": "z.png"},
+        {"output": "b.png", "source": "b.png", "renamed": ""},
+    ]
+    assert (out / "a.png").exists()
+    assert (out / "b.png").exists()
+    assert run(source, out, tiny_weights, "--exclude", "c.png") == 0
+    assert "without a source" not in capsys.readouterr().err
