@@ -9,6 +9,7 @@ All signals are computed at working size, where the colors were made. The thresh
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -19,9 +20,9 @@ from torch import Tensor
 
 from colorize_core.errors import UsageError
 
-UNCOLORED_SHARE: Final = 0.3  # of the archive's median colorfulness
+UNCOLORED_SHARE: Final = 0.25  # of the archive's median colorfulness
 COLORED_MEDIAN: Final = 4.0  # an archive below this has too little color to compare with
-BLOTCHES_LIMIT: Final = 11.5
+BLOTCHES_LIMIT: Final = 13.0
 CAST_LIMIT: Final = 13.0
 FLICKER_LIMIT: Final = 0.8
 OWN_COLOR: Final = "own_color"  # share of a gray picture that keeps its own color: a signal, too
@@ -29,7 +30,12 @@ OWN_COLOR: Final = "own_color"  # share of a gray picture that keeps its own col
 _REDUCE: Final = 4  # blotches are looked for at a quarter of the working size
 _RADIUS: Final = 2  # of the window, in reduced pixels
 _LUMA_NOISE: Final = 4.0  # variance of L* that explains no color
-_CORE: Final = 40  # reduced pixels that make a blotch's border
+_NEAR: Final = 3  # window, in reduced pixels, in which an edge of luma explains one of color
+_LUMA_EXPLAINS: Final = 2.0  # ab units per unit of L*
+_BORDER: Final = 2.0  # ab units a reduced pixel, above what luma explains
+_UNEXPLAINED: Final = 9.0  # ab units
+_CHROMA_FLOOR: Final = 6.0
+_SOBEL: Final = torch.tensor([[-1.0, -2.0, -1.0], [0.0, 0.0, 0.0], [1.0, 2.0, 1.0]]) / 8
 _GRID: Final = 8  # blocks per side for cast and flicker
 _EVERY: Final = 8  # films: of so many frames one is looked at as a photo
 
@@ -44,7 +50,8 @@ def photo_signals(L: Tensor, ab: Tensor) -> dict[str, float]:
 
     Returns:
         colorfulness: mean chroma. 0 is gray.
-        blotches: ab units that luma does not explain, in the 40 worst places.
+        blotches: how large and strong the worst patch is whose border luma does not show, for the
+            picture's mean chroma. 0 where there is none; see `_blotches`.
         cast: how far (ab units) nearly all of the picture, its most neutral tenth left out, is
             pulled toward one common hue; 0 where something neutral is left, never negative.
 
@@ -68,19 +75,58 @@ def _check(L: Tensor, ab: Tensor) -> None:
 
 
 def _blotches(L: Tensor, ab: Tensor) -> float:
-    """Color that a local linear function of luma does not give (the guided filter's residual)."""
+    """Of the worst patch: its border, beside which luma has none, and its inside, for the chroma.
+
+    Either alone is found in good pictures: borders in vivid ones, color without luma in textures.
+    """
     luma, color = (F.avg_pool2d(part, _REDUCE, ceil_mode=True) for part in (L, ab))
+    near = F.max_pool2d(_slope(luma), _NEAR, stride=1, padding=_NEAR // 2)
+    border = (_slope(color) - _LUMA_EXPLAINS * near).clamp(min=0)
+    parts = _worst(border, _BORDER), _worst(_unexplained(luma, color), _UNEXPLAINED)
+    chroma = float(ab.square().sum(1).sqrt().mean())
+    return math.sqrt(math.prod(part / (chroma + _CHROMA_FLOOR) + 1 for part in parts)) - 1
+
+
+def _worst(found: Tensor, limit: float) -> float:
+    """Sum over the heaviest connected part of [1, 1, h, w] above a limit; 0 without one."""
+    above = found > limit
+    labels = torch.arange(1.0, found.numel() + 1).view_as(found) * above
+    while True:  # each part takes the highest label in it
+        spread = F.max_pool2d(labels, 3, stride=1, padding=1) * above
+        if torch.equal(spread, labels):
+            break
+        labels = spread
+    sums = torch.bincount(labels.long().flatten(), weights=(found * above).flatten())
+    return float(sums.max())
+
+
+def _unexplained(luma: Tensor, color: Tensor) -> Tensor:
+    """Color that a local linear function of luma does not give (the guided filter's residual)."""
     mean_luma, mean_color = _window_mean(luma), _window_mean(color)
     luma_variance = _window_mean(luma * luma) - mean_luma.square()
     covariance = _window_mean(luma * color) - mean_luma * mean_color
     explained = covariance.square() / (luma_variance + _LUMA_NOISE)
     residual = _window_mean(color * color) - mean_color.square() - explained
-    spread = residual.clamp(min=0).sum(1).sqrt().flatten()
-    return float(spread.topk(min(_CORE, spread.numel())).values.mean())
+    return residual.clamp(min=0).sum(1, keepdim=True).sqrt()
 
 
 def _window_mean(x: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(x, (_RADIUS,) * 4, mode="replicate"), 2 * _RADIUS + 1, 1)
+
+
+def _slope(x: Tensor) -> Tensor:
+    """[1, C, h, w] to [1, 1, h, w]: how much changes per pixel, toward where most changes."""
+    channels = x.shape[1]
+    padded = F.pad(x, (1,) * 4, mode="replicate")
+    kernels = torch.stack((_SOBEL.t(), _SOBEL)).repeat(channels, 1, 1)[:, None]
+    steps = F.conv2d(padded, kernels, groups=channels)
+    across, down = steps[:, ::2], steps[:, 1::2]
+    xx, yy, xy = ((p * q).sum(1, keepdim=True) for p, q in _pairs(across, down))
+    return ((xx + yy) / 2 + (((xx - yy) / 2).square() + xy.square()).sqrt()).sqrt()
+
+
+def _pairs(x: Tensor, y: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    return (x, x), (y, y), (x, y)
 
 
 def _cast(ab: Tensor) -> float:
@@ -175,8 +221,7 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
 
     Args:
         signals: of one photo or film.
-        median: of the archive, see `archive_median`; colorfulness and blotches are compared with
-            it.
+        median: of the archive, see `archive_median`; colorfulness is compared with it.
     """
     reasons = []
     typical = median.get("colorfulness", 0.0)
@@ -186,8 +231,7 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
             f"uncolored: hardly any color ({found:.1f}; typical here {typical:.1f}); "
             "another render.size may find some"
         )
-    # A stronger rendering has stronger borders everywhere.
-    if signals.get("blotches", 0.0) > max(BLOTCHES_LIMIT, 1.4 * median.get("blotches", 0.0)):
+    if signals.get("blotches", 0.0) > BLOTCHES_LIMIT:
         reasons.append(
             f"blotches: patches of color (by {signals['blotches']:.0f}) where the picture shows "
             "no edge; a lower render.strength hides them"

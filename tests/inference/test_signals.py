@@ -55,8 +55,17 @@ def test_a_patch_without_a_luma_edge_is_a_blotch():
     assert names(suspicions(photo_signals(flat, ab), {})) == ["blotches"]
     supported = flat + 30 * disk()  # the same patch on an object of its own lightness
     assert suspicions(photo_signals(supported, ab), {}) == []
-    # Where all borders are strong, it is the rendering and not a fault.
-    assert suspicions(photo_signals(flat, ab), {"blotches": 15.0}) == []
+
+
+def test_the_worse_a_patch_the_higher_it_counts(picture):
+    L, ab = picture
+    good = photo_signals(L, ab)["blotches"]
+    found = []
+    for chroma in (20, 35, 55):
+        worse = ab + chroma * disk(35, (150, 70)) * torch.tensor([0.9, -0.4]).view(1, 2, 1, 1)
+        found.append(photo_signals(L, worse)["blotches"])
+    assert [good, *found] == sorted([good, *found])
+    assert good < 6 < 13 < found[-1], "a patch over cloth and flag, where luma has edges of its own"
 
 
 def test_one_hue_over_everything_is_a_cast_and_one_object_is_not(picture):
