@@ -76,7 +76,7 @@ class Grayness:
         along: the same along its hue.
         own_share: share of the area, 0..1, that has color of its own.
         own: [h, w] 0..1, how much of its own color each cell keeps.
-        tone: [14, 2], ab of the tone model at evenly spaced L from 0 to 100.
+        tone: [14, 2], ab of the tone model at evenly spaced L from 0 to 100; not of "colored".
     """
 
     kind: Kind
@@ -189,8 +189,9 @@ class _Judged:
         own = np.clip((strength - low) / (high - low), 0, 1)
         share = float((own > 0.5).mean())
         if share < LEAST_OWN:
-            return Grayness("toned" if figures[0] > NEUTRAL else "gray", *figures)
-        kind: Kind = "partly colored"
+            kind: Kind = "toned" if figures[0] > NEUTRAL else "gray"
+            return Grayness(kind, *figures, tone=self.tone)
+        kind = "partly colored"
         if not frame.any() and share > MOST_OWN:
             kind = "colored"
         return Grayness(kind, *figures, share, own, self.tone)

@@ -20,6 +20,20 @@ from colorize_core.color.pixels import Pixels, pixels_to_lab
 _PIXEL: Final = (4.0, 10.0)  # Lab units beyond the tone: from nothing kept to all
 
 
+def toned(tone: Tensor, L: Tensor) -> Tensor:
+    """The ab (B, 2, h, w) that a tone gives to L.
+
+    Args:
+        tone: (knots, 2), ab at evenly spaced L from 0 to 100.
+        L: (B, 1, h, w), 0..100.
+    """
+    knots = len(tone)
+    position = (L[:, 0] / 100 * (knots - 1)).clamp(0, knots - 1 - 1e-4)
+    below = position.long()
+    share = (position - below).unsqueeze(-1)
+    return torch.lerp(tone[below], tone[below + 1], share).permute(0, 3, 1, 2)
+
+
 class PictureColor:
     """The source's own color, see merge.OwnColor.
 
@@ -43,19 +57,11 @@ class PictureColor:
         """Its ab [1,2,h,W] and its share [1,1,h,W] in these rows."""
         lab = pixels_to_lab(self._pixels[rows])
         ab = lab[:, 1:]
-        beyond = (ab - self._toned(lab[:, 0])).square().sum(1, keepdim=True).sqrt()
+        beyond = (ab - toned(self._tone, lab[:, :1])).square().sum(1, keepdim=True).sqrt()
         low, high = _PIXEL
         cells = self._cells(rows)
         near, core = cells[:, :1], cells[:, 1:]
         return ab, torch.maximum(near * ((beyond - low) / (high - low)).clamp(0, 1), core)
-
-    def _toned(self, L: Tensor) -> Tensor:
-        """The tone model's ab [1,2,h,W] for L [1,h,W]."""
-        knots = len(self._tone)
-        position = (L / 100 * (knots - 1)).clamp(0, knots - 1 - 1e-4)
-        below = position.long()
-        share = (position - below).unsqueeze(-1)
-        return torch.lerp(self._tone[below], self._tone[below + 1], share).permute(0, 3, 1, 2)
 
     def _cells(self, rows: slice) -> Tensor:
         """Both masks [1,2,h,W] at full size."""

@@ -142,6 +142,14 @@ class VideoSettings(Settings, frozen=True):
             since="0.2.0",
         ),
     ] = "join"
+    tints: Annotated[
+        Literal["replace", "keep"],
+        about(
+            "replace: a tinted or toned film gets the computed color alone; keep: each shot's tint "
+            "is laid over it",
+            since="0.2.0",
+        ),
+    ] = "replace"
     verify_luma: Annotated[
         bool,
         about(

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from colorize_core.atomic import publish
 from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.own_color import toned
 from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.config.hints import Polygon
@@ -163,6 +164,13 @@ class _Segment:
         self.own_color = frozenset(
             number for s in shots if s.is_colored for number in range(s.start, s.stop)
         )
+        keeps_tints = config.video.tints == "keep"
+        self.tints = {
+            number: torch.tensor(s.tone).reshape(-1, 2)
+            for s in shots
+            if s.tone and keeps_tints and not s.is_colored
+            for number in range(s.start, s.stop)
+        }
         self.view = FilmView.of(probe, config.render.size)
         self.spec, self.box = self.view.spec, self.view.box
         self.colors: ShotColors | None = None
@@ -279,6 +287,8 @@ class _Segment:
             own = own_chroma(picture.source, self.probe.working, target, matrix)
             return with_chroma(picture.frame, target, *own, is_shared=picture.is_held)
         ab = ab if self.tinted is None else ab * self.tinted
+        if frame.index in self.tints:
+            ab = ab + toned(self.tints[frame.index], frame.L)
         width, height = target.chroma_size(self.probe.width, self.probe.height)
         luma = resize_plane(plane(picture.frame, 0), width, height)
         codes = chroma_planes(

@@ -36,7 +36,7 @@ from colorize_core.errors import VerifyError, is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 from colorize_core.media.film.counts import Damage
-from colorize_core.media.film.shot import Shot, colored_frames
+from colorize_core.media.film.shot import Shot, colored_frames, tinted_frames
 
 if TYPE_CHECKING:
     from colorize_core.inference.propagation import ShotColors
@@ -64,7 +64,12 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
         ):
             return replace(unit.finished, stamp=unit.stamp)
         if unit.wants_shots:
-            shots = scan_film(source, unit.probe, cut_threshold=unit.config.temporal.cut_threshold)
+            shots = scan_film(
+                source,
+                unit.probe,
+                cut_threshold=unit.config.temporal.cut_threshold,
+                each_tint=unit.config.video.tints == "keep",
+            )
         if unit.key_frames:
             from colorize_core.inference.key_shots import find_key_shots
 
@@ -267,7 +272,7 @@ def _join(
             luma=result.luma,
             lost=result.lost,
             kept=_kept(unit.probe, plan.container.container),
-            notes=(*plan.encoding.notes, *result.notes, *_own_color(whole)),
+            notes=(*plan.encoding.notes, *result.notes, *_own_color(whole), *_tints(unit)),
             codec=plan.encoding.codec,
             container=plan.container.container,
         ),
@@ -278,6 +283,18 @@ def _own_color(whole: FilmDetails) -> tuple[str, ...]:
     if not whole.colored_frames:
         return ()
     return (f"{whole.colored_frames} frames were in color already and keep it",)
+
+
+def _tints(unit: Join) -> tuple[str, ...]:
+    frames = tinted_frames(unit.shots)
+    if not frames:
+        return ()
+    if unit.config.video.tints == "keep":
+        return (f"the tint of {frames} frames is laid over the computed color",)
+    return (
+        "it is tinted or toned, which computed color replaces: --set video.tints=keep lays its "
+        "tint over that",
+    )
 
 
 def _kept(probe: FilmProbe, container: str) -> tuple[str, ...]:
@@ -341,7 +358,9 @@ def _export(
         sha256=folder_sha256(target),
         size=result.size,
         frames=result.frames,
-        details=replace(whole, lost=result.lost, notes=_own_color(whole), container=kind),
+        details=replace(
+            whole, lost=result.lost, notes=(*_own_color(whole), *_tints(unit)), container=kind
+        ),
     )
 
 

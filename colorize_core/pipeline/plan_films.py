@@ -231,7 +231,7 @@ class FilmPlanner:
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
-        film.shots = shots if any(shot.is_colored for shot in shots) else ()
+        film.shots = shots if any(shot.is_colored or shot.tone for shot in shots) else ()
         film.known = shots_with(film.hints, film.key_frames, found.key_shots, film.probe.frames)
         segments = list(self._segments(film))
         film.segments = tuple(segment.key for segment in segments)

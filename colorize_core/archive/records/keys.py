@@ -97,7 +97,11 @@ def photo_settings(config: ColorizeConfig) -> Mapping[str, Any]:
 
 def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
     """The settings that change what a scan of a film finds."""
-    return {"cut_threshold": config.temporal.cut_threshold, "fps": config.video.fps}
+    settings: dict[str, Any] = {
+        "cut_threshold": config.temporal.cut_threshold,
+        "fps": config.video.fps,
+    }
+    return settings | ({"tints": "keep"} if config.video.tints == "keep" else {})
 
 
 @lru_cache(maxsize=256)

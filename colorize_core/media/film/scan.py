@@ -34,6 +34,7 @@ from colorize_core.media.film.views import two_views
 from colorize_core.media.motion.shots import CutFinder
 
 Picture = NDArray[np.uint8]
+Tone = NDArray[Any] | None  # of a tinted frame, as in Grayness
 
 _EVERY: Final = Fraction(1, 2)  # seconds between two looks
 _SPARSE: Final = Fraction(2)  # seconds between keyframes above which all frames are decoded
@@ -46,15 +47,20 @@ _HARDLY: Final = 0.15  # what is left of heavy noise, whatever the rule says of 
 # A few gray seconds in a film in color (titles, a night) are no black-and-white film: the film is
 # copied as it is. The same share of color in a gray film is kept as it is, too.
 _GRAY_PART: Final = 0.02
+_MIDTONES: Final = slice(4, 11)  # knots of the tone model
+_OTHER_TINT: Final = 6.0  # Lab units
 
 
-def scan_film(path: Path, probe: FilmProbe, *, cut_threshold: float) -> tuple[Shot, ...]:
+def scan_film(
+    path: Path, probe: FilmProbe, *, cut_threshold: float, each_tint: bool = False
+) -> tuple[Shot, ...]:
     """Find which parts of a film have color of their own.
 
     Args:
         path: the film.
         probe: of the whole film.
         cut_threshold: shared structure below which two frames are a cut, see media.motion.shots.
+        each_tint: find the tint of each shot of a tinted film, not only that it is one.
 
     Returns:
         Shots in order, together all frames. One for the whole film where all of it is alike.
@@ -66,13 +72,17 @@ def scan_film(path: Path, probe: FilmProbe, *, cut_threshold: float) -> tuple[Sh
     colored = [look for look in looks if look.is_colored]
     second_looks = _second_looks(path, probe, colored, cut_threshold)
     is_noisy = False in second_looks
-    if not colored or (is_noisy and True not in second_looks):
-        return (Shot(0, probe.frames, is_colored=False),)
-    if len(colored) == len(looks) and not is_noisy:
+    tone = _common([look.tone for look in looks])
+    has_color = bool(colored) and not (is_noisy and True not in second_looks)
+    if not has_color and not (each_tint and tone):
+        return (Shot(0, probe.frames, is_colored=False, tone=tone),)
+    if has_color and len(colored) == len(looks) and not is_noisy:
         return (Shot(0, probe.frames, is_colored=True),)
     shortest = max(1, round(probe.frame_rate * _EVERY))
-    seen = _between_cuts(path, probe, cut_threshold, is_noisy=is_noisy)
+    seen = _between_cuts(path, probe, cut_threshold, is_noisy=is_noisy, each_tint=each_tint)
     shots = _judged(seen, shortest)
+    if not has_color:
+        return tuple(replace(shot, is_colored=False) for shot in shots)
     gray = sum(shot.stop - shot.start for shot in shots if not shot.is_colored)
     if gray <= _GRAY_PART * probe.frames:
         return (Shot(0, probe.frames, is_colored=True),)
@@ -84,11 +94,12 @@ def _whole(shots: tuple[Shot, ...]) -> Shot:
 
 
 class _Look(NamedTuple):
-    """What one frame says: its time, if it has one, and how far it leaves the tone model."""
+    """What one frame says: its time, if it has one, how far it leaves the tone model, and that."""
 
     pts: int | None
     is_colored: bool
     strength: float
+    tone: Tone
 
 
 def _key_looks(path: Path, probe: FilmProbe) -> Iterator[_Look | None]:
@@ -110,7 +121,7 @@ def _key_looks(path: Path, probe: FilmProbe) -> Iterator[_Look | None]:
                 yield None
                 continue
             verdict = judge(picture)
-            yield _Look(frame.pts, verdict.kind == "colored", _strength(verdict))
+            yield _Look(frame.pts, verdict.kind == "colored", _strength(verdict), _tone(verdict))
 
 
 def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
@@ -187,6 +198,18 @@ def _is_steady(pictures: Sequence[Picture]) -> bool | None:
     return seen.kind == "colored" or _strength(seen) > _MUCH_LESS * single_strength
 
 
+def _tone(verdict: Grayness) -> Tone:
+    return verdict.tone if verdict.kind == "toned" else None
+
+
+def _common(tones: Sequence[Tone]) -> tuple[float, ...]:
+    """The mean of tones where at least half have one, as in Shot."""
+    found = [tone for tone in tones if tone is not None]
+    if not found or 2 * len(found) < len(tones):
+        return ()
+    return tuple(np.mean(found, 0).round(1).ravel().tolist())
+
+
 def _strength(verdict: Grayness) -> float:
     return verdict.across + verdict.along
 
@@ -198,7 +221,25 @@ class _Seen:
     start: int
     looks: list[bool | None] = field(default_factory=list)
     pictures: deque[Picture] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    tones: list[Tone] = field(default_factory=list)
     asked: int = 0
+
+    def add(self, verdict: Grayness | None, picture: Picture | None) -> None:
+        """Count one frame; its picture where second looks may be needed."""
+        look = None if verdict is None else verdict.kind == "colored"
+        self.looks.append(look)
+        if verdict is not None and not look:
+            self.tones.append(_tone(verdict))
+        if picture is not None:
+            self.pictures.append(picture)
+
+    def is_tinted_otherwise(self, verdict: Grayness | None) -> bool:
+        """Whether a frame has another tint than the shot began with."""
+        tone = None if verdict is None else _tone(verdict)
+        first = next((tone for tone in self.tones if tone is not None), None)
+        if tone is None or first is None:  # a frame now and then hardly shows its tint
+            return False
+        return bool(np.abs((tone - first)[_MIDTONES].mean(0)).max() > _OTHER_TINT)
 
     def ask_again(self) -> None:
         """Take what looked colored since the last time for gray if a second look says so."""
@@ -209,24 +250,24 @@ class _Seen:
 
 
 def _between_cuts(
-    path: Path, probe: FilmProbe, cut_threshold: float, *, is_noisy: bool
+    path: Path, probe: FilmProbe, cut_threshold: float, *, is_noisy: bool, each_tint: bool
 ) -> Iterator[_Seen]:
     cuts = CutFinder(cut_threshold)
     seen = _Seen(0)
-    look: bool | None = None
+    picture: Picture | None = None
+    verdict: Grayness | None = None
     for frame in read_frames(path, probe, 0, probe.frames, keep_source=True):
         is_cut = cuts.begins_shot(_small_L(frame.frame, probe))
+        if not frame.is_held:
+            picture = _small_picture(frame.source)
+            verdict = None if picture is None else judge(picture)
+        is_cut |= each_tint and seen.is_tinted_otherwise(verdict)
         if is_noisy and (is_cut or len(seen.looks) - seen.asked == _WINDOW):
             seen.ask_again()
         if is_cut:
             yield seen
             seen = _Seen(frame.index)
-        if not frame.is_held:
-            picture = _small_picture(frame.source)
-            look = None if picture is None else judge(picture).kind == "colored"
-            if is_noisy and picture is not None:
-                seen.pictures.append(picture)
-        seen.looks.append(look)
+        seen.add(verdict, picture if is_noisy and not frame.is_held else None)
     if is_noisy:
         seen.ask_again()
     yield seen
@@ -249,7 +290,8 @@ def _judged(seen: Iterator[_Seen], shortest: int) -> tuple[Shot, ...]:
         for length, look in _runs(part.looks, shortest):
             # What says nothing goes with what stands before it.
             colored = look if look is not None else bool(shots) and shots[-1].is_colored
-            shots.append(Shot(start, start + length, colored))
+            tone = () if colored else _common(part.tones)
+            shots.append(Shot(start, start + length, colored, tone))
             start += length
     return tuple(shots)
 

@@ -14,11 +14,13 @@ class Shot:
         start: number of its first frame.
         stop: after its last frame.
         is_colored: it has color of its own, which is kept.
+        tone: of a tinted or toned one: a and b at evenly spaced L from 0 to 100, in turn.
     """
 
     start: int
     stop: int
     is_colored: bool
+    tone: tuple[float, ...] = ()
 
 
 def window_of(shots: Iterable[Shot], start: int, stop: int) -> tuple[Shot, ...]:
@@ -33,11 +35,19 @@ def is_wholly_colored(shots: Sequence[Shot]) -> bool:
 
 
 def as_one(shots: Sequence[Shot]) -> tuple[Shot, ...]:
-    """One shot for the whole film, in color if a quarter of it or more is."""
+    """One verdict for the whole film: in color if a quarter of it or more is."""
     if not shots:
         return ()
     start, stop = shots[0].start, shots[-1].stop
-    return (Shot(start, stop, 4 * colored_frames(shots) >= stop - start),)
+    is_colored = 4 * colored_frames(shots) >= stop - start
+    if not is_colored and any(shot.tone for shot in shots):
+        return tuple(replace(shot, is_colored=False) for shot in shots)
+    return (Shot(start, stop, is_colored),)
+
+
+def tinted_frames(shots: Iterable[Shot]) -> int:
+    """How many frames have a tint that is not color of their own."""
+    return sum(shot.stop - shot.start for shot in shots if shot.tone and not shot.is_colored)
 
 
 def colored_frames(shots: Iterable[Shot]) -> int:
