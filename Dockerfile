@@ -24,5 +24,9 @@ COPY colorize_core colorize_core
 RUN pip install --no-cache-dir --no-deps .
 COPY jobs jobs
 
+# Results then belong to this user; for another: docker run --user "$(id -u):$(id -g)" ...
+RUN useradd --create-home --uid 1000 colorize
+USER colorize
+
 ENV RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1
 CMD ["colorize-archive", "--help"]

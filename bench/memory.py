@@ -60,7 +60,7 @@ def highest() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a line for a JPEG and one for a TIFF of 16 bits."""
+    """Print a line for a JPEG, one for a TIFF of 16 bits, one for a gray picture stored as RGB."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megapixels", type=float, default=40)
     pixels = parser.parse_args(arguments).megapixels * 1e6
@@ -68,9 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     width = round(pixels / height)
     with tempfile.TemporaryDirectory() as folder:
         write_picture(Path(folder) / "small.png", made(300, 400, np.uint8))
-        for name, dtype in (("large.jpg", np.uint8), ("large.tif", np.uint16)):
+        for name, dtype in (
+            ("large.jpg", np.uint8), ("large.tif", np.uint16), ("rgb.tif", np.uint8),
+        ):  # fmt: skip
             path = Path(folder) / name
-            save(path, made(height, width, dtype))
+            picture = made(height, width, dtype)
+            save(path, np.repeat(picture[..., None], 3, 2) if name == "rgb.tif" else picture)
             code = "import sys; from pathlib import Path; from bench.memory import colorize; "
             code += "colorize(Path(sys.argv[1]), Path(sys.argv[2]))"
             command = [sys.executable, "-c", code, str(path), str(Path(folder) / "out")]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.storage.storage import LocalFolder
 from colorize_core.config import ColorizeConfig, ModelSettings, RunOptions
 from colorize_core.media.picture.plain import write_picture
+from colorize_core.memory import peak_memory_bytes
 from colorize_core.pipeline.find_items import find_items
 from colorize_core.pipeline.loop import Finished, Loop
 from colorize_core.pipeline.plan import Planner
@@ -97,12 +97,15 @@ def finished(item: SourceItem, size: int) -> ItemReport:
 
 
 def resume(source: Path, out: Path) -> None:
-    """Scan, read the manifest, plan: what a run does that finds all finished; prints JSON."""
-    marks = [time.perf_counter()]
+    """Scan, read the manifest, plan: what a run does that finds all finished.
+
+    Prints JSON: photos, left, processor seconds of each step, bytes.
+    """
+    marks = [time.process_time()]
     items = find(source, out)
-    marks.append(time.perf_counter())
+    marks.append(time.process_time())
     manifest = Manifest(RunFolder(out).manifest)
-    marks.append(time.perf_counter())
+    marks.append(time.process_time())
     planner = Planner(
         items,
         manifest,
@@ -111,10 +114,9 @@ def resume(source: Path, out: Path) -> None:
         maker=MAKER,
         options=RunOptions(),
     )
-    marks.append(time.perf_counter())
+    marks.append(time.process_time())
     left = len(planner.pending_items)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps([len(items), left, *np.diff(marks).tolist(), memory]))
+    print(json.dumps([len(items), left, *np.diff(marks).tolist(), peak_memory_bytes()]))
 
 
 class MadeWorkers:
@@ -207,7 +209,8 @@ def show_resume(folder: Path, photos: int) -> None:
     size = RunFolder(out).manifest.stat().st_size / photos
     total = scan + load + plan
     print(
-        f"{photos} finished photos: scan {scan:.1f} s, manifest {load:.1f} s, plan {plan:.1f} s, "
+        f"{photos} finished photos, processor: scan {scan:.1f} s, manifest {load:.1f} s, "
+        f"plan {plan:.1f} s, "
         f"together {total:.1f} s, {memory / 2**20:.0f} MiB; manifest {size:.0f} bytes a photo"
     )
     print(f"  a million, in proportion: {total * 1e6 / photos:.0f} s (goal: 60)")

@@ -10,11 +10,11 @@ from colorize_core.archive.records.manifest import from_json
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.filters import suffix_of
+from colorize_core.archive.storage.opening import user_path
 from colorize_core.archive.storage.storage import LocalFolder
-from colorize_core.cli.command import user_path
-from colorize_core.cli.run import judge, make_worker
 from colorize_core.config import ColorizeConfig, RunOptions
 from colorize_core.errors import InputError, ResumableError, UsageError
+from colorize_core.inference.starting import judge, make_worker
 from colorize_core.media.film.names import FILM_SUFFIXES
 from colorize_core.model.files import identity_of, resolve_weights
 from colorize_core.pipeline.run import Job, colorize_archive

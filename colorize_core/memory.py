@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
 from typing import Any
 
@@ -28,11 +29,18 @@ def give_back_memory() -> None:
     """Give what is freed back to the kernel: after work that is over, not between batches.
 
     Each thread that decodes or encodes a film leaves holes in a heap of its own; kept, they add up
-    over films of many sizes. Does nothing where the C library is not glibc.
+    over films of many sizes. Between two steps of a huge photo, the next large array would get new
+    pages beside what is kept. Does nothing where the C library is not glibc.
     """
     trim = _of_libc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process had resident so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _of_libc(name: str) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from PIL import Image
+from skimage import data
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "colorize_colab.ipynb"
@@ -41,8 +43,8 @@ def run_cells(notebook, gray_folder, tiny_weights, tmp_path, monkeypatch, capfd)
         monkeypatch.setenv(name, value)
     plt.switch_backend("agg")
 
-    def run(*options):
-        values = {"DRIVE": drive, "CODE": code}
+    def run(*options, **values):
+        values |= {"DRIVE": drive, "CODE": code}
         values["OPTIONS"] = ["--set", f"model.weights={tiny_weights}", *options]
         namespace = {"__name__": "__main__"}
         for cell in notebook["cells"]:
@@ -52,6 +54,7 @@ def run_cells(notebook, gray_folder, tiny_weights, tmp_path, monkeypatch, capfd)
                     namespace |= values
         return capfd.readouterr().out
 
+    run.drive = drive / "MyDrive"
     run.out = drive / "MyDrive" / "old photos-color"
     run.installed = tmp_path / "installed"
     return run
@@ -77,7 +80,35 @@ def test_run_all_colorizes_and_run_all_again_resumes(run_cells):
 
     second = run_cells()
     assert "Everything is done." in second
+    assert "scan 000.png (48, 48, 3) uint8" in second  # by the Python API
     assert len(list(run_cells.out.glob("box*/*.png"))) == 4
     assert {p: p.stat().st_ctime_ns for p in results} == results
     assert (run_cells.out / "report" / "index.html").is_file()
     assert dict(os.environ) == environment
+
+
+@pytest.mark.slow
+def test_it_trains_on_photos_of_the_drive(run_cells):
+    (run_cells.drive / "color").mkdir()
+    for n in range(12):
+        Image.fromarray(data.astronaut()[9 * n : 9 * n + 80, 100:200]).save(
+            run_cells.drive / "color" / f"{n}.png"
+        )
+    training = ["--config", "tiny", "--set", "stages.0.samples=16", "--set", "stages.1.samples=8"]
+    said = run_cells("--limit", "1", DATA="MyDrive/color", TRAINING=training)
+    assert "exit code 0" in said
+    (made,) = run_cells.drive.glob("colorize-runs/*/exports/generator.safetensors")
+    assert str(made) in said
+
+
+def test_an_address_that_is_missing_is_said(notebook, tmp_path):
+    cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    namespace = {"__name__": "__main__"}
+    exec(cells[0], namespace)
+    (tmp_path / "drive").mkdir()
+    namespace |= {"DRIVE": tmp_path / "drive", "CODE": tmp_path / "code"}
+    with pytest.raises(SystemExit, match="REPOSITORY is empty"):
+        exec(cells[1], namespace)
+    namespace |= {"REPOSITORY": str(tmp_path / "no repository")}
+    with pytest.raises(SystemExit, match="git ended with 128"):
+        exec(cells[1], namespace)

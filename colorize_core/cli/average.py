@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from colorize_core.cli.command import Parser, command, user_path
+from colorize_core.archive.storage.opening import user_path
+from colorize_core.cli.command import Parser, command
 from colorize_core.errors import EXIT_DONE, UsageError
 
 

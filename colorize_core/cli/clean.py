@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from colorize_core.archive.records.output_paths import require_own_folders
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.storage.opening import opened, user_out
 from colorize_core.archive.storage.storage import Storage
-from colorize_core.cli.command import Parser, command, opened, user_out
+from colorize_core.cli.command import Parser, command
 from colorize_core.errors import EXIT_DONE, UsageError
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from colorize_core.archive.source.scan import scan
-from colorize_core.cli.command import Parser, command, say, settings_file, user_path
+from colorize_core.archive.storage.opening import user_path
+from colorize_core.cli.command import Parser, command, say, settings_file
 from colorize_core.config import EvaluateConfig, as_tree, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME, EXIT_SOME_FAILED, UsageError
 from colorize_core.media.film.names import FILM_SUFFIXES

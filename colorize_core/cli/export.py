@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from colorize_core.archive.source.scan import scan
-from colorize_core.cli.command import Parser, command, user_path
+from colorize_core.archive.storage.opening import user_path
+from colorize_core.cli.command import Parser, command
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.media.film.names import FILM_SUFFIXES
 from colorize_core.media.picture.names import PHOTO_SUFFIXES

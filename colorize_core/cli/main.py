@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from colorize_core import __version__
-from colorize_core.errors import EXIT_DONE
+from colorize_core.errors import EXIT_CANNOT_RUN, EXIT_DONE
 from colorize_core.pipeline.stop import end_resumable
 
 # Each is a module of this package with `parser()` and `main(argv)`.
@@ -35,6 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if sys.platform == "win32":
+        print(
+            "error: Windows itself is not supported (use WSL2: docs/where_it_runs.md)",
+            file=sys.stderr,
+        )
+        return EXIT_CANNOT_RUN
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print(_help())

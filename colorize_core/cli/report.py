@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from colorize_core.cli.command import Parser, command, opened, user_out
+from colorize_core.archive.storage.opening import opened, user_out
+from colorize_core.cli.command import Parser, command
 from colorize_core.errors import EXIT_DONE
 
 

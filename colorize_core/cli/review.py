@@ -7,8 +7,9 @@ import ipaddress
 import webbrowser
 from collections.abc import Sequence
 
+from colorize_core.archive.storage.opening import user_path
 from colorize_core.archive.storage.storage import LocalFolder
-from colorize_core.cli.command import Parser, command, say, user_path
+from colorize_core.cli.command import Parser, command, say
 from colorize_core.errors import EXIT_DONE
 
 

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from colorize_core.archive.storage.opening import user_path
 from colorize_core.archive.storage.storage import LocalFolder
-from colorize_core.cli.command import Parser, command, user_path
+from colorize_core.cli.command import Parser, command
 from colorize_core.errors import EXIT_DONE, UsageError
 
 

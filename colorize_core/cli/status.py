@@ -12,8 +12,9 @@ from typing import Any
 
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.storage.opening import opened, user_out
 from colorize_core.archive.storage.storage import Storage
-from colorize_core.cli.command import Parser, command, opened, user_out
+from colorize_core.cli.command import Parser, command
 from colorize_core.errors import EXIT_DONE, UsageError
 from colorize_core.pipeline.progress import PHASES, format_seconds
 

@@ -18,16 +18,8 @@ from typing import Any
 
 from colorize_core.archive.source.remote import is_url
 from colorize_core.archive.storage.address import Address
-from colorize_core.cli.command import (
-    Parser,
-    command,
-    default_work,
-    say,
-    settings_file,
-    user_out,
-    user_path,
-    work_folder,
-)
+from colorize_core.archive.storage.opening import default_work, user_out, user_path, work_folder
+from colorize_core.cli.command import Parser, command, say, settings_file
 from colorize_core.config import TrainConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME
 

@@ -12,8 +12,9 @@ from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.source.scan import default_out
 from colorize_core.archive.storage.address import Address
+from colorize_core.archive.storage.opening import opened
 from colorize_core.archive.storage.storage import Storage
-from colorize_core.cli.command import opened, say
+from colorize_core.cli.command import say
 from colorize_core.cli.shortcuts import settings_of
 from colorize_core.config import ColorizeConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED, UsageError

@@ -16,7 +16,8 @@ from colorize_core.color.upsample import Method
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
-# Rows per step: temporaries of a 100-megapixel scan stay around 100 MB.
+# Per step: temporaries of a 100-megapixel scan stay around 200 MB. Another number would give other
+# bits here and there: vectors and what is left behind the last one round differently.
 STRIP_PIXELS = 2**21
 
 
@@ -29,14 +30,17 @@ def pixels_to_L(pixels: Pixels) -> Tensor:
     Returns:
         (1, 1, H, W) float32, 0..100.
     """
+    table = None
     if pixels.ndim == 2:
         top = np.iinfo(pixels.dtype).max
         table = gray_to_L(torch.linspace(0, 1, top + 1).view(1, 1, 1, -1)).flatten().numpy()
-        return torch.from_numpy(table[pixels])[None, None]
     height, width = pixels.shape[:2]
     L = torch.empty(1, 1, height, width)
     for rows in _strips(height, width):
-        L[:, :, rows] = pixels_to_lab(pixels[rows])[:, :1]
+        if table is not None:
+            L[0, 0, rows] = torch.from_numpy(table[pixels[rows]])  # with indices of 8 bytes each
+        else:
+            L[:, :, rows] = pixels_to_lab(pixels[rows])[:, :1]
     return L
 
 

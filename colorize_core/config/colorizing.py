@@ -214,7 +214,6 @@ class RunOptions:
     compare: bool = False  # before and after side by side, when all is done
     exclude: tuple[str, ...] = ()  # globs of what is left out
     include: tuple[str, ...] = ()  # where there are any, nothing else is taken
-    max_units: int | None = None  # at most so many units
     calibration: Calibration | None = None
     blocked_wait_seconds: float = 60.0  # how long a full disk is waited for
     log_json: Path | None = None  # gets a JSON object per event

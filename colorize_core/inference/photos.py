@@ -31,6 +31,7 @@ from colorize_core.inference.signals import OWN_COLOR
 from colorize_core.media.photo.codec import decode_photo
 from colorize_core.media.photo.photo import Photo
 from colorize_core.media.picture.note import ComputedColorNote
+from colorize_core.memory import give_back_memory
 
 # Decoded pixels held at once for one batch; huge scans go one at a time.
 BATCH_PIXELS = 64_000_000
@@ -42,6 +43,9 @@ _OWN_COLOR_REMEDY = (
     "look at it; --colored recolor (in overrides.yaml: `colored: recolor`) colors all of it, "
     "--colored whole decides for the picture as one"
 )
+
+# From here on, freed memory is given back between steps: it would add up to several pictures.
+_HUGE_PIXELS = 8_000_000
 
 _Pages = list[PreparedPage | None]  # None: a page in color, which stays as it is
 
@@ -130,7 +134,11 @@ class PhotoLine:
                 if task.finished is not None and task.finished.source_sha256 == sha256:
                     self._outcomes.add(replace(task.finished, stamp=task.item.stamp))
                 else:
-                    yield _decoded(task, data, sha256, started, self._config)
+                    opened = _decoded(task, data, sha256, started, self._config)
+                    del data  # as long as this waits, it would stay beside the pixels
+                    _tidy(opened)
+                    yield opened
+                    del opened
 
     def _predict(self, batch: list[_Opened]) -> list[_Predicted]:
         passed_on = [_Predicted(opened, [], []) for opened in batch if opened.is_colored]
@@ -151,6 +159,7 @@ class PhotoLine:
                 pages.append(None)
                 continue
             prepared = photo_pages.prepare_page(page, size, verdict, hints.of_page(number))
+            _tidy(opened)
             carried = carry_to(self._colorizer, prepared.shown, known)
             pages.append(replace(prepared, carried=carried))
         return pages
@@ -189,6 +198,7 @@ class PhotoLine:
             page.pixels if made is None else photo_pages.finish_page(*made, self._config)
             for page, made in zip(opened.photo.pages, predicted.pages, strict=True)
         ]
+        _tidy(opened)
         data = photo_pages.encode(opened.photo, pixels, self._config, self._note)
         publish_bytes(self._out / task.output, data, mtime_ns=modified_ns(task.item))
         details = self._described(predicted, pixels, write_thumbnails)
@@ -294,6 +304,11 @@ def _unused_hints(opened: _Opened) -> list[str]:
         + ("it is in color" if page <= count else f"there {'is' if count < 2 else 'are'} {count}")
         for page in lost
     ]
+
+
+def _tidy(opened: _Opened) -> None:
+    if opened.pixels >= _HUGE_PIXELS:
+        give_back_memory()
 
 
 def _decoded(

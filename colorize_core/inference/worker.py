@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from colorize_core.inference.colorizer import Colorizers, Device, has_bf16, reso
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photos import PhotoLine
 from colorize_core.media.picture.note import ComputedColorNote
-from colorize_core.memory import give_back_memory, keep_freed_memory
+from colorize_core.memory import give_back_memory, keep_freed_memory, peak_memory_bytes
 from colorize_core.model.onnx_contract import is_onnx
 
 
@@ -92,7 +91,7 @@ class Worker:
             blocked=outcomes.blocked,
             seconds=time.monotonic() - started,
             cpu_seconds=time.process_time() - cpu_started,
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=peak_memory_bytes(),
         )
 
     def _dispatch(self, unit: WorkUnit, outcomes: UnitOutcomes) -> None:

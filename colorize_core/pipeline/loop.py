@@ -16,7 +16,6 @@ from colorize_core.archive.records.work import (
     ImageShard,
     ItemReport,
     UnitReport,
-    VideoSegment,
     WorkUnit,
 )
 from colorize_core.config import RunOptions
@@ -144,7 +143,6 @@ class Loop:
         self._innocent_deaths = 0.0
         self._transients: Counter[str] = Counter()
         self._exhausted = False
-        self._colored = 0
         self._blocked = ""
         self._wanted_free = 0.0
         self._disk_checked = 0.0
@@ -182,15 +180,8 @@ class Loop:
                 return
             if isinstance(unit, ItemReport):
                 self._commit(UnitReport((unit,)))
-            elif self._is_within_limit(unit):
+            else:
                 self._pool.submit(unit)
-
-    def _is_within_limit(self, unit: WorkUnit) -> bool:
-        """Count what is colored; joins and scans of it are free."""
-        if self._options.max_units is None or not isinstance(unit, ImageShard | VideoSegment):
-            return True
-        self._colored += 1
-        return self._colored <= self._options.max_units
 
     def _drain(self, seconds: float) -> None:
         """Let running units end; the pool's own queue is dropped by whoever closes it."""

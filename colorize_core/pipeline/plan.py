@@ -91,8 +91,8 @@ class Planner:
 
     def _key(self, item: SourceItem, maker: Maker) -> str:
         config = self._config_for(item.path)
-        settings = photo_settings(config) if item.kind == "photo" else film_settings(config)
-        settings = with_hints(settings, self._hints_for(item.path))
+        chosen = photo_settings(config) if item.kind == "photo" else film_settings(config)
+        settings = with_hints(chosen, self._hints_for(item.path))
         return item_key(item, maker, settings=settings, what=item.kind)
 
     def units(self, *, workers: int) -> Iterator[Planned]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +17,35 @@ from colorize_core.archive.records.work import ItemReport
 from colorize_core.cli.main import main
 from tests.film_helpers import decode, make_film
 
+ROOT = Path(__file__).parents[2]
 FRAMES = 48  # three segments
 
 
 @pytest.fixture
-def colorize(tiny_weights: Path, tmp_path: Path) -> Callable[..., int]:
+def words(tiny_weights: Path, tmp_path: Path) -> list[str]:
     settings = ["render.size=64", "render.batch_size=4", f"model.weights={tiny_weights}"]
     settings += ["video.segment_frames=16", "video.preset=ultrafast"]
     fixed = ["--out", str(tmp_path / "out"), "--runner", "serial", "--no-report"]
-    fixed += [part for setting in settings for part in ("--set", setting)]
+    return fixed + [part for setting in settings for part in ("--set", setting)]
 
+
+@pytest.fixture
+def colorize(words: list[str]) -> Callable[..., int]:
     def run(source: Path, *more: str) -> int:
-        return main(["run", *fixed, *more, "--", str(source)])
+        return main(["run", *words, *more, "--", str(source)])
+
+    return run
+
+
+@pytest.fixture
+def killed_after(words: list[str]) -> Callable[[int, Path], None]:
+    """A run that is killed when so many segments are recorded, and before them the scan."""
+
+    def run(segments: int, source: Path) -> None:
+        environment = {**os.environ, "COLORIZE_FAULT": f"record: copied@{segments + 1}"}
+        command = [sys.executable, "-m", "colorize_core", "run", *words, "--", str(source)]
+        ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, timeout=120)
+        assert ended.returncode == -signal.SIGKILL
 
     return run
 
@@ -45,8 +66,10 @@ def segments(out: Path) -> list[Path]:
     return sorted((out / ".colorize" / "segments").rglob("*.nut"))
 
 
-def test_a_film_in_work_keeps_its_segments_and_a_failed_one_does_not(colorize, film, out, capsys):
-    colorize(film, "--units", "2")
+def test_a_film_in_work_keeps_its_segments_and_a_failed_one_does_not(
+    colorize, killed_after, film, out, capsys
+):
+    killed_after(2, film)
     assert len(segments(out)) == 2
     assert main(["clean", str(out)]) == 0
     assert len(segments(out)) == 2
@@ -67,8 +90,10 @@ def test_a_film_in_work_keeps_its_segments_and_a_failed_one_does_not(colorize, f
     assert len(decode(out / "reel.mp4")) == FRAMES
 
 
-def test_segments_of_other_settings_go_when_the_film_is_finished(colorize, film, out, capsys):
-    colorize(film, "--units", "1")
+def test_segments_of_other_settings_go_when_the_film_is_finished(
+    colorize, killed_after, film, out, capsys
+):
+    killed_after(1, film)
     assert colorize(film, "--set", "render.strength=0.5") == 0
     assert len(segments(out)) == 1
     finished = (out / "reel.mp4").read_bytes()

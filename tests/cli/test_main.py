@@ -91,3 +91,15 @@ def test_settings_are_found_by_path_and_by_name(tmp_path, monkeypatch):
     assert find("none") == Path("none")
     (tmp_path / "paper").write_text("seed: 1")
     assert find("paper") == Path("paper")
+
+
+def test_windows_itself_is_refused_in_one_line():
+    # What Windows' Python has not.
+    program = (
+        "import sys; sys.platform = 'win32'; sys.modules |= {'fcntl': None, 'resource': None}; "
+        "from colorize_core.cli.main import main; sys.exit(main(['photos']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "use WSL2" in ended.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from colorize_core.archive.storage.address import Address
-from colorize_core.cli.command import default_work, opened
+from colorize_core.archive.storage.opening import default_work, opened
 from colorize_core.cli.main import main
 from tests.s3.conftest import SECRET
 from tests.s3.proxy import Rule

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from colorize_core.config import ColorizeConfig, key_tree
 PHOTO_VERSION: Final = 2
 FILM_VERSION: Final = 2
 _FPS: Final = 24.0
+_text: Final = json.encoder.encode_basestring_ascii  # as `_json` of a str
+_MOST_KNOWN: Final = 256
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,13 @@ def item_key(item: SourceItem, maker: Maker, *, settings: Mapping[str, Any], wha
     # 0.1.0 told by the stamp alone whether a source had changed.
     has_stamp = version == 1 or what not in ("photo", "film")
     stamp = [item.stamp] if has_stamp else []
-    return digest([item.path, item.size, *stamp, settings, maker.weights_sha256, what, version])
+    # As `digest` of the list.
+    parts = [
+        *(_text(item.path), str(item.size), *map(_text, stamp)),
+        settings.text if isinstance(settings, KeySettings) else _json(settings),
+        *(_text(maker.weights_sha256), _text(what), str(version)),
+    ]
+    return _hashed(f"[{', '.join(parts)}]")
 
 
 def read_makers(path: Path, summary: Path) -> list[Maker]:
@@ -82,17 +90,44 @@ def add_maker(path: Path, known: list[Maker], maker: Maker) -> None:
     publish_bytes(path, json.dumps([asdict(m) for m in makers]).encode())
 
 
-@lru_cache(maxsize=256)  # asked for every item
-def photo_settings(config: ColorizeConfig) -> Mapping[str, Any]:
+class KeySettings(dict[str, Any]):
+    """Settings as JSON values, and how they stand in what is hashed."""
+
+    @cached_property
+    def text(self) -> str:
+        """As JSON."""
+        return _json(self)
+
+
+def _once(
+    call: Callable[[ColorizeConfig], KeySettings],
+) -> Callable[[ColorizeConfig], KeySettings]:
+    """Asked for every item, and seldom for many objects: hashing one takes longer than the rest."""
+    known: dict[int, tuple[ColorizeConfig, KeySettings]] = {}
+
+    @wraps(call)
+    def settings(config: ColorizeConfig) -> KeySettings:
+        found = known.get(id(config))
+        if found is None or found[0] is not config:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            found = known[id(config)] = (config, call(config))
+        return found[1]
+
+    return settings
+
+
+@_once
+def photo_settings(config: ColorizeConfig) -> KeySettings:
     """The settings that change a photo; others must not redo it."""
     # Shard size packs work; it does not change a pixel.
     photo = {k: v for k, v in key_tree(config.photo).items() if k != "shard_photos"}
-    return {
-        "precision": config.model.precision,
-        "render": key_tree(config.render),
-        "photo": photo,
-        "colored": config.colored,
-    }
+    return KeySettings(
+        precision=config.model.precision,
+        render=key_tree(config.render),
+        photo=photo,
+        colored=config.colored,
+    )
 
 
 def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
@@ -104,22 +139,29 @@ def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
     return settings | ({"tints": "keep"} if config.video.tints == "keep" else {})
 
 
-@lru_cache(maxsize=256)
-def film_settings(config: ColorizeConfig) -> Mapping[str, Any]:
+@_once
+def film_settings(config: ColorizeConfig) -> KeySettings:
     """The settings that change a film; others must not redo it."""
     video = key_tree(config.video)
     # 0.1.0 took 24 where nothing was said; since then, pictures may say another rate.
     video["fps"] = {0.0: _FPS, _FPS: "24"}.get(video["fps"], video["fps"])
-    return {
-        "precision": config.model.precision,
-        "render": key_tree(config.render),
-        "video": video,
-        "temporal": key_tree(config.temporal),
-        "colored": config.colored,
-    }
+    return KeySettings(
+        precision=config.model.precision,
+        render=key_tree(config.render),
+        video=video,
+        temporal=key_tree(config.temporal),
+        colored=config.colored,
+    )
 
 
 def digest(value: object) -> str:
     """Short hash of JSON values, whatever the order of their keys."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
+    return _hashed(_json(value))
+
+
+def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)

@@ -6,7 +6,7 @@ import json
 import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args, get_type_hints
 
@@ -24,16 +24,10 @@ from colorize_core.errors import ManifestError
 from colorize_core.faults import passing
 
 FORMAT = 1
-_CRC_FIELD = ',"crc":"'
-_STATUSES: Final = get_args(Status)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where the latest line of one key stands, and what the planner needs to know of it."""
-
-    offset: int
-    status: Status
+_CRC_FIELD: Final = b',"crc":"'
+_STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+# A million entries: where the latest line of a key stands, and its status, in one integer.
+_STATUS_BITS: Final = 2
 
 
 class Manifest:
@@ -64,7 +58,7 @@ class Manifest:
         self._before_append = before_append
         self.damaged_lines = 0
         self.foreign_lines = 0
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, int] = {}
         self._size = 0
         # Kept open: the planner and the summary read back every line.
         self._reader: BinaryIO | None = None
@@ -77,24 +71,23 @@ class Manifest:
     def status(self, key: str) -> Status | None:
         """Latest status of a key, or None."""
         entry = self._entries.get(key)
-        return entry.status if entry else None
+        return None if entry is None else _STATUSES[entry & (1 << _STATUS_BITS) - 1]
 
     def get(self, key: str) -> ItemReport | None:
         """Latest report of a key, read from the file."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        body = self._body_at(entry.offset)
+        offset = entry >> _STATUS_BITS
+        body = self._body_at(offset)
         if body is None:
-            raise ManifestError(
-                f"{self.path}: the line at byte {entry.offset} changed while in use"
-            )
+            raise ManifestError(f"{self.path}: the line at byte {offset} changed while in use")
         return _understood(body)
 
     def reports(self) -> Iterator[ItemReport]:
         """The latest report of every key, in the order recorded."""
-        for entry in sorted(self._entries.values(), key=lambda e: e.offset):
-            body = self._body_at(entry.offset)
+        for entry in sorted(self._entries.values()):
+            body = self._body_at(entry >> _STATUS_BITS)
             report = None if body is None else _understood(body)
             if report is not None:
                 yield report
@@ -142,12 +135,12 @@ class Manifest:
         make_folder(path.parent)
         append_lines(path, lines if path.exists() else [_line({"format": FORMAT}), *lines])
 
-    def _body_at(self, offset: int) -> dict[str, Any] | None:
+    def _body_at(self, offset: int) -> bytes | None:
         if self._reader is None:
             self._reader = self.path.open("rb")
             weakref.finalize(self, self._reader.close)
         self._reader.seek(offset)
-        return _parse(self._reader.readline())
+        return _checked(self._reader.readline())
 
     def _load(self) -> None:
         with self.path.open("rb") as file:
@@ -156,13 +149,15 @@ class Manifest:
                 offset, self._size = self._size, self._size + len(raw)
                 if raw == b"\n":  # ends a torn line that was counted when it was last
                     continue
-                body = _parse(raw)
+                body = _checked(raw)
                 if body is None:
                     self.damaged_lines += 1
-                elif "format" in body:
-                    self._check_format(body["format"])
-                elif isinstance(key := body.get("key"), str) and body.get("status") in _STATUSES:
-                    self._entries[key] = Entry(offset, body["status"])
+                    continue
+                key, status, version = _head_of(body)
+                if version is not msgspec.UNSET:
+                    self._check_format(version)
+                elif isinstance(key, str) and status in _STATUSES:
+                    self._entries[key] = offset << _STATUS_BITS | _STATUSES.index(status)
                 else:
                     self.foreign_lines += 1
 
@@ -188,15 +183,41 @@ def from_json(body: Mapping[str, Any]) -> ItemReport:
     """
     details = body.get("details")
     kind = _DETAILS[body["kind"]]
-    plain = vars(msgspec.convert(body, _LINE))
+    plain = msgspec.structs.asdict(msgspec.convert(body, _LINE))
     return ItemReport(**plain, details=msgspec.convert(details, kind) if details else None)
 
 
-def _understood(body: Mapping[str, Any]) -> ItemReport | None:
+def _understood(body: bytes) -> ItemReport | None:
     try:
-        return from_json(body)
+        plain = msgspec.structs.asdict(_QUICK_LINE.decode(body))
+        details = plain.pop("details")
+        kind = _QUICK_DETAILS[plain["kind"]]
+        return ItemReport(**plain, details=kind.decode(details) if details else None)
+    except (msgspec.MsgspecError, RecursionError, KeyError):
+        pass
+    try:
+        return from_json(_slowly(body))
     except (msgspec.ValidationError, KeyError, TypeError):
         return None
+
+
+def _slowly(body: bytes) -> dict[str, Any]:
+    """What msgspec refuses and Python writes: NaN, and names that are not UTF-8."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):  # a stranger's: the CRC is right
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _head_of(body: bytes) -> tuple[object, object, object]:
+    """Key, status and format of a line."""
+    try:
+        head = _QUICK_HEAD.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        found = _slowly(body)
+        return found.get("key"), found.get("status"), found.get("format", msgspec.UNSET)
+    return head.key, head.status, head.format
 
 
 _DETAILS: Final[Mapping[str, Any]] = {
@@ -209,11 +230,29 @@ _DETAILS: Final[Mapping[str, Any]] = {
 
 # A report without its details, whose type the kind tells: msgspec takes no union of dataclasses.
 _HINTS: Final = get_type_hints(ItemReport)
-_LINE: Final = make_dataclass(
+_LINE: Final = msgspec.defstruct(
     "_Line",
-    [(f.name, _HINTS[f.name], field(default=f.default)) for f in fields(ItemReport)][:-1],
-    frozen=True,
+    [
+        (f.name, _HINTS[f.name]) if f.default is MISSING else (f.name, _HINTS[f.name], f.default)
+        for f in fields(ItemReport)
+    ][:-1],
 )
+
+
+class _Head(msgspec.Struct):
+    key: Any = None
+    status: Any = None
+    format: Any = msgspec.UNSET
+
+
+# Straight from bytes: three times as fast as by way of a dict.
+_QUICK_HEAD: Final = msgspec.json.Decoder(_Head)
+_QUICK_LINE: Final = msgspec.json.Decoder(
+    msgspec.defstruct("_Raw", [("details", msgspec.Raw, msgspec.Raw())], bases=(_LINE,))
+)
+_QUICK_DETAILS: Final = {
+    kind: msgspec.json.Decoder(details | None) for kind, details in _DETAILS.items()
+}
 
 
 def _without_defaults(value: object) -> Any:
@@ -234,16 +273,11 @@ def _without_defaults(value: object) -> Any:
 
 def _line(body: dict[str, Any]) -> str:
     text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
-    return f'{text[:-1]}{_CRC_FIELD}{zlib.crc32(text.encode()):08x}"}}'
+    return f'{text[:-1]}{_CRC_FIELD.decode()}{zlib.crc32(text.encode()):08x}"}}'
 
 
-def _parse(raw: bytes) -> dict[str, Any] | None:
-    text, field, crc = raw.decode("ascii", errors="replace").rpartition(_CRC_FIELD)
-    text += "}"
-    if not field or crc != f'{zlib.crc32(text.encode()):08x}"}}\n':
-        return None
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):  # a stranger's: the CRC is right
-        return {}
-    return body if isinstance(body, dict) else {}
+def _checked(raw: bytes) -> bytes | None:
+    """The JSON object of a line without its CRC; None where that is wrong."""
+    text, mark, crc = raw.rpartition(_CRC_FIELD)
+    right = b'%08x"}\n' % zlib.crc32(b"}", zlib.crc32(text))
+    return text + b"}" if mark and crc == right and raw.isascii() else None

@@ -128,10 +128,14 @@ def _of_one_path(first: Row, second: Row) -> UnsafePathError:
     )
 
 
+def _leads_up(output: str) -> bool:
+    return ".." in output and ".." in output.split("/")
+
+
 def _misplaced(
     output: str, place: Place | None, real: Callable[[str], str]
 ) -> UnsafePathError | None:
-    if not output or output.startswith("/") or ".." in output.split("/"):
+    if not output or output.startswith("/") or _leads_up(output):
         return UnsafePathError(
             f"{output!r}: this output would not lie in OUT", remedy="rename the item in the source"
         )

@@ -229,7 +229,10 @@ def is_archive(name: str) -> bool:
 
 def is_own(path: str) -> bool:
     """Whether a relative path is one that a run makes for itself and may remove again."""
-    parts = path.casefold().split("/")
+    folded = path.casefold()
+    if STATE_FOLDER not in folded:  # with which TEMP_PREFIX begins
+        return False
+    parts = folded.split("/")
     return parts[0] == STATE_FOLDER or any(part.startswith(TEMP_PREFIX) for part in parts)
 
 
@@ -239,6 +242,8 @@ def check_length(path: str, output: str) -> None:
     Raises:
         UnsafePathError: one of them is too long.
     """
+    if len(output) <= _NAME_BYTES and output.isascii():
+        return
     # One byte for each surrogate: they stand for the bytes of names that are not UTF-8.
     if any(len(name.encode("utf-8", "replace")) > _NAME_BYTES for name in output.split("/")):
         raise UnsafePathError(

@@ -56,4 +56,4 @@ def leftover(name: str) -> str:
     for reason, endings in _ENDINGS.items():
         if folded.endswith(endings):
             return reason
-    return BIN if _BIN_OF_USER.fullmatch(folded) else ""
+    return BIN if folded[:1] == "." and _BIN_OF_USER.fullmatch(folded) else ""

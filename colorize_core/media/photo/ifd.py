@@ -64,7 +64,7 @@ class Directory:
     entries: tuple[tuple[int, int, int, bytes | Directory], ...]
 
 
-def read_header(data: bytes) -> tuple[Flavor, int]:
+def read_header(data: bytes | memoryview) -> tuple[Flavor, int]:
     """Return the flavor and the offset of the first directory.
 
     Raises:
@@ -82,7 +82,9 @@ def read_header(data: bytes) -> tuple[Flavor, int]:
     raise ValueError(f"TIFF magic is {magic}, not 42 or 43")
 
 
-def read_ifd(data: bytes | bytearray, flavor: Flavor, offset: int) -> tuple[dict[int, Entry], int]:
+def read_ifd(
+    data: bytes | bytearray | memoryview, flavor: Flavor, offset: int
+) -> tuple[dict[int, Entry], int]:
     """Return entries by tag, and the position of the pointer to the next directory.
 
     Entries of unknown type or whose value lies outside `data` are left out, as readers do.
@@ -141,7 +143,7 @@ def read_integer(data: bytes, flavor: Flavor, entry: Entry) -> int | None:
     return value
 
 
-def write_integer(data: bytearray, flavor: Flavor, entry: Entry, value: int) -> None:
+def write_integer(data: bytearray | memoryview, flavor: Flavor, entry: Entry, value: int) -> None:
     """Overwrite the first value of an integer entry in place; other types are left alone."""
     code = {1: "B", SHORT: "H", LONG: "I", 13: "I", LONG8: "Q", 18: "Q"}.get(entry.type)
     if code is not None and entry.count >= 1:

@@ -30,8 +30,11 @@ def to_uint8(samples: Samples) -> NDArray[np.uint8]:
     """Any uint8 or uint16 samples as uint8."""
     if samples.dtype == np.uint8:
         return samples.astype(np.uint8, copy=False)
-    # 65535 / 255 = 257 exactly.
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    small = np.empty(samples.shape, np.uint8)
+    for rows in strips(samples):
+        # 65535 / 255 = 257 exactly.
+        small[rows] = (samples[rows].astype(np.uint32) + 128) // 257
+    return small
 
 
 def to_full_range(samples: Samples, bits: int) -> Samples:
@@ -40,8 +43,11 @@ def to_full_range(samples: Samples, bits: int) -> Samples:
     if bits in (8, 16):
         return samples.astype(dtype, copy=False)
     top, full = (1 << bits) - 1, int(np.iinfo(dtype).max)
-    wide = np.minimum(samples.astype(np.uint32), top)
-    return ((wide * full + top // 2) // top).astype(dtype)
+    wide = np.empty(samples.shape, dtype)
+    for rows in strips(samples):
+        known = np.minimum(samples[rows].astype(np.uint32), top)
+        wide[rows] = (known * full + top // 2) // top
+    return wide
 
 
 def upright(array: Samples, orientation: int) -> Samples:

@@ -68,7 +68,10 @@ def write_tiff(
             for kept in layout.kept:
                 if kept.after == index:
                     _write_kept(writer, kept)
-    return _finished(buffer.getvalue(), flavor, layout)
+    behind = _finish(buffer, flavor, layout)
+    buffer.seek(0, io.SEEK_END)
+    buffer.write(behind)
+    return buffer.getvalue()
 
 
 def _options(
@@ -127,12 +130,13 @@ def _compression(pixels: Samples, code: int, jpeg_quality: int) -> dict[str, Any
     return {"compression": name, "predictor": name in _PREDICTED}
 
 
-def _finished(data: bytes, flavor: ifd.Flavor, layout: TiffLayout) -> bytes:
-    """Append the EXIF and GPS directories and let their placeholders point to them; call masks so.
+def _finish(buffer: io.BytesIO, flavor: ifd.Flavor, layout: TiffLayout) -> bytes:
+    """Let placeholders point to the EXIF and GPS directories, which are to be appended; masks too.
 
-    tifffile calls nothing a mask that is not of one bit.
+    tifffile calls nothing a mask that is not of one bit. The file is changed where it lies: it may
+    be as large as the memory allows.
     """
-    patched = bytearray(data)
+    data, behind = buffer.getbuffer(), bytearray()
     _, offset = ifd.read_header(data)
     for index, page in enumerate(layout.pages):
         entries, next_position = ifd.read_ifd(data, flavor, offset)
@@ -140,15 +144,17 @@ def _finished(data: bytes, flavor: ifd.Flavor, layout: TiffLayout) -> bytes:
             if directory is None:
                 continue
             entry = entries[_PLACEHOLDERS[pointer]]
-            patched += b"\0" * (len(patched) % 2)
-            struct.pack_into(flavor.order + "H", patched, entry.entry_position, pointer)
-            struct.pack_into(flavor.offset_code, patched, entry.value_position, len(patched))
-            patched += ifd.serialize(directory, flavor, len(patched))
+            behind += b"\0" * ((len(data) + len(behind)) % 2)
+            end = len(data) + len(behind)
+            struct.pack_into(flavor.order + "H", data, entry.entry_position, pointer)
+            struct.pack_into(flavor.offset_code, data, entry.value_position, end)
+            behind += ifd.serialize(directory, flavor, end)
         kept = [kept for kept in layout.kept if kept.after == index]
-        for behind in (*page.following, *kept):
+        for copy in (*page.following, *kept):
             offset = struct.unpack_from(flavor.offset_code, data, next_position)[0]
             entries, next_position = ifd.read_ifd(data, flavor, offset)
-            if isinstance(behind, KeptPage):
-                ifd.write_integer(patched, flavor, entries[_SUBFILE_TYPE], behind.subfile_type)
+            if isinstance(copy, KeptPage):
+                ifd.write_integer(data, flavor, entries[_SUBFILE_TYPE], copy.subfile_type)
         offset = struct.unpack_from(flavor.offset_code, data, next_position)[0]
-    return bytes(patched)
+    data.release()
+    return bytes(behind)

@@ -13,7 +13,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import InputError, is_transient
 from colorize_core.media.film.shot import as_one, colored_frames, is_wholly_colored
-from colorize_core.pipeline.estimate_time import FilmWork
+from colorize_core.pipeline.estimate.times import FilmWork
 
 # Then the rest is taken as black and white: looking at 500 hours of film is a work of its own.
 LOOK_SECONDS: Final = 60.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
-from colorize_core.pipeline.estimate_rates import HALO_COST, Rates
+from colorize_core.pipeline.estimate.rates import HALO_COST, Rates
 from colorize_core.pipeline.plan import shard_size
 
 REPORT_SECONDS_PER_ITEM = 0.0005
