@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from colorize_core.archive.source.remote import is_url
 from colorize_core.archive.storage.address import Address
 from colorize_core.archive.storage.opening import default_work, user_out, user_path, work_folder
 from colorize_core.cli.command import Parser, command, say, settings_file
@@ -108,7 +107,8 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _data(text: str) -> str:
-    return text if is_url(text) else str(user_path(text).absolute())
+    place = user_out(text)
+    return str(place if isinstance(place, Address) else place.absolute())
 
 
 def _train(args: argparse.Namespace) -> int:

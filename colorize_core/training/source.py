@@ -28,7 +28,7 @@ def find_photos(source: str, *, staging: Path) -> list[RawPhoto]:
     """Every photo of a folder, a zip or a tar, in a fixed order; archives in a folder are opened.
 
     Args:
-        source: folder or file, or the fsspec URL of one (`s3://BUCKET/FOLDER`).
+        source: folder or file, or the address of one (`s3://BUCKET/FOLDER`).
         staging: where compressed tars are unpacked; needed until the photos are read.
 
     Raises:
@@ -49,8 +49,6 @@ def find_photos(source: str, *, staging: Path) -> list[RawPhoto]:
 
 def _archives(folder: str) -> list[tuple[str, str]]:
     """The zips and tars in a folder: their paths in it, and where they are; sorted."""
-    if folder.startswith(("http://", "https://")):
-        return []  # index pages lead anywhere
     if is_url(folder):
         return sorted((path, url) for path, url in files_below(folder) if is_archive(path))
     found = (p for p in Path(folder).rglob("*") if p.is_file() and is_archive(p.name))
