@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from colorize_core.errors import TooLargeError, UnsupportedError
+from colorize_core.errors import TooLargeError, UndecodableError, UnsupportedError
 from colorize_core.media.film.changes import longest_shape
+from colorize_core.media.film.demux import open_film
 from colorize_core.media.film.display_matrix import display_matrix
 from colorize_core.media.film.ffmpeg_log import container_damage, listening
 from colorize_core.media.film.film import FilmProbe, StreamInfo
@@ -77,14 +78,32 @@ def probe_film(
     probe = _assemble(head, packets)
     said = container_damage(messages, head.container)
     told = _folder_notes(path, rate) if path.is_dir() else title_note(path)
-    sound = sound_beside(path) if path.is_dir() else None
-    return replace(probe, notes=probe.notes + said + told, sound=str(sound or ""))
+    sound, about_sound = _sound_of(path) if path.is_dir() else ("", ())
+    return replace(
+        probe,
+        notes=probe.notes + said + told,
+        remarks=probe.remarks + about_sound,
+        sound=sound,
+    )
 
 
 def _own_rate(path: Path) -> Fraction:
     """Of a folder of pictures; of other films it plays no part."""
     own = read_dpx_times(find_frames(path).files[0]).rate if path.is_dir() else None
     return film_rate(own or _USUAL_RATE)
+
+
+def _sound_of(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Path of the WAV of a folder of pictures, and a remark on one that is none."""
+    sound = sound_beside(folder)
+    if sound is None:
+        return "", ()
+    try:
+        with open_film(sound) as container:
+            is_sound = bool(container.streams.audio)
+    except UndecodableError:
+        is_sound = False
+    return (str(sound), ()) if is_sound else ("", (f"{sound.name} cannot be read as its sound",))
 
 
 def _folder_notes(folder: Path, rate: Fraction) -> tuple[str, ...]:

@@ -166,6 +166,15 @@ def test_sound_beside_the_frames_is_offered_and_taken_when_wanted(tmp_path, plac
     assert len(shown(heard)) == 12
 
 
+def test_a_wav_without_sound_costs_no_film(tmp_path):
+    folder = tmp_path / "reel"
+    _write(folder, [f"{i:04d}.png" for i in range(5)])
+    (tmp_path / "reel.wav").write_bytes(b"RIFF" + bytes(40))
+    result, said = color_film(folder, tmp_path / "out", codec="ffv1", sound=True)
+    assert "reel.wav cannot be read as its sound" in said.notes
+    assert len(shown(result)) == 5
+
+
 def test_rates_of_pictures_are_those_of_films(tmp_path):
     assert film_rate(23.976) == Fraction(24000, 1001)
     assert (film_rate(18.0), film_rate(25.0)) == (18, 25)
