@@ -34,6 +34,7 @@ from skimage import data as pictures
 from bench.photo_damage import reference
 from colorize_core.archive.records.work import UnitReport, WorkUnit
 from colorize_core.cli.run import main as run
+from colorize_core.errors import EXIT_RESUME
 from colorize_core.inference import worker
 from colorize_core.inference.worker import Worker
 
@@ -92,10 +93,11 @@ def _pix_fmt(suffix: str) -> str:
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
-    """One to four accidents."""
+    """One to three accidents, small enough that something is left to be wrong about."""
     broken = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        place, size = rng.randrange(len(broken)), rng.choice([1, 16, 512, 4096])
+    for _ in range(rng.randint(1, 3)):
+        place, most = rng.randrange(len(broken)), max(1, len(broken) // 20)
+        size = min(rng.choice([1, 4, 16, 64, 512]), most)
         match rng.choice(["bit", "zeros", "noise", "cut", "moved"]):
             case "bit":
                 broken[place] ^= 1 << rng.randrange(8)
@@ -149,7 +151,8 @@ def play(photos: int, films: int, seed: int, place: Path) -> dict[str, Any]:
         suffix, data = photo(rng) if number < photos else film(rng, place)
         (source / f"{number:05d}.{suffix}").write_bytes(damaged(data, rng))
     Timed.spent.clear()
-    run([str(source), "--out", str(out), *OPTIONS])
+    if run([str(source), "--out", str(out), *OPTIONS]) == EXIT_RESUME:
+        sys.exit(EXIT_RESUME)
     items = json.loads((out / ".colorize" / "summary.json").read_text())["items"]
     missing = photos + films - len(items)
     wrong = [f"{missing} items nowhere"] if missing else []

@@ -21,6 +21,9 @@ if not os.environ.get("RAY_ADDRESS"):
     # Its name says for whom it was made; what it does, on Linux too, is to keep all of Ray's ports
     # on 127.0.0.1, whatever address the machine has.
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    # Where its control process gets no processor time, Ray's core ends this one with 1 after 60 s.
+    # Whether that process lives, `RayWatch` looks itself.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
 
 import ray
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]

@@ -40,7 +40,8 @@ def test_a_signal_at_any_moment(
             what = f"seed {SEED}, {kind.name} after {moment:.2f} of {seconds:.2f} s: {errors}"
             assert process.returncode in (EXIT_RESUME, 0), what
             assert "Traceback" not in errors, what
-        assert job.run().returncode == 0
+        resumed = job.run()
+        assert resumed.returncode == 0, resumed.stderr
         assert outputs(job.out, (".colorize", "report")) == outputs(
             whole.out, (".colorize", "report")
         )
