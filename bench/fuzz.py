@@ -4,10 +4,10 @@ python -m bench.fuzz [--photos 200] [--films 20] [--seed 1] [--log FILE]
 
 Sound files of many formats are damaged as disks and networks do it: bits, holes, cuts, blocks of
 another place. libjpeg's warnings (by OpenCV), Pillow and the ffmpeg program say which are damaged;
-none of those may be `done`, or copied as one in color. No item may fail by an internal error or
-with the raw text of an exception. Pictures are small and colored at 64 pixels: what is tried is
-what comes before and after. They go in runs of a hundred, each with a line in the log; the same
-command again goes on where the last one ended, `--report` prints the sums.
+none of those may be `done`, or copied as one in color. No item may fail by an internal error, with
+the raw text of an exception or with a path of this machine. Pictures are small and colored at 64
+pixels: what is tried is what comes before and after. They go in runs of a hundred, each with a line
+in the log; the same command again goes on where the last one ended, `--report` prints the sums.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def wrongs(item: Mapping[str, Any], path: Path) -> Iterator[str]:
     is_called_whole = item["status"] in ("done", "skipped") and item.get("output")
     if is_called_whole and warns(path):
         yield f"{path.name} is {item['status']}, others complain: {said}"
-    if item.get("error") == "internal" or RAW.search(said):
+    if item.get("error") == "internal" or RAW.search(said) or str(path.parent) in said:
         yield f"{path.name}: {said}"
 
 
