@@ -62,6 +62,14 @@ class TemporalSettings(Settings, frozen=True):
     """The film stabilizer."""
 
     enabled: Annotated[bool, about("steady colors from frame to frame")] = True
+    anchors: Annotated[
+        bool,
+        about(
+            "hold surfaces to the colors that key frames of their shot agree on; the film is "
+            "decoded once more for its cuts",
+            since="0.2.0",
+        ),
+    ] = True
     # Also the segment's halo.
     radius: Annotated[Literal[1, 3, 7, 15, 31], about("frames seen on each side")] = 7
     luma_tolerance: Annotated[

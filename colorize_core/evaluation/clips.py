@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +28,10 @@ from colorize_core.color.upsample import Method, upsample_ab
 from colorize_core.config import EvaluateConfig
 from colorize_core.errors import InputError, UnsupportedError
 from colorize_core.evaluation.photos import GENERATOR, GRAY, TRUTH, Example
+from colorize_core.inference.anchors import Anchors
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.temporal import stabilize
+from colorize_core.media.film.anchor_frames import REACH_SECONDS, AnchorShot, spread_frames
 from colorize_core.metrics.image import ciede2000, colorfulness
 from colorize_core.metrics.temporal import Motion, cdc, color_histograms, motions, warp_dis
 
@@ -37,6 +40,7 @@ Picture = NDArray[np.uint8]
 
 PER_FRAME: Final = f"{GENERATOR}, per frame"
 STEADY: Final = f"{GENERATOR}, stabilized"
+_RATE: Final = 25.0  # frames per second, where a clip is pictures alone
 _LEAST_FRAMES: Final = 5  # CDC compares frames that are 4 apart
 
 
@@ -115,6 +119,24 @@ def per_frame_ab(clip: Clip, colorizer: Colorizer, *, look: Look = "natural") ->
         shown = [clip.box.to_working(L[None]) for L in frames]
         parts += colorizer.predict_pictures([clip.box] * len(shown), shown, look=look)
     return torch.cat(parts).numpy()
+
+
+def held_ab(clip: Clip, ab: Array, colorizer: Colorizer, *, look: Look = "natural") -> Array:
+    """Ab of each frame drawn to what key frames of its shot agree on, see `inference.anchors`."""
+    if not colorizer.can_recognize:
+        return ab
+    shown = [clip.box.to_working(torch.from_numpy(L)[None, None]) for L in clip.small_L]
+    borders = [0, *(n for n, moved in enumerate(clip.moved, 1) if moved is None), len(ab)]
+    anchors = Anchors(
+        (AnchorShot(a, b, spread_frames(a, b, _RATE)) for a, b in pairwise(borders)),
+        lambda frames: {n: shown[n] for n in frames},
+        colorizer,
+        partial(colorizer.predict_ab, look=look),
+        reach=round(REACH_SECONDS * _RATE),
+    )
+    raw = (clip.box.to_working(torch.from_numpy(frame)[None]) for frame in ab)
+    held = (anchors.hold(n, L, color) for n, (L, color) in enumerate(zip(shown, raw, strict=True)))
+    return np.stack([clip.box.from_working(color)[0].numpy() for color in held])
 
 
 def full_frames(clip: Clip, ab: Array, method: Method = "guided") -> Iterator[Tensor]:
@@ -215,11 +237,13 @@ def evaluate_clips(
 
 
 def _treatments(clip: Clip, config: EvaluateConfig, colorizer: Colorizer) -> dict[str, Array]:
-    ab = per_frame_ab(clip, colorizer, look=config.render.look) * config.render.strength
+    look, strength = config.render.look, config.render.strength
+    ab = per_frame_ab(clip, colorizer, look=look)
     if not config.temporal.enabled:
-        return {PER_FRAME: ab}
-    pairs = zip(clip.small_L, ab, strict=True)
-    return {PER_FRAME: ab, STEADY: np.stack(list(stabilize(pairs, config.temporal)))}
+        return {PER_FRAME: ab * strength}
+    held = held_ab(clip, ab, colorizer, look=look) if config.temporal.anchors else ab
+    pairs = zip(clip.small_L, held * strength, strict=True)
+    return {PER_FRAME: ab * strength, STEADY: np.stack(list(stabilize(pairs, config.temporal)))}
 
 
 def _example(path: str, clip: Clip, ab: Array) -> Example:

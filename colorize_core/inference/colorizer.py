@@ -136,6 +136,11 @@ class Colorizer:
         notes, self._notes = self._notes, []
         return notes
 
+    @property
+    def can_recognize(self) -> bool:
+        """Whether the generator has an encoder that tells what is to be seen."""
+        return isinstance(getattr(self._module, "encoder", None), Encoder)
+
     @torch.inference_mode()
     def recognize(self, L: Tensor) -> list[Tensor]:
         """The encoder's features at 1/2, 1/4, 1/8, 1/16 and 1/32, on the CPU.

@@ -22,6 +22,7 @@ from colorize_core.color.own_color import toned
 from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.config.hints import Polygon
+from colorize_core.inference.anchors import Anchors
 from colorize_core.inference.areas import area_share
 from colorize_core.inference.prefetch import Prefetcher
 from colorize_core.inference.propagation import ShotColors
@@ -76,6 +77,7 @@ def colorize_segment(
     plan: FilmPlan,
     shots: Sequence[Shot] = (),
     colors: ShotColors | None = None,
+    anchors: Anchors | None = None,
     keep_gray: Sequence[Polygon] = (),
     output: Path,
     on_frame: Callable[[], None] = lambda: None,
@@ -93,6 +95,7 @@ def colorize_segment(
         plan: what becomes of the film.
         shots: those of the range, where some keep the color that they have.
         colors: what is known of frames of the range.
+        anchors: what its shots agree on; what is known of a frame goes before.
         keep_gray: areas of the upright picture without color.
         output: of the segment.
         on_frame: called after each frame.
@@ -103,7 +106,7 @@ def colorize_segment(
         OutOfSpaceError: the disk is full.
     """
     segment = _Segment(path, probe, start, stop, predict_ab, config, plan, shots)
-    segment.colors = colors
+    segment.colors, segment.anchors = colors, anchors
     if keep_gray:
         segment.tinted = 1 - segment.view.box.to_stored(
             area_share(keep_gray, segment.view.box.height, segment.view.box.width)
@@ -174,6 +177,7 @@ class _Segment:
         self.view = FilmView.of(probe, config.render.size)
         self.spec, self.box = self.view.spec, self.view.box
         self.colors: ShotColors | None = None
+        self.anchors: Anchors | None = None
         self.tinted: Tensor | None = None
         self.damage = Damage()
         self.seconds: dict[str, float] = defaultdict(float)
@@ -258,12 +262,19 @@ class _Segment:
         for batch in _batches(seen, self.batch):
             with self.clock("infer"):
                 shown = [self.box.to_working(frame.L) for frame in batch]
-                parts = self._predict(batch, shown).chunk(len(batch))
+                parts = self._predict(batch, shown)
                 colored = [self.box.from_working(part) * strength for part in parts]
             yield from zip(batch, colored, strict=True)
 
-    def _predict(self, batch: Sequence[_Frame], shown: Sequence[Tensor]) -> Tensor:
+    def _predict(self, batch: Sequence[_Frame], shown: Sequence[Tensor]) -> Sequence[Tensor]:
         known = [self._known(*pair) for pair in zip(batch, shown, strict=True)]
+        parts = self._generated(shown, known).chunk(len(batch))
+        if self.anchors is None:
+            return parts
+        seen = zip(batch, shown, parts, known, strict=True)
+        return [self.anchors.hold(frame.index, L, ab, planes) for frame, L, ab, planes in seen]
+
+    def _generated(self, shown: Sequence[Tensor], known: Sequence[Tensor | None]) -> Tensor:
         if all(planes is None for planes in known):
             return self.predict_ab(torch.cat(list(shown)))
         blank = torch.zeros(1, 3, *shown[0].shape[-2:]).expand(len(shown[0]), -1, -1, -1)

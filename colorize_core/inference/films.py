@@ -36,9 +36,12 @@ from colorize_core.errors import VerifyError, is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 from colorize_core.media.film.counts import Damage
-from colorize_core.media.film.shot import Shot, colored_frames, tinted_frames
+from colorize_core.media.film.shot import Shot, colored_frames, is_wholly_colored, tinted_frames
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from colorize_core.inference.anchors import Anchors
     from colorize_core.inference.propagation import ShotColors
     from colorize_core.media.film.film import FilmProbe
     from colorize_core.media.picture.pair import FilmThumbnails
@@ -58,6 +61,7 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
     started = time.monotonic()
     shots: tuple[Shot, ...] = ()
     key_shots: tuple[tuple[int, int], ...] = ()
+    cuts: tuple[int, ...] = ()
     with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
         if unit.finished is not None and unit.finished.source_sha256 == source_sha256(
             unit.item, source
@@ -74,6 +78,10 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
             from colorize_core.inference.key_shots import find_key_shots
 
             key_shots = find_key_shots(source, unit.probe, unit.key_frames, unit.config)
+        if unit.wants_cuts and not is_wholly_colored(shots):
+            from colorize_core.inference.key_shots import find_cuts
+
+            cuts = find_cuts(source, unit.probe, unit.config)
     return ItemReport(
         key=unit.key,
         kind="scan",
@@ -81,7 +89,7 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
         status="done",
         seconds=round(time.monotonic() - started, 3),
         frames=unit.probe.frames,
-        details=ScanDetails(unit.film_key, shots, key_shots),
+        details=ScanDetails(unit.film_key, shots, key_shots, cuts),
     )
 
 
@@ -105,6 +113,7 @@ def run_segment(
             plan=unit.plan,
             shots=unit.shots,
             colors=colors,
+            anchors=_anchors(unit, source, colorizer),
             keep_gray=unit.keep_gray,
             output=target,
             on_frame=lambda: in_hand.finish_frame(unit.item.path, unit.probe.frames),
@@ -151,6 +160,24 @@ def _known_colors(unit: VideoSegment, source: Path, colorizer: Colorizer) -> Sho
         box=view.box,
         L=view.light,
     )
+
+
+def _anchors(unit: VideoSegment, source: Path, colorizer: Colorizer) -> Anchors | None:
+    """What holds the colors of a segment; None where nothing does, as with a generator in ONNX."""
+    if not unit.anchors or not colorizer.can_recognize:
+        return None
+    from colorize_core.inference.anchors import Anchors
+    from colorize_core.inference.film_segments import FilmView
+    from colorize_core.media.film.anchor_frames import reach_of, read_anchors
+
+    view = FilmView.of(unit.probe, unit.config.render.size)
+
+    def look(frames: Sequence[int]) -> dict[int, Tensor]:
+        pictures = read_anchors(source, unit.probe, frames)
+        return {p.index: view.box.to_working(view.light(p.frame)) for p in pictures}
+
+    predict_ab = partial(colorizer.predict_ab, look=unit.config.render.look)
+    return Anchors(unit.anchors, look, colorizer, predict_ab, reach=reach_of(unit.probe))
 
 
 def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False) -> ItemReport:

@@ -38,6 +38,20 @@ def find_key_shots(
     return tuple(found)
 
 
+def find_cuts(path: Path, probe: FilmProbe, config: ColorizeConfig) -> tuple[int, ...]:
+    """All frames that begin a shot, but the first one; every frame is decoded.
+
+    Args:
+        path: the film.
+        probe: of the whole film.
+        config: of the film.
+
+    Raises:
+        UndecodableError: no frame decodes.
+    """
+    return tuple(_Looks(path, probe, config).cuts(0, probe.frames))
+
+
 class _Looks:
     def __init__(self, path: Path, probe: FilmProbe, config: ColorizeConfig) -> None:
         self._path, self._probe = path, probe
@@ -50,19 +64,19 @@ class _Looks:
         start, stop = frame, frame + 1
         while start > 0:
             before = max(0, start - _STEP)
-            cuts = [cut for cut in self._cuts(before, start + 1) if cut <= start]
+            cuts = [cut for cut in self.cuts(before, start + 1) if cut <= start]
             start = cuts[-1] if cuts else before
             if cuts:
                 break
         while stop < self._probe.frames:
             after = min(self._probe.frames, stop + _STEP)
-            cut = next(self._cuts(stop - 1, after), None)
+            cut = next(self.cuts(stop - 1, after), None)
             if cut is not None:
                 return start, cut
             stop = after
         return start, stop
 
-    def _cuts(self, start: int, stop: int) -> Iterator[int]:
+    def cuts(self, start: int, stop: int) -> Iterator[int]:
         """Frames in (start, stop) that begin a shot."""
         # One more on both sides: one white or torn frame does not end a shot.
         first, end = max(0, start - 1), min(self._probe.frames, stop + 1)

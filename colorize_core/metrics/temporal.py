@@ -6,7 +6,7 @@ beside the ground truth's own row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -38,7 +38,7 @@ def color_histograms(rgb: Array) -> NDArray[np.float64]:
     return shares
 
 
-def cdc(histograms: Iterable[NDArray[np.float64]]) -> float:
+def cdc(histograms: Iterable[NDArray[np.float64]], distances: Sequence[int] = _DISTANCES) -> float:
     """Color distribution consistency of a clip; 0 is steady.
 
     The Jensen-Shannon divergence (natural logarithm) between the histograms of frames 1, 2 and 4
@@ -46,15 +46,16 @@ def cdc(histograms: Iterable[NDArray[np.float64]]) -> float:
     and the NTIRE 2023 video colorization challenge).
 
     Args:
-        histograms: of `color_histograms`, for at least 5 frames in order.
+        histograms: of `color_histograms`, for more frames in order than the largest distance.
+        distances: frames apart; as published where none are given.
 
     Raises:
-        ValueError: fewer than 5 frames.
+        ValueError: fewer frames.
     """
     frames = np.stack(list(histograms))
-    if len(frames) <= max(_DISTANCES):
-        raise ValueError(f"CDC needs more than {max(_DISTANCES)} frames, found {len(frames)}")
-    means = [float(_divergence(frames[:-t], frames[t:]).mean()) for t in _DISTANCES]
+    if len(frames) <= max(distances):
+        raise ValueError(f"CDC needs more than {max(distances)} frames, found {len(frames)}")
+    means = [float(_divergence(frames[:-t], frames[t:]).mean()) for t in distances]
     return float(np.mean(means))
 
 

@@ -39,6 +39,7 @@ from colorize_core.media.film.shot import Shot, as_one, is_wholly_colored, windo
 from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
 if TYPE_CHECKING:
+    from colorize_core.media.film.anchor_frames import AnchorShot
     from colorize_core.media.film.film import FilmProbe
     from colorize_core.media.film.plan import FilmPlan
 
@@ -62,6 +63,7 @@ class _Film:
     problems: tuple[str, ...] = ()  # of its hints
     known: tuple[ShotHints, ...] = ()
     shots: tuple[Shot, ...] = ()
+    anchors: tuple[AnchorShot, ...] = ()
     segments: tuple[str, ...] = ()
     left: set[str] = field(default_factory=set)
 
@@ -153,7 +155,7 @@ class FilmPlanner:
         wants_shots = config.colored != "recolor" and film.plan.may_be_colored and not is_measured
         scan_key = self._scan_key(film)
         if film.finished is None:
-            if not wants_shots and not film.hints.times:
+            if not wants_shots and not film.hints.times and not self._wants_cuts(film):
                 return self._after_scan(film, ScanDetails(key))
             known = self._manifest.get(scan_key)
             if known and known.status == "done" and isinstance(known.details, ScanDetails):
@@ -169,6 +171,7 @@ class FilmPlanner:
                 wants_shots,
                 film.finished,
                 film.key_frames,
+                self._wants_cuts(film),
             )
         ]
 
@@ -222,9 +225,14 @@ class FilmPlanner:
         settings = scan_settings(film.config)
         if film.key_frames:
             settings |= {"key_frames": film.key_frames, "size": film.config.render.size}
+        if self._wants_cuts(film):
+            settings |= {"cuts": True, "size": film.config.render.size}
         # The generator has no part in it.
         maker = replace(self._maker, weights_sha256="")
         return item_key(film.item, maker, settings=settings, what="scan")
+
+    def _wants_cuts(self, film: _Film) -> bool:
+        return _holds_colors(film.config) and self._most_segments is None
 
     def _after_scan(self, film: _Film, found: ScanDetails) -> list[Planned]:
         shots = as_one(found.shots) if film.config.colored == "whole" else found.shots
@@ -233,6 +241,10 @@ class FilmPlanner:
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
         film.shots = shots if any(shot.is_colored or shot.tone for shot in shots) else ()
         film.known = shots_with(film.hints, film.key_frames, found.key_shots, film.probe.frames)
+        if _holds_colors(film.config):
+            from colorize_core.media.film.anchor_frames import anchor_shots
+
+            film.anchors = anchor_shots(film.probe, found.cuts)
         segments = list(self._segments(film))
         film.segments = tuple(segment.key for segment in segments)
         # A pending film needs all its segments, also one that failed before.
@@ -244,14 +256,18 @@ class FilmPlanner:
         return list(pending) or [self._join(film)]
 
     def _segments(self, film: _Film) -> Iterator[VideoSegment]:
+        from colorize_core.media.film.anchor_frames import anchors_near, reach_of
         from colorize_core.media.film.film import DEINTERLACE_REACH
         from colorize_core.media.film.segments import plan_segments
 
         settings = film_settings(film.config)
-        halo = film.config.temporal.radius + DEINTERLACE_REACH
+        halo, reach = film.config.temporal.radius + DEINTERLACE_REACH, reach_of(film.probe)
         ranges = plan_segments(film.probe, film.config.video.segment_frames)
         for index, (start, stop) in enumerate(ranges):
             known = tuple(s for s in film.known if s.start < stop and start < s.stop)
+            first, last = max(0, start - halo), min(film.probe.frames, stop + halo)
+            anchors = anchors_near(film.anchors, first, last, reach)
+            keys = [frame for shot in anchors for frame in shot.frames]
             yield VideoSegment(
                 key=item_key(
                     film.item,
@@ -261,7 +277,7 @@ class FilmPlanner:
                 ),
                 film_key=film.key,
                 item=film.here,
-                probe=film.probe.window(max(0, start - halo), min(film.probe.frames, stop + halo)),
+                probe=film.probe.window(min([first, *keys]), max([last, *(k + 1 for k in keys)])),
                 index=index,
                 start=start,
                 stop=stop,
@@ -277,6 +293,7 @@ class FilmPlanner:
                     if key.points
                 },
                 keep_gray=film.hints.keep_gray,
+                anchors=anchors,
             )
 
     def _join(self, film: _Film) -> Join:
@@ -314,6 +331,10 @@ def _with_known(
     if hints.keep_gray:
         found["keep_gray"] = hints.keep_gray
     return {**settings, "hints": found} if found else settings
+
+
+def _holds_colors(config: ColorizeConfig) -> bool:
+    return config.temporal.enabled and config.temporal.anchors
 
 
 def is_remote(item: SourceItem) -> bool:

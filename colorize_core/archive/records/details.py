@@ -39,11 +39,13 @@ class ScanDetails:
         film: key of the film.
         shots: in order; together all frames.
         key_shots: for each frame that the scan was asked about, the shot [start, stop) around it.
+        cuts: frames that begin a shot, but the first one, where the scan was asked for them.
     """
 
     film: str
     shots: tuple[Shot, ...] = ()
     key_shots: tuple[tuple[int, int], ...] = ()
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

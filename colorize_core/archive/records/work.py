@@ -15,6 +15,7 @@ from colorize_core.config.hints import Polygon
 from colorize_core.errors import InputError, NoScanError
 
 if TYPE_CHECKING:
+    from colorize_core.media.film.anchor_frames import AnchorShot
     from colorize_core.media.film.film import FilmProbe
     from colorize_core.media.film.plan import FilmPlan
     from colorize_core.media.film.shot import Shot
@@ -89,7 +90,7 @@ class ImageShard:
 class FilmScan:
     """One look at a whole film before its segments, for what they must know of it: see ScanDetails.
 
-    There is one for a film that has room for color; others need none.
+    There is one for a film that has room for color, or whose shots have to be known.
 
     Attributes:
         key: of the scan.
@@ -101,6 +102,7 @@ class FilmScan:
         wants_shots: False where only the content is compared with that of `finished`.
         finished: see PhotoTask; the answer is its report where the content is the same.
         key_frames: whose shots are looked for.
+        wants_cuts: all cuts are looked for, unless the whole film is in color.
     """
 
     key: str
@@ -112,6 +114,7 @@ class FilmScan:
     wants_shots: bool
     finished: ItemReport | None
     key_frames: tuple[int, ...] = ()
+    wants_cuts: bool = False
 
     @property
     def id(self) -> str:
@@ -129,8 +132,9 @@ class VideoSegment:
     """The half-open range [start, stop) of a film's frames in presentation order.
 
     `probe` and `shots` are windows of the film's: see `FilmProbe.window` and `window_of`. `known`
-    is what is known of the shots in it, `windows` what decoding their key frames needs, and
-    `keep_gray` areas without color.
+    is what is known of the shots in it, `windows` what decoding their key frames needs,
+    `keep_gray` areas without color, and `anchors` the key frames that speak for its colors, which
+    lie in the window of `probe`.
     """
 
     key: str
@@ -147,6 +151,7 @@ class VideoSegment:
     known: tuple[ShotHints, ...] = ()
     windows: Mapping[int, FilmProbe] = field(default_factory=dict, repr=False)
     keep_gray: tuple[Polygon, ...] = ()
+    anchors: tuple[AnchorShot, ...] = ()
 
     @property
     def id(self) -> str:
