@@ -52,7 +52,9 @@ CYANOTYPE: Final = (215.0, 295.0)  # but for this one
 MOST_BLUE: Final = 42.0
 MOST_SEPIA: Final = 36.0  # and brown that leaves its tone hardly anywhere:
 CLEAN: Final = (0.3, 0.5)
-TAIL: Final = 1.6  # what holds for three quarters of the middle holds 1.6-fold for nine tenths
+TAIL: Final = 1.6  # what holds for three quarters of the middle holds 1.6-fold for nine tenths,
+LONG_TAIL: Final = 1.8  # or, where they keep to CLEAR of it, to this: lights clip in a strong tone
+CLEAR: Final = 0.6
 OWN: Final = (4.0, 8.0)  # beyond the tone model: from nothing of its own color kept to all of it
 LEAST_OWN: Final = 0.003  # share of the area that is worth a word
 MOST_OWN: Final = 0.15  # more is a frame around a gray picture, or a color picture
@@ -91,7 +93,8 @@ class Grayness:
 class Limits(NamedTuple):
     """How far the middle of a black-and-white picture leaves the tone model, in Lab units.
 
-    Three quarters of it keep to `across` and `along` its hue, nine tenths to TAIL times as much.
+    Three quarters of it keep to `across` and `along` its hue, nine tenths to TAIL times as much
+    (LONG_TAIL where the three quarters keep to CLEAR of it, but for prints).
     What leaves its tone both ways is a scene more often than a print, so the two are an ellipse's
     half axes; for an old print they are a rectangle's.
     """
@@ -103,8 +106,11 @@ class Limits(NamedTuple):
     def hold(self, across: tuple[float, float], along: tuple[float, float]) -> bool:
         """Whether a picture keeps to them; both as (three quarters, nine tenths)."""
         join = max if self.is_print else np.hypot
-        sizes = (join(x / self.across, y / self.along) for x, y in zip(across, along, strict=True))
-        return all(size < most for size, most in zip(sizes, (1.0, TAIL), strict=True))
+        size, tail = (
+            join(x / self.across, y / self.along) for x, y in zip(across, along, strict=True)
+        )
+        is_clear = size < CLEAR and not self.is_print
+        return bool(size < 1 and tail < (LONG_TAIL if is_clear else TAIL))
 
 
 def judge(pixels: NDArray[Any]) -> Grayness:
