@@ -80,7 +80,7 @@ def test_run_all_colorizes_and_run_all_again_resumes(run_cells):
 
     second = run_cells()
     assert "Everything is done." in second
-    assert "scan 000.png (48, 48, 3) uint8" in second  # by the Python API
+    assert "scan 000.png (48, 64, 3) uint8" in second  # by the Python API
     assert len(list(run_cells.out.glob("box*/*.png"))) == 4
     assert {p: p.stat().st_ctime_ns for p in results} == results
     assert (run_cells.out / "report" / "index.html").is_file()
