@@ -168,12 +168,14 @@ def _anchors(unit: VideoSegment, source: Path, colorizer: Colorizer) -> Anchors 
         return None
     from colorize_core.inference.anchors import Anchors
     from colorize_core.inference.film_segments import FilmView
-    from colorize_core.media.film.anchor_frames import reach_of, read_anchors
+    from colorize_core.media.film.anchor_frames import AnchorReader, reach_of
 
     view = FilmView.of(unit.probe, unit.config.render.size)
 
+    reader = AnchorReader(source, unit.probe)
+
     def look(frames: Sequence[int]) -> dict[int, Tensor]:
-        pictures = read_anchors(source, unit.probe, frames)
+        pictures = reader.read(frames)
         return {p.index: view.box.to_working(view.light(p.frame)) for p in pictures}
 
     predict_ab = partial(colorizer.predict_ab, look=unit.config.render.look)

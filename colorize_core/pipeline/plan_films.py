@@ -151,8 +151,7 @@ class FilmPlanner:
             )
             return [failed, *(self._next_staged() if is_remote(item) else [])]
         self._films[key] = film
-        is_measured = self._most_segments is not None
-        wants_shots = config.colored != "recolor" and film.plan.may_be_colored and not is_measured
+        wants_shots = self._wants_shots(film)
         scan_key = self._scan_key(film)
         if film.finished is None:
             if not wants_shots and not film.hints.times and not self._wants_cuts(film):
@@ -227,9 +226,15 @@ class FilmPlanner:
             settings |= {"key_frames": film.key_frames, "size": film.config.render.size}
         if self._wants_cuts(film):
             settings |= {"cuts": True, "size": film.config.render.size}
+        if not self._wants_shots(film):
+            settings["shots"] = False
         # The generator has no part in it.
         maker = replace(self._maker, weights_sha256="")
         return item_key(film.item, maker, settings=settings, what="scan")
+
+    def _wants_shots(self, film: _Film) -> bool:
+        is_measured = self._most_segments is not None
+        return film.config.colored != "recolor" and film.plan.may_be_colored and not is_measured
 
     def _wants_cuts(self, film: _Film) -> bool:
         return _holds_colors(film.config) and self._most_segments is None
@@ -272,7 +277,7 @@ class FilmPlanner:
                 key=item_key(
                     film.item,
                     self._maker,
-                    settings=_with_known(settings, known, film.hints),
+                    settings=_with_known(settings, known, film.hints, anchors),
                     what=f"segment {start} {stop}",
                 ),
                 film_key=film.key,
@@ -322,9 +327,14 @@ class FilmPlanner:
 
 
 def _with_known(
-    settings: Mapping[str, Any], known: Sequence[ShotHints], hints: ItemHints
+    settings: Mapping[str, Any],
+    known: Sequence[ShotHints],
+    hints: ItemHints,
+    anchors: Sequence[AnchorShot],
 ) -> Mapping[str, Any]:
     """The settings of a segment with what is known of it alone."""
+    # The setting is left out at its default, and segments without anchors may be there already.
+    settings = {**settings, "anchors": True} if anchors else settings
     found: dict[str, Any] = {}
     if known:
         found["shots"] = [shot.key_tree() for shot in known]

@@ -228,9 +228,11 @@ def colorize_archive(
 
 
 def _orphans(job: Job, found: Scan, keys: Sequence[str], manifest: Manifest) -> Sequence[Orphan]:
-    """None is known where only a part of SRC was looked at."""
-    is_part = job.options.include or job.options.exclude
-    return () if is_part else find_orphans(found, keys, manifest, job.storage)
+    """None is known where SRC is no folder, or only a part of it was looked at."""
+    source = job.started.source_folder if job.started is not None else None
+    if source is None or job.options.include or job.options.exclude:
+        return ()
+    return find_orphans(found, keys, manifest, job.storage, source)
 
 
 def _with_precision(job: Job, found: Scan, manifest: Manifest, has_bf16: Callable[[], bool]) -> Job:

@@ -95,22 +95,44 @@ def _near(frame: int, keyframes: NDArray[np.int64], most: float) -> int:
     return int(keyframes[away.argmin()]) if away.size and away.min() <= most else frame
 
 
-def read_anchors(path: Path, probe: FilmProbe, frames: Sequence[int]) -> Iterator[Frame]:
-    """Decode key frames, ascending; those that are damaged are left out.
+class AnchorReader:
+    """Decodes key frames, those that are damaged left out.
+
+    A film in which no decoding can begin is decoded once from its beginning, not for each call.
 
     Args:
         path: the film.
-        probe: of the film, or a window with these frames.
-        frames: ascending.
+        probe: of the film, or a window with the frames that will be asked for.
     """
-    for group in _together(probe, frames):
-        wanted = set(group)
-        try:
-            for picture in read_frames(path, probe, group[0], group[-1] + 1):
-                if picture.index in wanted and not (picture.is_held or picture.is_corrupt):
-                    yield picture
-        except UndecodableError:
-            continue  # the segment that holds them says so
+
+    def __init__(self, path: Path, probe: FilmProbe) -> None:
+        self._path, self._probe = path, probe
+        self._running: Iterator[Frame] | None = None
+
+    def read(self, frames: Sequence[int]) -> Iterator[Frame]:
+        """Key frames, ascending, also from one call to the next."""
+        if not frames:
+            return
+        if self._probe.is_segmentable:
+            for group in _together(self._probe, frames):
+                pictures = read_frames(self._path, self._probe, group[0], group[-1] + 1)
+                yield from _whole(pictures, group)
+        else:
+            if self._running is None:
+                self._running = read_frames(self._path, self._probe, frames[0], self._probe.frames)
+            yield from _whole(self._running, frames)
+
+
+def _whole(pictures: Iterator[Frame], frames: Sequence[int]) -> Iterator[Frame]:
+    """What of these frames is undamaged; reads no further than the last of them."""
+    wanted = set(frames)
+    try:
+        while wanted and (picture := next(pictures, None)) is not None:
+            if picture.index in wanted and not (picture.is_held or picture.is_corrupt):
+                yield picture
+            wanted.discard(picture.index)
+    except UndecodableError:
+        return  # the segment that holds them says so
 
 
 def _together(probe: FilmProbe, frames: Sequence[int]) -> list[list[int]]:
@@ -119,7 +141,6 @@ def _together(probe: FilmProbe, frames: Sequence[int]) -> list[list[int]]:
     last: int | None = None
     for frame in frames:
         place = int(np.searchsorted(probe.keyframes, frame, side="right"))
-        place = place if probe.is_segmentable else 0
         if place != last:
             groups.append([])
         groups[-1].append(frame)
