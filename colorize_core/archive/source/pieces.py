@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -52,30 +52,34 @@ def joined(
         belong_together: asked with the path of the first piece, and the files.
     """
     suffixes = tuple(film_suffixes)
-    series: dict[tuple[str, ...], list[tuple[int, bool, Row]]] = defaultdict(list)
+    series: dict[tuple[str, ...], Counter[tuple[int, bool, Row]]] = defaultdict(Counter)
     for row in rows:
         is_film = row.path.lower().endswith(suffixes)
         # What is in an archive or on a server cannot be looked into here.
         is_here = is_film and "://" not in (row.location or prefix)
-        place = _place(row.path) if is_here else None
+        place = _place(row.location or prefix + row.path) if is_here else None
         if place is None:
             yield row
         else:
-            series[place.series].append((place.number, place.is_counted, row))
+            series[place.series][place.number, place.is_counted, row] += 1
     for found in series.values():
+        times = {row: count for (_, _, row), count in found.items()}
         for run in _runs(found):
+            again = [row for row in run for _ in range(times[row] - 1)]
             files = [row.location or prefix + row.path for row in run]
             if len(run) > 1 and belong_together(run[0].path, files):
                 size, stamp = measure_pieces(files)
                 names = tuple(Path(file).name for file in files[1:])
-                yield run[0]._replace(size=size, stamp=stamp, pieces=names)
+                film = run[0]._replace(size=size, stamp=stamp, pieces=names)
+                # A piece that is listed twice counts as the film listed twice.
+                yield from [film] * (1 + len(again))
             else:
-                yield from run
+                yield from (*run, *again)
 
 
-def _place(path: str) -> _Place | None:
-    folder, _, name = path.rpartition("/")
-    if "\n" in name:  # no list can hold it
+def _place(location: str) -> _Place | None:
+    folder, _, name = location.rpartition("/")
+    if "\n" in location or "\r" in location:  # no list can hold it
         return None
     if match := _GOPRO.fullmatch(name):
         chapter = 0 if match[1].upper() == "OPR" else int(match[1][1:])
@@ -89,10 +93,10 @@ def _place(path: str) -> _Place | None:
     return None
 
 
-def _runs(found: list[tuple[int, bool, Row]]) -> Iterator[list[Row]]:
+def _runs(found: Iterable[tuple[int, bool, Row]]) -> Iterator[list[Row]]:
     """Rows whose numbers follow each other, and that may be one film."""
     run: list[tuple[int, bool, Row]] = []
-    for entry in sorted(found, key=lambda entry: entry[0]):
+    for entry in sorted(found, key=lambda entry: (entry[0], entry[2].path)):
         if run and not _follows(run[-1], entry):
             yield [row for _, _, row in run]
             run = []

@@ -38,7 +38,8 @@ def pieces_of(path: Path) -> tuple[Path, ...]:
     """The files of a film, in order; of one in a single file, that file."""
     if not is_list(path):
         return (path,)
-    lines = path.read_bytes().decode(errors="surrogateescape").splitlines()
+    # Not splitlines: it also splits at what a name may hold, such as U+2028.
+    lines = path.read_bytes().decode(errors="surrogateescape").split("\n")
     names = [match[1] for line in lines if (match := _FILE.match(line))]
     return tuple(Path(name.replace(r"'\''", "'")) for name in names)
 
@@ -161,7 +162,8 @@ def belong_together(files: Sequence[Path]) -> bool:
         return all(other == streams[0] for other in streams) and all(
             _goes_on(before, after) for before, after in itertools.pairwise(files)
         )
-    except (av.FFmpegError, ValueError, IndexError, OSError):
+    except (av.FFmpegError, ValueError, IndexError, OSError, AttributeError, TypeError):
+        # The last two: a stream says too little of itself to tell. Apart, nothing is lost.
         return False
 
 
@@ -169,14 +171,19 @@ def _streams(file: Path) -> list[tuple[Any, ...]]:
     """What pieces of one film have in common; subtitles may begin later."""
     with _open(file) as container:
         pictures = [
-            (container.format.name, s.codec_context.codec.canonical_name, s.width, s.height)
-            for s in container.streams.video
+            (container.format.name, _codec(s), s.width, s.height) for s in container.streams.video
         ]
         sound = [
-            (s.codec_context.codec.canonical_name, s.codec_context.sample_rate)
+            (_codec(s), s.codec_context and s.codec_context.sample_rate)
             for s in container.streams.audio
         ]
     return [*pictures, *sound]
+
+
+def _codec(stream: Any) -> str | None:
+    """None: there is no decoder for it."""
+    context = stream.codec_context
+    return None if context is None else str(context.codec.canonical_name)
 
 
 def _goes_on(before: Path, after: Path) -> bool:

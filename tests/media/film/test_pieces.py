@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+import av
 import pytest
 
 from colorize_core.archive.source.contents import stage_item
@@ -22,12 +23,15 @@ from tests.segment_helpers import color_film
 _BASE = Fraction(1, 25)
 
 
-def found(folder: Path, out: Path, pieces: str = "join"):
+def scanned(source: str, out: Path, pieces: str = "join"):
     config = ColorizeConfig(video=VideoSettings(pieces=pieces))
-    scan = find_items(
-        str(folder), out, follow_links=False, staging=None, config_for=lambda _path: config
+    return find_items(
+        source, out, follow_links=False, staging=None, config_for=lambda _path: config
     )
-    return list(scan.items)
+
+
+def found(folder: Path, out: Path, pieces: str = "join"):
+    return list(scanned(str(folder), out, pieces).items)
 
 
 def title(folder: Path, *, frames: int = 60) -> Path:
@@ -158,3 +162,45 @@ def test_ffmpeg_reads_the_list(tmp_path):
     (item,) = found(folder, tmp_path / "out")
     with stage_item(item, tmp_path / "staging") as listed:
         assert len(shown(listed, before=("-safe", "0"))) == 50
+
+
+def test_a_stream_without_a_decoder_keeps_films_apart_and_ends_no_scan(tmp_path):
+    paths = chapters(tmp_path / "in", ["GH010042.MP4", "GH020042.MP4"])
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    assert [item.pieces for item in found(tmp_path / "in", tmp_path / "out")] == [(), ()]
+
+
+def test_times_with_and_without_a_zone_keep_films_apart(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, said in ((1, "2020-01-01T12:00:00"), (2, "2020-01-01T12:00:01+00:00")):
+        film = folder / f"GH0{number}0042.mkv"
+        make_film(film, frames=25, time_base=_BASE, metadata={"creation_tima": said})
+        # FFmpeg would write its own spelling of the time.
+        film.write_bytes(film.read_bytes().replace(b"CREATION_TIMA", b"creation_time"))
+        with av.open(str(film)) as container:
+            assert container.metadata["creation_time"] == said
+        film.rename(film.with_suffix(".MP4"))
+    assert [item.pieces for item in found(folder, tmp_path / "out")] == [(), ()]
+
+
+@pytest.mark.parametrize(("odd", "films"), [("\u2028", 1), ("\x85", 1), ("\n", 2), ("\r", 2)])
+def test_odd_characters_in_the_name_of_a_folder_end_no_run(tmp_path, odd, films):
+    folder = tmp_path / f"a{odd}b"
+    chapters(folder, ["GH010042.MP4", "GH020042.MP4"])
+    items = found(folder, tmp_path / "out")
+    assert len(items) == films
+    with stage_item(items[0], tmp_path / "staging") as listed:
+        assert probe_film(listed).frames == 50 // films
+
+
+def test_pieces_listed_twice_are_one_film_still(tmp_path):
+    paths = chapters(tmp_path / "in", ["GH010042.MP4", "GH020042.MP4", "GH010007.MP4"])
+    (tmp_path / "list.txt").write_text("\n".join(map(str, [*paths, *paths])))
+    scan = scanned(f"@{tmp_path / 'list.txt'}", tmp_path / "out")
+    assert [(Path(i.path).name, len(i.pieces)) for i in scan.items] == [
+        ("GH010007.MP4", 0),
+        ("GH010042.MP4", 1),
+    ]
+    assert (scan.problems, scan.ignored) == ((), {"listed twice": 3})
