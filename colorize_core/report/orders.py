@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from array import array
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import numpy as np
@@ -42,7 +42,8 @@ class Orders:
         folder, _, file = name.rpartition("/")
         self._ranks.append(rank)
         self._folders.append(self._count(folder))
-        kind = "film" if record["kind"] == "film" else PurePosixPath(file).suffix.lower()
+        # PurePath would intern the name of every item.
+        kind = "film" if record["kind"] == "film" else posixpath.splitext(file)[1].lower()
         self._kinds.append(self._kind_ids.setdefault(kind, len(self._kind_ids)))
         date = _DATE.match(str(stamp))
         self._dates.append(int(date[1]) / 1e9 if date else 0.0)
