@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from colorize_core.archive.source.image_sequences import measure_folder
 from colorize_core.archive.source.item import ItemKind, SourceItem
 from colorize_core.archive.source.pieces import measure_pieces, pieces_from
 from colorize_core.archive.source.scan import scan
+from colorize_core.config import ColorizeConfig
 from colorize_core.errors import MissingError
 from colorize_core.media.film.names import FILM_SUFFIXES
 from colorize_core.media.picture.names import PHOTO_SUFFIXES
@@ -32,10 +33,12 @@ class Originals:
     Args:
         out: output folder.
         started: how the run was started.
+        config_for: settings of one item, by its path.
     """
 
     out: Path
     started: Started
+    config_for: Callable[[str], ColorizeConfig]
     _items: Mapping[str, SourceItem] | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -86,24 +89,47 @@ class Originals:
             film_suffixes=FILM_SUFFIXES,
             exclude=self.out,
             staging=RunFolder(self.out).staging,
+            belong_together=self._are_joined,
         )
         return {item.path: item for item in found.items}
+
+    def _are_joined(self, path: str, files: Sequence[str]) -> bool:
+        from colorize_core.media.film.pieces import belong_together  # loaded where there are any
+
+        joins = self.config_for(path).video.pieces == "join"
+        return joins and belong_together([*map(Path, files)])
 
 
 def _local_item(base: Path, entry: Entry) -> SourceItem:
     path = base / entry.source
-    real, real_base = os.path.realpath(path), os.path.realpath(base)
     # The record is no proof: a path in it could name any file of this machine.
-    if not real.startswith(real_base.rstrip("/") + "/") or not Path(real).exists():
-        raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
+    _require_inside(base, path, entry)
     if path.is_dir():  # numbered pictures
         return SourceItem(entry.source, str(path), *measure_folder(path), "film")
     if entry.report.stamp.startswith("pieces:"):
-        files = pieces_from(path, FILM_SUFFIXES)
-        pieces = tuple(map(str, files[1:]))
-        size, stamp = measure_pieces([str(file) for file in files])
-        return SourceItem(entry.source, str(path), size, stamp, "film", pieces=pieces)
+        return _film_in_pieces(base, path, entry)
     status = path.stat()
     kind: ItemKind = "film" if entry.is_film else "photo"
     stamp = f"mtime_ns:{status.st_mtime_ns}"
     return SourceItem(entry.source, str(path), status.st_size, stamp, kind)
+
+
+def _film_in_pieces(base: Path, path: Path, entry: Entry) -> SourceItem:
+    files = pieces_from(path, FILM_SUFFIXES)
+    for file in files:
+        _require_inside(base, file, entry)
+    location, *pieces = map(str, files)
+    size, stamp = measure_pieces([location, *pieces])
+    # Names and sizes are a guess only; the run knew which files it took for one film.
+    if stamp != entry.report.stamp:
+        raise MissingError(
+            f"{entry.name}: its pieces are not those of the run any more",
+            remedy="run the job again",
+        )
+    return SourceItem(entry.source, location, size, stamp, "film", pieces=tuple(pieces))
+
+
+def _require_inside(base: Path, path: Path, entry: Entry) -> None:
+    real, real_base = os.path.realpath(path), os.path.realpath(base)
+    if not real.startswith(real_base.rstrip("/") + "/") or not Path(real).exists():
+        raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
