@@ -62,10 +62,12 @@ NAMES = st.builds("{}{}".format, st.sampled_from(("a", "A")), st.sampled_from(SU
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
-def outputs_of(path: str) -> tuple[str, ...]:
-    if any(path.lower().endswith(suffix) for suffix in FILM_SUFFIXES):
-        return film_outputs(path, container="source", frames="none", is_folder=False)
-    return (output_path(path),)
+def outputs_of(row: Row) -> tuple[str, ...]:
+    if any(row.path.lower().endswith(suffix) for suffix in FILM_SUFFIXES):
+        return film_outputs(
+            row.path, container="source", frames="none", is_folder=False, in_pieces=False
+        )
+    return (output_path(row.path),)
 
 
 @REPEATABLE
@@ -83,9 +85,9 @@ def test_no_two_items_may_write_one_output(paths, fold_case):
     def seen(output: str) -> str:
         return output.lower() if fold_case else output
 
-    outputs = Counter(seen(output) for row in kept for output in set(outputs_of(row.path)))
+    outputs = Counter(seen(output) for row in kept for output in set(outputs_of(row)))
     assert set(outputs.values()) <= {1}
-    parents = {seen(o).rpartition("/")[0] for row in kept for o in outputs_of(row.path)}
+    parents = {seen(o).rpartition("/")[0] for row in kept for o in outputs_of(row)}
     folders = {"/".join(p.split("/")[:n]) for p in parents if p for n in range(1, 9)}
     assert not folders & set(outputs), "a file stands where another's folder must be"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.overrides import Overrides, fits_nothing, fitting_nothing
 from colorize_core.archive.records.work import ItemId, ItemReport
-from colorize_core.archive.source.filters import suffix_of
+from colorize_core.archive.source.filters import Row, suffix_of
 from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.image_sequences import scan_frame_folders
 from colorize_core.archive.source.item import Scan
@@ -52,13 +52,17 @@ def find_items(
             f"OUT is SRC: {out}", remedy="choose another OUT: originals are never written"
         )
 
-    def outputs_of(path: str) -> tuple[str, ...]:
-        is_film = suffix_of(path) in FILM_SUFFIXES
+    def outputs_of(row: Row) -> tuple[str, ...]:
+        is_film = row.is_film or suffix_of(row.path) in FILM_SUFFIXES
         if not as_film and not is_film:
-            return (path,)
-        video = config_for(path).video
+            return (row.path,)
+        video = config_for(row.path).video
         return film_outputs(
-            path, container=video.container, frames=video.frames, is_folder=not is_film
+            row.path,
+            container=video.container,
+            frames=video.frames,
+            is_folder=not is_film,
+            in_pieces=bool(row.pieces),
         )
 
     def are_joined(path: str, files: Sequence[str]) -> bool:

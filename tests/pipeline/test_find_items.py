@@ -8,12 +8,13 @@ from pathlib import Path
 from colorize_core.archive.source.item import Scan
 from colorize_core.config import ColorizeConfig, VideoSettings
 from colorize_core.pipeline.find_items import find_items
+from tests.film_helpers import make_film
 
 
-def find(source: Path, **video) -> Scan:
+def find(source: Path, said: str = "", **video) -> Scan:
     config = ColorizeConfig(video=VideoSettings(**video))
     return find_items(
-        str(source),
+        said or str(source),
         source.with_name("out"),
         follow_links=False,
         staging=None,
@@ -45,6 +46,17 @@ def test_films_that_may_give_one_output(tmp_path):
     assert refused(found) == ["tape.avi.mkv"]
     assert "its output tape.avi.mkv would overwrite" in found.problems[0][1].message
     assert refused(find(source, container="mp4")) == []
+
+
+def test_a_film_under_another_suffix_and_one_of_its_output(tmp_path):
+    source = tmp_path / "films"
+    source.mkdir()
+    make_film(source / "movie.rm.mkv", frames=5)
+    (source / "movie.rm").write_bytes((source / "movie.rm.mkv").read_bytes())
+    (tmp_path / "list.txt").write_text("films/movie.rm\nfilms/movie.rm.mkv\n")
+    found = find(source, f"@{tmp_path / 'list.txt'}")
+    assert paths(found) == ["films/movie.rm"]
+    assert refused(found) == ["films/movie.rm.mkv"]
 
 
 def test_frames_of_a_film_do_not_replace_photos(tmp_path):

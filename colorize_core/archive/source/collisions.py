@@ -39,7 +39,7 @@ class Place:
 def without_collisions(
     rows: Iterable[Row],
     notes: ScanFilter,
-    outputs_of: Callable[[str], Sequence[str]],
+    outputs_of: Callable[[Row], Sequence[str]],
     names: OutNames,
     place: Place | None = None,
 ) -> list[Row]:
@@ -76,9 +76,9 @@ def without_collisions(
     return kept
 
 
-def _outputs(row: Row, outputs_of: Callable[[str], Sequence[str]]) -> Sequence[str]:
+def _outputs(row: Row, outputs_of: Callable[[Row], Sequence[str]]) -> Sequence[str]:
     """A photo that is copied, because it has color, keeps its name."""
-    return (row.path + row.added, row.path) if row.added else outputs_of(row.path)
+    return (row.path + row.added, row.path) if row.added else outputs_of(row)
 
 
 def _overlong(row: Row, outputs: Sequence[str]) -> UnsafePathError | None:

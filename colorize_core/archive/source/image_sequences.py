@@ -25,7 +25,7 @@ def scan_frame_folders(
     suffixes: frozenset[str],
     film_suffixes: frozenset[str],
     out: Path,
-    outputs_of: Callable[[str], Sequence[str]],
+    outputs_of: Callable[[Row], Sequence[str]],
     names: OutNames,
     references: frozenset[str] = frozenset(),
     belong_together: BelongTogether = lambda _path, _files: False,

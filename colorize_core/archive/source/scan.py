@@ -45,7 +45,7 @@ def scan(
     staging: Path | None = None,
     name_photo: Callable[[str, Head], str] | None = None,
     is_photo: Callable[[bytes], bool] | None = None,
-    outputs_of: Callable[[str], Sequence[str]] | None = None,
+    outputs_of: Callable[[Row], Sequence[str]] | None = None,
     exclude_globs: Sequence[str] = (),
     include_globs: Sequence[str] = (),
     references: frozenset[str] = frozenset(),
@@ -68,7 +68,7 @@ def scan(
             parts. Without it, compressed tars are listed and read in place, which is slow.
         name_photo: see ScanFilter. Default: the same name.
         is_photo: see ScanFilter. Default: suffixes alone count.
-        outputs_of: from a film's path to those that its output may get, to find items that would
+        outputs_of: from a film to the paths that its output may get, to find items that would
             overwrite each other. Default: the same path.
         exclude_globs: files and folders to leave out; see Glob for the language.
         include_globs: where there are any, nothing else is taken.
@@ -116,8 +116,8 @@ def scan(
     )
 
 
-def _same(path: str) -> tuple[str]:
-    return (path,)
+def _same(row: Row) -> tuple[str]:
+    return (row.path,)
 
 
 def _rows(

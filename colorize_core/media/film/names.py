@@ -43,7 +43,9 @@ def pieces_name(path: str) -> str:
     return f"{path}.pieces"
 
 
-def film_outputs(path: str, *, container: str, frames: str, is_folder: bool) -> tuple[str, ...]:
+def film_outputs(
+    path: str, *, container: str, frames: str, is_folder: bool, in_pieces: bool
+) -> tuple[str, ...]:
     """Every output that a film may get; which one it is, its content decides.
 
     Args:
@@ -51,10 +53,10 @@ def film_outputs(path: str, *, container: str, frames: str, is_folder: bool) -> 
         container: as in VideoSettings.
         frames: likewise.
         is_folder: the film is a folder of pictures.
+        in_pieces: it lies in several files.
     """
-    copy = frames_name(path) if is_folder else path
+    copy = frames_name(path) if is_folder else pieces_name(path) if in_pieces else path
     if frames != "none":
-        return (copy,) if is_folder else (copy, pieces_name(path), frames_name(path))
+        return (copy,) if is_folder else (copy, frames_name(path))
     containers = _OUTPUT_SUFFIXES if container == "source" else (container,)
-    copies = (copy,) if is_folder else (copy, pieces_name(path))
-    return *copies, *(output_name(path, name) for name in containers)
+    return copy, *(output_name(path, name) for name in containers)

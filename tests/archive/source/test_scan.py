@@ -411,8 +411,8 @@ def folding() -> OutNames:
 def test_colliding_outputs_are_problems(tmp_path):
     src = write(tmp_path, "scan.gif", "scan.gif.png", "other.gif", "A.jpg", "a.jpg")
 
-    def output(path):
-        return [path + ".png" if path.endswith(".gif") else path]
+    def output(row):
+        return [row.path + ".png" if row.path.endswith(".gif") else row.path]
 
     assert problems(find(src)) == {}
     found = find(src, outputs_of=output)
@@ -428,7 +428,7 @@ def test_an_output_with_too_long_a_name_is_a_problem(tmp_path):
     fits, longer = "x" * 247 + ".gif", "y" * 248 + ".gif"
     other = os.fsdecode(b"\xe6" * 247 + b".gif")
     src = write(tmp_path, fits, longer, other)
-    found = find(src, outputs_of=lambda path: [path + ".png"])
+    found = find(src, outputs_of=lambda row: [row.path + ".png"])
     assert paths(found) == sorted([fits, other])
     assert problems(found) == {longer: UnsafePathError}
     assert "more than 255 bytes" in found.problems[0][1].message

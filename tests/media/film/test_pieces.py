@@ -204,3 +204,11 @@ def test_pieces_listed_twice_are_one_film_still(tmp_path):
         ("GH010042.MP4", 1),
     ]
     assert (scan.problems, scan.ignored) == ((), {"listed twice": 3})
+
+
+def test_a_folder_of_pieces_and_a_film_of_that_name_are_not_written_over_each_other(tmp_path):
+    folder = tmp_path / "in"
+    chapters(folder, ["GH010042.MP4", "GH020042.MP4"])
+    chapters(folder / "GH010042.MP4.pieces", ["other.mp4"])
+    scan = scanned(str(folder), tmp_path / "out")
+    assert [path for path, _ in scan.problems] == ["GH010042.MP4.pieces/other.mp4"]
