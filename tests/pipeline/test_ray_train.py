@@ -120,6 +120,7 @@ def test_two_workers_survive_a_kill(photos, tmp_path):
     assert job.log.read_text().count("step 0 of 54") <= 2
 
 
+@pytest.mark.faults
 def test_the_same_command_goes_on_after_the_job_was_killed(photos, tmp_path):
     job = Job(photos, tmp_path)
     with job.started() as process:
