@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_core.color.upsample import upsample_ab
+from colorize_core.inference.references import Seen, cell_rows
 from colorize_core.media.film.anchor_frames import AnchorShot
 
 # L (n, 1, S, T) of key frames as the generator is shown them; what does not decode is left out.
@@ -48,16 +49,6 @@ class Generator(Protocol):
     def recognize(self, L: Tensor) -> list[Tensor]:
         """The encoder's features, see Colorizer."""
         ...
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """A picture in n coarse cells: features at each level [n, C], L [n], places [n, 2]."""
-
-    levels: tuple[Tensor, ...]
-    L: Tensor
-    place: Tensor
-    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -140,7 +131,7 @@ class Anchors:
             cells = _cells(self._generator, part)
             means = tuple(level.mean(0) for level in cells.levels)
             chroma = torch.cat([ab, ab.norm(dim=1, keepdim=True)], 1)
-            color = _rows(F.adaptive_avg_pool2d(chroma, cells.size))
+            color = cell_rows(F.adaptive_avg_pool2d(chroma, cells.size))
             seen = _recognized(cells, means)
             made.append(_Key(frame, means, seen, cells.L, cells.place, color))
         return made
@@ -152,7 +143,7 @@ class Anchors:
         cells = _cells(self._generator, shown)
         fade = torch.tensor(fades)
         color, sure = _agreed(cells, keys, fade)
-        off = color - _rows(F.adaptive_avg_pool2d(ab, cells.size))
+        off = color - cell_rows(F.adaptive_avg_pool2d(ab, cells.size))
         planes = (off * sure[:, None]).T.reshape(1, 2, *cells.size)
         return upsample_ab(planes, cells.L.reshape(1, 1, *cells.size), shown)
 
@@ -163,27 +154,22 @@ def _without(ab: Tensor, known: Tensor) -> Tensor:
     return (ab - known[:, :2] * sure) / (1 - sure).clamp_min(_LITTLE)
 
 
-def _cells(generator: Generator, shown: Tensor) -> _Cells:
+def _cells(generator: Generator, shown: Tensor) -> Seen:
     high, wide = shown.shape[-2:]
     pixels = max(_CELL, -(-max(high, wide) // _CELLS))
     size = (max(1, high // pixels), max(1, wide // pixels))
     pyramid = generator.recognize(shown)
     levels = (F.interpolate(pyramid[i], size, mode="bilinear", antialias=True) for i, _ in _LEVELS)
     steps = ((torch.arange(side) + 0.5) / max(size) for side in size)
-    return _Cells(
-        tuple(_rows(level) for level in levels),
+    return Seen(
+        tuple(cell_rows(level) for level in levels),
         F.adaptive_avg_pool2d(shown, size).flatten(),
         torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).flatten(0, 1),
         size,
     )
 
 
-def _rows(x: Tensor) -> Tensor:
-    """[1,C,h,w] to [h*w,C]."""
-    return x[0].flatten(1).T
-
-
-def _recognized(cells: _Cells, means: Sequence[Tensor]) -> Tensor:
+def _recognized(cells: Seen, means: Sequence[Tensor]) -> Tensor:
     """[n, C]: two rows' product is their mean cosine similarity over all levels."""
     parts = zip(cells.levels, means, _LEVELS, strict=True)
     return torch.cat(
@@ -191,7 +177,7 @@ def _recognized(cells: _Cells, means: Sequence[Tensor]) -> Tensor:
     )
 
 
-def _agreed(cells: _Cells, keys: Sequence[_Key], fade: Tensor) -> tuple[Tensor, Tensor]:
+def _agreed(cells: Seen, keys: Sequence[_Key], fade: Tensor) -> tuple[Tensor, Tensor]:
     """Of each cell: the ab that key frames agree on, [n, 2], and how sure that is, [n], 0..1."""
     share = fade / fade.sum()
     # What all pictures of the shot have in common tells nothing.
@@ -216,7 +202,7 @@ def _mean(color: Tensor, weight: Tensor) -> Tensor:
     return (color * weight[..., None]).sum(0) / weight.sum(0)[:, None]
 
 
-def _matched(cells: _Cells, mine: Tensor, key: _Key) -> tuple[Tensor, Tensor]:
+def _matched(cells: Seen, mine: Tensor, key: _Key) -> tuple[Tensor, Tensor]:
     """Of each cell: ab and chroma of its like in a key frame, [n, 3], and how alike it is, [n]."""
     alike = mine @ key.recognized.T
     light = ((cells.L[:, None] - key.L) / _SIMILAR).square()

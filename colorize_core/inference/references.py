@@ -72,14 +72,14 @@ def see(colorizer: Colorizer, shown: Tensor) -> Seen:
     levels = (F.interpolate(pyramid[i], size, mode="bilinear") for i, _ in _LEVELS)
     steps = (torch.arange(side) / max(size) for side in size)
     return Seen(
-        tuple(_cells(level) for level in levels),
-        _cells(F.avg_pool2d(shown, CELL))[:, 0],
+        tuple(cell_rows(level) for level in levels),
+        cell_rows(F.avg_pool2d(shown, CELL))[:, 0],
         torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).flatten(0, 1),
         size,
     )
 
 
-def _cells(x: Tensor) -> Tensor:
+def cell_rows(x: Tensor) -> Tensor:
     """[1,C,h,w] to [h*w,C]."""
     return x[0].flatten(1).T
 
@@ -91,7 +91,7 @@ def known_colors(colorizer: Colorizer, pixels: Pixels) -> list[KnownColors]:
     shown = box.to_working(box.shrink(lab))
     found = []
     for part in torch.split(shown, 1):
-        ab = _cells(F.avg_pool2d(part[:, 1:], CELL))
+        ab = cell_rows(F.avg_pool2d(part[:, 1:], CELL))
         found.append(KnownColors(see(colorizer, part[:, :1]), ab, torch.ones(len(ab))))
     return found
 
