@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from colorize_core.archive.storage.opening import user_path
+from colorize_core.archive.storage.opening import default_work, user_path
 from colorize_core.config import Settings
 from colorize_core.config.reference import help_text
 from colorize_core.errors import (
@@ -78,6 +78,17 @@ def settings_file(kind: str) -> Callable[[str], Path]:
         return next((found for found in (path, *shipped) if found.is_file()), path)
 
     return find
+
+
+def add_work(p: argparse.ArgumentParser) -> None:
+    """Add `--work`, for an OUT in object storage."""
+    p.add_argument(
+        "--work",
+        type=user_path,
+        default=default_work(),
+        metavar="DIR",
+        help="where a run into object storage works on this machine (default: %(default)s)",
+    )
 
 
 def say(text: str) -> None:

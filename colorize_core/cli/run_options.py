@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 
-from colorize_core.archive.storage.opening import default_work, user_out, user_path
-from colorize_core.cli.command import Parser, settings_file
+from colorize_core.archive.storage.opening import user_out, user_path
+from colorize_core.cli.command import Parser, add_work, settings_file
 from colorize_core.cli.shortcuts import add_shortcuts
 from colorize_core.config import ColorizeConfig
 
@@ -33,13 +33,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="OUT",
         help="a folder (default: SRC-color beside SRC) or s3://BUCKET/FOLDER",
     )
-    p.add_argument(
-        "--work",
-        type=user_path,
-        default=default_work(),
-        metavar="DIR",
-        help="where a run into object storage works on this machine (default: %(default)s)",
-    )
+    add_work(p)
     p.add_argument(
         "--config",
         type=settings_file("colorize"),

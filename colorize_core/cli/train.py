@@ -17,8 +17,8 @@ from types import FrameType
 from typing import Any
 
 from colorize_core.archive.storage.address import Address
-from colorize_core.archive.storage.opening import default_work, user_out, user_path, work_folder
-from colorize_core.cli.command import Parser, command, say, settings_file
+from colorize_core.archive.storage.opening import user_out, user_path, work_folder
+from colorize_core.cli.command import Parser, add_work, command, say, settings_file
 from colorize_core.config import TrainConfig, load_config
 from colorize_core.errors import EXIT_DONE, EXIT_RESUME
 
@@ -50,13 +50,7 @@ def parser() -> argparse.ArgumentParser:
         default=Path("runs"),
         help="where runs are kept: a folder or s3://BUCKET/FOLDER (default: %(default)s)",
     )
-    p.add_argument(
-        "--work",
-        type=user_path,
-        default=default_work(),
-        metavar="DIR",
-        help="where a run into object storage works on this machine (default: %(default)s)",
-    )
+    add_work(p)
     p.add_argument("--cache", type=user_path, help="decoded photos (default: OUT/cache)")
     p.add_argument("--val", type=user_path, help="folder of color photos to validate on")
     p.add_argument("--runner", choices=("ray", "local"), default="ray", help="local = this process")
