@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,17 +44,18 @@ _ON_SHEET = 12
 
 
 def treatments(clip: Clip, colorizer: Colorizer) -> Iterator[tuple[str, Array, float]]:
-    """Name, ab [n, 2, h, w] and processor milliseconds a frame."""
-    alone = per_frame_ab(clip, colorizer)
-    yield "stabilizer", *_timed(clip, alone, colorizer, anchors=False)
-    yield "and anchors", *_timed(clip, alone, colorizer, anchors=True)
+    """Name, ab [n, 2, h, w] and processor milliseconds a frame, the generator's among them."""
+    yield "stabilizer", *_timed(clip, per_frame_ab, colorizer)
+    yield "and anchors", *_timed(clip, held_ab, colorizer)
 
 
-def _timed(clip: Clip, ab: Array, colorizer: Colorizer, *, anchors: bool) -> tuple[Array, float]:
+def _timed(
+    clip: Clip, color: Callable[[Clip, Colorizer], Array], colorizer: Colorizer
+) -> tuple[Array, float]:
     started = time.process_time()
-    held = held_ab(clip, ab, colorizer) if anchors else ab
-    steady = np.stack(list(stabilize(zip(clip.small_L, held, strict=True), TemporalSettings())))
-    return steady, (time.process_time() - started) / len(ab) * 1e3
+    frames = zip(clip.small_L, color(clip, colorizer), strict=True)
+    steady = np.stack(list(stabilize(frames, TemporalSettings())))
+    return steady, (time.process_time() - started) / len(steady) * 1e3
 
 
 def figures(clip: Clip, ab: Array, rate: int) -> Iterator[str]:

@@ -121,21 +121,25 @@ def per_frame_ab(clip: Clip, colorizer: Colorizer, *, look: Look = "natural") ->
     return torch.cat(parts).numpy()
 
 
-def held_ab(clip: Clip, ab: Array, colorizer: Colorizer, *, look: Look = "natural") -> Array:
+def held_ab(clip: Clip, colorizer: Colorizer, *, look: Look = "natural") -> Array:
     """Ab of each frame drawn to what key frames of its shot agree on, see `inference.anchors`."""
     if not colorizer.can_recognize:
-        return ab
+        return per_frame_ab(clip, colorizer, look=look)
     shown = [clip.box.to_working(torch.from_numpy(L)[None, None]) for L in clip.small_L]
-    borders = [0, *(n for n, moved in enumerate(clip.moved, 1) if moved is None), len(ab)]
+    borders = [0, *(n for n, moved in enumerate(clip.moved, 1) if moved is None), len(shown)]
     anchors = Anchors(
         (AnchorShot(a, b, spread_frames(a, b, _RATE)) for a, b in pairwise(borders)),
         lambda frames: {n: shown[n] for n in frames},
-        colorizer,
-        partial(colorizer.predict_ab, look=look),
+        partial(colorizer.predict_and_recognize, look=look),
         reach=round(REACH_SECONDS * _RATE),
     )
-    raw = (clip.box.to_working(torch.from_numpy(frame)[None]) for frame in ab)
-    held = (anchors.hold(n, L, color) for n, (L, color) in enumerate(zip(shown, raw, strict=True)))
+    held = []
+    for start in range(0, len(shown), colorizer.batch_size):
+        batch = shown[start : start + colorizer.batch_size]
+        said = anchors.predict(torch.cat(batch)).chunk(len(batch))
+        held += [
+            anchors.hold(start + n, *frame) for n, frame in enumerate(zip(batch, said, strict=True))
+        ]
     return np.stack([clip.box.from_working(color)[0].numpy() for color in held])
 
 
@@ -241,7 +245,7 @@ def _treatments(clip: Clip, config: EvaluateConfig, colorizer: Colorizer) -> dic
     ab = per_frame_ab(clip, colorizer, look=look)
     if not config.temporal.enabled:
         return {PER_FRAME: ab * strength}
-    held = held_ab(clip, ab, colorizer, look=look) if config.temporal.anchors else ab
+    held = held_ab(clip, colorizer, look=look) if config.temporal.anchors else ab
     pairs = zip(clip.small_L, held * strength, strict=True)
     return {PER_FRAME: ab * strength, STEADY: np.stack(list(stabilize(pairs, config.temporal)))}
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_core.color.upsample import upsample_ab
+from colorize_core.inference.colorizer import Recognized
 from colorize_core.inference.references import Seen, cell_rows
 from colorize_core.media.film.anchor_frames import AnchorShot
 
@@ -29,8 +30,10 @@ Look = Callable[[Sequence[int]], Mapping[int, Tensor]]
 
 _CELLS: Final = 32  # most along the long side
 _CELL: Final = 8  # working pixels that one has at least
-# Weights of the encoder's features at 1/8 and 1/16; those at 1/32 add nothing here.
-_LEVELS: Final = ((2, 1 / 3), (3, 2 / 3))
+_LEVELS: Final = (
+    1 / 3,
+    2 / 3,
+)  # weights of the features at 1/8 and 1/16; those at 1/32 add nothing
 _SHARPNESS: Final = 0.1  # cosine distance at which a cell counts 1/e of the best
 _SIMILAR: Final = 20.0  # of L, in looking for the surface
 _SAME_LIGHT: Final = 4.0  # of L, on the surface that was found
@@ -43,24 +46,22 @@ _LITTLE: Final = 0.02
 _MOST_LIFT: Final = 1.25  # of the mean's chroma: means of several hues are grayer than each
 
 
-class Generator(Protocol):
-    """What a Colorizer does for anchors."""
-
-    def recognize(self, L: Tensor) -> list[Tensor]:
-        """The encoder's features, see Colorizer."""
-        ...
-
-
 @dataclass(frozen=True)
 class _Key:
-    """One part of a key frame, in n cells: what is recognized around `means`, and color."""
+    """One part of a key frame, in n cells.
+
+    Attributes:
+        frame: its number.
+        means: of its features, by level.
+        sought: [C + 4, n], what a cell is found by, see `_matched`.
+        found: [n, 8], what is taken from where it is found: ab, chroma, and for the light and place
+            of the match L, L squared, y, x, and their sum of squares.
+    """
 
     frame: int
     means: tuple[Tensor, ...]
-    recognized: Tensor
-    L: Tensor
-    place: Tensor
-    color: Tensor  # [n, 3]: ab and chroma
+    sought: Tensor
+    found: Tensor
 
 
 class Anchors:
@@ -69,8 +70,7 @@ class Anchors:
     Args:
         shots: those of the segment.
         look: reads key frames.
-        generator: tells what is to be seen.
-        predict_ab: L (B, 1, S, T) to ab (B, 2, S, T).
+        predict: L (B, 1, S, T) to what the generator says of it; also with `carried`.
         reach: frames on each side that a key frame speaks for.
     """
 
@@ -78,24 +78,25 @@ class Anchors:
         self,
         shots: Iterable[AnchorShot],
         look: Look,
-        generator: Generator,
-        predict_ab: Callable[[Tensor], Tensor],
+        predict: Callable[..., Recognized],
         *,
         reach: int,
     ) -> None:
         self._shots = tuple(shots)
-        self._look, self._generator, self._predict_ab = look, generator, predict_ab
+        self._look, self.predict = look, predict
         self._reach = reach
         self._keys: dict[int, list[_Key]] = {}  # by frame, then by part of what is shown
 
     @torch.inference_mode()
-    def hold(self, index: int, shown: Tensor, ab: Tensor, known: Tensor | None = None) -> Tensor:
+    def hold(
+        self, index: int, shown: Tensor, said: Recognized, known: Tensor | None = None
+    ) -> Tensor:
         """The color of a frame, drawn to its shot's.
 
         Args:
             index: of the frame; they ascend.
             shown: L (n, 1, S, T) as the generator is shown it.
-            ab: (n, 2, S, T), what it says, with what is known laid over it.
+            said: of the frame, with what is known laid over it.
             known: (n, 3, S, T), see `references.carry`, or None.
 
         Returns:
@@ -103,49 +104,69 @@ class Anchors:
         """
         keys = self._in_reach(index)
         if not keys:
-            return ab
-        fades = [(1 - ((index - frame[0].frame) / self._reach) ** 2) ** 2 for frame in keys]
-        free = 1.0 if known is None else 1 - known[:, 2:]
-        said = ab if known is None else _without(ab, known)
-        parts = zip(torch.split(shown, 1), torch.split(said, 1), strict=True)
+            return said.ab
+        fade = torch.tensor(
+            [(1 - ((index - key[0].frame) / self._reach) ** 2) ** 2 for key in keys]
+        )
+        ab = said.ab if known is None else _without(said.ab, known)
+        parts = zip(
+            torch.split(shown, 1),
+            torch.split(ab, 1),
+            said.chunk(len(shown)),
+            zip(*keys, strict=True),
+            strict=True,
+        )
         corrections = [
-            self._correction(L, color, [key[n] for key in keys], fades)
-            for n, (L, color) in enumerate(parts)
+            _correction(_cells(L, part.levels), L, own, key, fade) for L, own, part, key in parts
         ]
-        return ab + torch.cat(corrections) * free
+        correction = torch.cat(corrections)
+        return said.ab + (correction if known is None else correction * (1 - known[:, 2:]))
 
     def _in_reach(self, index: int) -> list[list[_Key]]:
         shot = next((s for s in self._shots if s.start <= index < s.stop), None)
         wanted = [k for k in shot.frames if abs(k - index) < self._reach] if shot else []
         missing = [frame for frame in wanted if frame not in self._keys]
-        seen = self._look(missing) if missing else {}
-        made = {k: self._made(k, seen[k]) if k in seen else [] for k in missing}
-        self._keys = {k: made[k] if k in made else self._keys[k] for k in wanted}
-        return [self._keys[frame] for frame in wanted if self._keys[frame]]
+        if missing:
+            made = self._made(self._look(missing))
+            self._keys.update((frame, made.get(frame, [])) for frame in missing)
+        self._keys = {frame: self._keys[frame] for frame in wanted}
+        return [key for key in self._keys.values() if key]
 
-    def _made(self, frame: int, shown: Tensor) -> list[_Key]:
-        made = []
-        for part, ab in zip(
-            torch.split(shown, 1), torch.split(self._predict_ab(shown), 1), strict=True
-        ):
-            cells = _cells(self._generator, part)
-            means = tuple(level.mean(0) for level in cells.levels)
-            chroma = torch.cat([ab, ab.norm(dim=1, keepdim=True)], 1)
-            color = cell_rows(F.adaptive_avg_pool2d(chroma, cells.size))
-            seen = _recognized(cells, means)
-            made.append(_Key(frame, means, seen, cells.L, cells.place, color))
-        return made
+    def _made(self, seen: Mapping[int, Tensor]) -> dict[int, list[_Key]]:
+        """All at once: the generator is fastest in batches, and fills them up anyway."""
+        if not seen:
+            return {}
+        said = self.predict(torch.cat(list(seen.values()))).chunk(len(seen))
+        return {
+            frame: [
+                _key(frame, L, part)
+                for L, part in zip(torch.split(shown, 1), whole.chunk(len(shown)), strict=True)
+            ]
+            for (frame, shown), whole in zip(seen.items(), said, strict=True)
+        }
 
-    def _correction(
-        self, shown: Tensor, ab: Tensor, keys: Sequence[_Key], fades: Sequence[float]
-    ) -> Tensor:
-        """What is to be added to the ab of one part, (1, 2, S, T)."""
-        cells = _cells(self._generator, shown)
-        fade = torch.tensor(fades)
-        color, sure = _agreed(cells, keys, fade)
-        off = color - cell_rows(F.adaptive_avg_pool2d(ab, cells.size))
-        planes = (off * sure[:, None]).T.reshape(1, 2, *cells.size)
-        return upsample_ab(planes, cells.L.reshape(1, 1, *cells.size), shown)
+
+def _key(frame: int, shown: Tensor, said: Recognized) -> _Key:
+    cells = _cells(shown, said.levels)
+    means = tuple(level.mean(0) for level in cells.levels)
+    chroma = torch.cat([said.ab, said.ab.norm(dim=1, keepdim=True)], 1)
+    color = cell_rows(F.adaptive_avg_pool2d(chroma, cells.size))
+    L, place = cells.L[:, None], cells.place
+    squares = place.square().sum(1, keepdim=True)
+    away = -(L / _SIMILAR).square() - squares / _NEAR**2
+    sought = torch.cat([_recognized(cells, means), L, place, away], 1)
+    found = torch.cat([color, L, L.square(), place, squares], 1)
+    return _Key(frame, means, sought.T.contiguous(), found)
+
+
+def _correction(
+    cells: Seen, shown: Tensor, ab: Tensor, keys: Sequence[_Key], fade: Tensor
+) -> Tensor:
+    """What is to be added to the ab of one part, (1, 2, S, T)."""
+    color, sure = _agreed(cells, keys, fade)
+    off = color - cell_rows(F.adaptive_avg_pool2d(ab, cells.size))
+    planes = (off * sure[:, None]).T.reshape(1, 2, *cells.size)
+    return upsample_ab(planes, cells.L.reshape(1, 1, *cells.size), shown)
 
 
 def _without(ab: Tensor, known: Tensor) -> Tensor:
@@ -154,27 +175,29 @@ def _without(ab: Tensor, known: Tensor) -> Tensor:
     return (ab - known[:, :2] * sure) / (1 - sure).clamp_min(_LITTLE)
 
 
-def _cells(generator: Generator, shown: Tensor) -> Seen:
+def _cells(shown: Tensor, levels: Sequence[Tensor]) -> Seen:
     high, wide = shown.shape[-2:]
     pixels = max(_CELL, -(-max(high, wide) // _CELLS))
     size = (max(1, high // pixels), max(1, wide // pixels))
-    pyramid = generator.recognize(shown)
-    levels = (F.interpolate(pyramid[i], size, mode="bilinear", antialias=True) for i, _ in _LEVELS)
     steps = ((torch.arange(side) + 0.5) / max(size) for side in size)
     return Seen(
-        tuple(cell_rows(level) for level in levels),
+        tuple(cell_rows(_resized(level, size)) for level in levels),
         F.adaptive_avg_pool2d(shown, size).flatten(),
         torch.stack(torch.meshgrid(*steps, indexing="ij"), -1).flatten(0, 1),
         size,
     )
 
 
+def _resized(level: Tensor, size: tuple[int, int]) -> Tensor:
+    if level.shape[-2:] == size:
+        return level
+    return F.interpolate(level, size, mode="bilinear", antialias=True)
+
+
 def _recognized(cells: Seen, means: Sequence[Tensor]) -> Tensor:
     """[n, C]: two rows' product is their mean cosine similarity over all levels."""
     parts = zip(cells.levels, means, _LEVELS, strict=True)
-    return torch.cat(
-        [F.normalize(level - mean) * weight**0.5 for level, mean, (_, weight) in parts], 1
-    )
+    return torch.cat([F.normalize(level - mean) * weight**0.5 for level, mean, weight in parts], 1)
 
 
 def _agreed(cells: Seen, keys: Sequence[_Key], fade: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,7 +208,7 @@ def _agreed(cells: Seen, keys: Sequence[_Key], fade: Tensor) -> tuple[Tensor, Te
         (torch.stack(level, -1) * share).sum(-1)
         for level in zip(*(k.means for k in keys), strict=True)
     ]
-    mine = _recognized(cells, means)
+    mine = _seeker(cells, means)
     found = [_matched(cells, mine, key) for key in keys]
     color, sure = (torch.stack(parts) for parts in zip(*found, strict=True))
     sure = sure * fade[:, None]
@@ -202,12 +225,27 @@ def _mean(color: Tensor, weight: Tensor) -> Tensor:
     return (color * weight[..., None]).sum(0) / weight.sum(0)[:, None]
 
 
+def _seeker(cells: Seen, means: Sequence[Tensor]) -> Tensor:
+    """[n, C + 4], whose product with a key's `sought` says how like two cells are.
+
+    That is their similarity over _SHARPNESS, less the squares of the distances in light and place,
+    but for what is the same for all cells of the key: shares do not depend on it.
+    """
+    L, place = cells.L[:, None], cells.place
+    parts = [_recognized(cells, means) / _SHARPNESS, L * (2 / _SIMILAR**2), place * (2 / _NEAR**2)]
+    return torch.cat([*parts, torch.ones_like(L)], 1)
+
+
 def _matched(cells: Seen, mine: Tensor, key: _Key) -> tuple[Tensor, Tensor]:
     """Of each cell: ab and chroma of its like in a key frame, [n, 3], and how alike it is, [n]."""
-    alike = mine @ key.recognized.T
-    light = ((cells.L[:, None] - key.L) / _SIMILAR).square()
-    far = (torch.cdist(cells.place, key.place) / _NEAR).square()
-    shares = (alike / _SHARPNESS - light - far).softmax(1)
-    like = ((shares * alike).sum(1) - _UNLIKE) / (_ALIKE - _UNLIKE)
-    relit = ((cells.L - shares @ key.L) / _SAME_LIGHT).square()
-    return shares @ key.color, like.clamp(0, 1) * torch.exp(-relit)
+    scores = mine @ key.sought
+    shares = scores.softmax(1)
+    found = shares @ key.found
+    L, square, place, squares = found[:, 3], found[:, 4], found[:, 5:7], found[:, 7]
+    # The mean score, less its share of light and place, is the mean similarity.
+    light = (2 * cells.L * L - square) / _SIMILAR**2
+    near = (2 * (cells.place * place).sum(1) - squares) / _NEAR**2
+    alike = (torch.linalg.vecdot(shares, scores) - light - near) * _SHARPNESS
+    like = (alike - _UNLIKE) / (_ALIKE - _UNLIKE)
+    relit = ((cells.L - L) / _SAME_LIGHT).square()
+    return found[:, :3], like.clamp(0, 1) * torch.exp(-relit)

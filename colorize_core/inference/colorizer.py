@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -25,8 +27,8 @@ from colorize_core.errors import (
 from colorize_core.inference.any_picture import AnyPicture, as_pixels, like_given
 from colorize_core.inference.hints import Hint, follow_hints, hint_planes
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
-from colorize_core.model.encoder import Encoder
 from colorize_core.model.files import resolve_weights
+from colorize_core.model.generator import FlagshipUNet
 from colorize_core.model.onnx_contract import is_onnx
 from colorize_core.model.onnx_generator import OnnxGenerator, load_onnx
 from colorize_core.model.scale import L_to_net, net_to_ab
@@ -35,6 +37,28 @@ log = logging.getLogger(__name__)
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
+T = TypeVar("T")
+
+# Of the encoder's pyramid, what frames are compared by: 1/8 and 1/16.
+_COMPARED: Final = (2, 3)
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """What the generator says of n pictures, and what its encoder recognized in the same pass.
+
+    Attributes:
+        ab: (n, 2, S, T) float32 on the CPU.
+        levels: features (n, C, s, t) at 1/8 and 1/16, likewise.
+    """
+
+    ab: Tensor
+    levels: tuple[Tensor, ...]
+
+    def chunk(self, count: int) -> list[Recognized]:
+        """In `count` equal parts."""
+        parts = zip(self.ab.chunk(count), *(x.chunk(count) for x in self.levels), strict=True)
+        return [Recognized(ab, tuple(levels)) for ab, *levels in parts]
 
 
 class Colorizer:
@@ -139,24 +163,37 @@ class Colorizer:
     @property
     def can_recognize(self) -> bool:
         """Whether the generator has an encoder that tells what is to be seen."""
-        return isinstance(getattr(self._module, "encoder", None), Encoder)
+        return isinstance(self._module, FlagshipUNet)
 
-    @torch.inference_mode()
     def recognize(self, L: Tensor) -> list[Tensor]:
         """The encoder's features at 1/2, 1/4, 1/8, 1/16 and 1/32, on the CPU.
 
         Args:
-            L: (B, 1, S, T) float32, 0..100, S and T multiples of 32.
+            L: (B, 1, S, T) float32, 0..100, S and T multiples of 32; looked at one by one.
 
         Raises:
             ConfigError: the generator has no such encoder.
+            OutOfMemoryError: see `predict_ab`.
         """
-        encoder = getattr(self._module, "encoder", None)
-        if not isinstance(encoder, Encoder):
-            raise ConfigError(
-                "this generator cannot compare pictures", remedy="leave references out"
-            )
-        return [level.float().cpu() for level in encoder.pyramid(L_to_net(L).to(self.device))]
+        self._require_encoder()
+        return list(self._in_memory(partial(_pyramid, L), 1, L.shape[-1]))
+
+    def predict_and_recognize(
+        self, L: Tensor, *, carried: Tensor | None = None, look: Look = "natural"
+    ) -> Recognized:
+        """Color of a batch of any length, and what of the encoder's features it rests on.
+
+        Args:
+            L: see `predict_ab`.
+            carried: see `predict_ab`.
+            look: see `predict_ab`.
+
+        Raises:
+            ConfigError: the generator has no such encoder.
+            OutOfMemoryError: see `predict_ab`.
+        """
+        self._require_encoder()
+        return self._predict(L, None, carried, look, _COMPARED)
 
     def predict_ab(
         self,
@@ -180,16 +217,7 @@ class Colorizer:
         Raises:
             OutOfMemoryError: not even one picture fits, on the device and on the CPU.
         """
-        parts = []
-        for start in range(0, L.shape[0], self.batch_size):
-            chunk = L[start : start + self.batch_size]
-            clues = None if hints is None else hints[start : start + self.batch_size]
-            ab = apply_look(self._predict_padded(chunk, clues), look)
-            if carried is not None:
-                known = carried[start : start + self.batch_size]
-                ab = torch.lerp(ab, known[:, :2], known[:, 2:].expand_as(ab))
-            parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
-        return torch.cat(parts)
+        return self._predict(L, hints, carried, look).ab
 
     def predict_pictures(
         self,
@@ -280,12 +308,43 @@ class Colorizer:
         (ab,) = self.predict_pictures([box], [shown], drawn, carried=carried, look=look)
         return like_given(merge_to_pixels(L, ab, low, dtype=pixels.dtype), gray)
 
-    def _predict_padded(self, L: Tensor, hints: Tensor | None) -> Tensor:
-        count = L.shape[0]
-        size = self.batch_size
+    def _predict(
+        self,
+        L: Tensor,
+        hints: Tensor | None,
+        carried: Tensor | None,
+        look: Look,
+        levels: Sequence[int] = (),
+    ) -> Recognized:
+        parts, features = [], []
+        for start in range(0, L.shape[0], self.batch_size):
+            chunk = L[start : start + self.batch_size]
+            clues = None if hints is None else hints[start : start + self.batch_size]
+            work = partial(self._in_chunks, chunk, clues, levels)
+            raw, *seen = self._in_memory(work, self.batch_size, L.shape[-1])
+            ab = apply_look(raw, look)
+            if carried is not None:
+                known = carried[start : start + self.batch_size]
+                ab = torch.lerp(ab, known[:, :2], known[:, 2:].expand_as(ab))
+            parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
+            features.append(seen)
+        return Recognized(
+            torch.cat(parts), tuple(torch.cat(x) for x in zip(*features, strict=True))
+        )
+
+    def _require_encoder(self) -> None:
+        if not self.can_recognize:
+            raise ConfigError(
+                "this generator cannot compare pictures", remedy="leave references out"
+            )
+
+    def _in_memory(
+        self, work: Callable[[torch.nn.Module, torch.device, int], T], size: int, side: int
+    ) -> T:
+        """Work in batches of `size`; of less, and in the end on the CPU, where memory is short."""
         while True:
             try:
-                return self._in_chunks(L, hints, size, self._module, self.device)[:count]
+                return work(self._module, self.device, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -299,12 +358,12 @@ class Colorizer:
         try:
             if self._cpu_module is None:
                 self._cpu_module = copy.deepcopy(self._module).to("cpu")
-            return self._in_chunks(L, hints, 1, self._cpu_module, torch.device("cpu"))[:count]
+            return work(self._cpu_module, torch.device("cpu"), 1)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise OutOfMemoryError(
-                f"no memory for one picture at working size {L.shape[-1]}",
+                f"no memory for one picture at working size {side}",
                 remedy="use a smaller render.size or a machine with more memory",
             ) from error
 
@@ -312,32 +371,45 @@ class Colorizer:
         self,
         L: Tensor,
         hints: Tensor | None,
-        size: int,
+        levels: Sequence[int],
         module: torch.nn.Module,
         device: torch.device,
-    ) -> Tensor:
+        size: int,
+    ) -> list[Tensor]:
+        """The ab of pictures, and these levels of what is recognized in them."""
         parts = []
         for start in range(0, L.shape[0], size):
             chunk = _pad_batch(L[start : start + size], size)
             clues = None if hints is None else _pad_batch(hints[start : start + size], size)
-            parts.append(self._forward(chunk, clues, module, device))
-        return torch.cat(parts)
+            parts.append(self._forward(chunk, clues, levels, module, device))
+        return [torch.cat(x)[: L.shape[0]] for x in zip(*parts, strict=True)]
 
     @torch.inference_mode()
     def _forward(
-        self, L: Tensor, hints: Tensor | None, module: torch.nn.Module, device: torch.device
-    ) -> Tensor:
+        self,
+        L: Tensor,
+        hints: Tensor | None,
+        levels: Sequence[int],
+        module: torch.nn.Module,
+        device: torch.device,
+    ) -> list[Tensor]:
         L = L_to_net(L).to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         clues = None if hints is None else hints.to(device)
+        pyramid: list[Tensor] = []
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            ab: Tensor = module(L, clues)
+            if levels:
+                assert isinstance(module, FlagshipUNet)
+                pyramid, described = module.encoder.recognize(L)
+                ab = module.color(pyramid, described, clues)
+            else:
+                ab = module(L, clues)
         ab = net_to_ab(ab.float()).cpu()
         if not torch.isfinite(ab).all():
             raise InputError(
                 "the generator gave values that are not numbers",
                 remedy="use precision fp32, or other weights",
             )
-        return ab
+        return [ab, *(pyramid[level].float().cpu() for level in levels)]
 
     def _note(self, text: str) -> None:
         log.warning(text)
@@ -377,6 +449,17 @@ class Colorizers:
             colorizer.require_weights(self._weights_sha256)
             self._loaded[key] = colorizer
         return self._loaded[key]
+
+
+@torch.inference_mode()
+def _pyramid(L: Tensor, module: torch.nn.Module, device: torch.device, size: int) -> list[Tensor]:
+    """What is recognized in pictures, `size` at a time."""
+    assert isinstance(module, FlagshipUNet)
+    parts = [
+        [level.float().cpu() for level in module.encoder.pyramid(L_to_net(chunk).to(device))]
+        for chunk in torch.split(L, size)
+    ]
+    return [torch.cat(levels) for levels in zip(*parts, strict=True)]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -268,18 +268,13 @@ class _Segment:
 
     def _predict(self, batch: Sequence[_Frame], shown: Sequence[Tensor]) -> Sequence[Tensor]:
         known = [self._known(*pair) for pair in zip(batch, shown, strict=True)]
-        parts = self._generated(shown, known).chunk(len(batch))
+        L, count = torch.cat(list(shown)), len(batch)
+        carried = {} if all(k is None for k in known) else {"carried": _laid_out(known, shown)}
         if self.anchors is None:
-            return parts
-        seen = zip(batch, shown, parts, known, strict=True)
-        return [self.anchors.hold(frame.index, L, ab, planes) for frame, L, ab, planes in seen]
-
-    def _generated(self, shown: Sequence[Tensor], known: Sequence[Tensor | None]) -> Tensor:
-        if all(planes is None for planes in known):
-            return self.predict_ab(torch.cat(list(shown)))
-        blank = torch.zeros(1, 3, *shown[0].shape[-2:]).expand(len(shown[0]), -1, -1, -1)
-        planes = [blank if found is None else found for found in known]
-        return self.predict_ab(torch.cat(list(shown)), carried=torch.cat(planes))
+            return self.predict_ab(L, **carried).chunk(count)
+        said = self.anchors.predict(L, **carried).chunk(count)
+        numbers = (frame.index for frame in batch)
+        return list(map(self.anchors.hold, numbers, shown, said, known))
 
     def _known(self, frame: _Frame, shown: Tensor) -> Tensor | None:
         return None if self.colors is None else self.colors.planes(frame.index, shown)
@@ -338,6 +333,12 @@ def letterbox_of(probe: FilmProbe, size: int) -> Letterbox:
     wide, high = probe.display_size
     turns = round(probe.rotation / 90) % 4
     return Letterbox.of(high, wide, size, quarter_turns=turns, is_mirrored=probe.is_mirrored)
+
+
+def _laid_out(known: Sequence[Tensor | None], shown: Sequence[Tensor]) -> Tensor:
+    """What is known of frames, with nothing where it is None."""
+    blank = torch.zeros(1, 3, *shown[0].shape[-2:]).expand(len(shown[0]), -1, -1, -1)
+    return torch.cat([blank if planes is None else planes for planes in known])
 
 
 def _arrays(

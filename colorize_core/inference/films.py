@@ -178,8 +178,8 @@ def _anchors(unit: VideoSegment, source: Path, colorizer: Colorizer) -> Anchors 
         pictures = reader.read(frames)
         return {p.index: view.box.to_working(view.light(p.frame)) for p in pictures}
 
-    predict_ab = partial(colorizer.predict_ab, look=unit.config.render.look)
-    return Anchors(unit.anchors, look, colorizer, predict_ab, reach=reach_of(unit.probe))
+    predict = partial(colorizer.predict_and_recognize, look=unit.config.render.look)
+    return Anchors(unit.anchors, look, predict, reach=reach_of(unit.probe))
 
 
 def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False) -> ItemReport:

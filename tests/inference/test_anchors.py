@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -41,20 +42,19 @@ def hold(colorizer, L, said, cuts=(), only=None, *, given=None, known=None):
     borders = [0, *cuts, len(L)]
     shots = [AnchorShot(a, b, spread_frames(a, b, FRAMES / 5)) for a, b in pairwise(borders)]
     by_light = {frame.numpy().tobytes(): ab for frame, ab in zip(L, said, strict=True)}
-    anchors = Anchors(
-        shots,
-        lambda frames: {n: L[n : n + 1] for n in frames},
-        colorizer,
-        lambda shown: torch.stack([by_light[frame.numpy().tobytes()] for frame in shown]),
-        reach=1000,
-    )
-    wanted = range(len(L)) if only is None else only
-    return torch.cat(
-        [
-            anchors.hold(n, L[n : n + 1], said[n : n + 1] if given is None else given, known)
-            for n in wanted
-        ]
-    )
+
+    def predict(shown):
+        """The encoder's own features, with the color that the test says."""
+        found = colorizer.predict_and_recognize(shown)
+        return replace(found, ab=torch.stack([by_light[x.numpy().tobytes()] for x in shown]))
+
+    anchors = Anchors(shots, lambda frames: {n: L[n : n + 1] for n in frames}, predict, reach=1000)
+    held = []
+    for n in range(len(L)) if only is None else only:
+        found = predict(L[n : n + 1])
+        found = found if given is None else replace(found, ab=given)
+        held.append(anchors.hold(n, L[n : n + 1], found, known))
+    return torch.cat(held)
 
 
 def surfaces(ab, numbers=range(FRAMES)):

@@ -9,7 +9,8 @@ import torch
 import colorize_core
 from colorize_core import Colorizer, Hint
 from colorize_core.color.pixels import pixels_to_L
-from colorize_core.errors import ConfigError, ModelError, UnsupportedError
+from colorize_core.errors import ConfigError, ModelError, OutOfMemoryError, UnsupportedError
+from colorize_core.model.encoder import Encoder
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,45 @@ def test_weights_that_are_none_are_refused(tmp_path: Path):
 def test_cuda_without_a_device_is_refused(tiny_weights: Path):
     with pytest.raises(ConfigError, match="cuda"):
         Colorizer.load(tiny_weights, device="cuda")
+
+
+def test_what_is_recognized_comes_with_the_color():
+    colorizer = Colorizer.load(device="cpu", batch_size=4)
+    L = torch.rand(6, 1, 64, 96, generator=torch.Generator().manual_seed(1)) * 100
+    found = colorizer.predict_and_recognize(L)
+    assert torch.equal(found.ab, colorizer.predict_ab(L))
+    alone = [colorizer.recognize(picture[None]) for picture in L]
+    for level, at in zip(found.levels, (2, 3), strict=True):
+        assert level.shape == (6, *alone[0][at].shape[1:])
+        torch.testing.assert_close(level, torch.cat([x[at] for x in alone]), rtol=1e-3, atol=1e-3)
+
+
+def test_recognition_that_finds_no_memory_tries_with_less_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    colorizer = Colorizer.load(device="cpu", batch_size=4)
+    L = torch.full((3, 1, 64, 64), 50.0)
+    plain = colorizer.recognize(L), colorizer.predict_and_recognize(L)
+    without_room = 0
+    pyramid = Encoder.pyramid
+
+    def scarce(self: Encoder, x: torch.Tensor) -> list[torch.Tensor]:
+        nonlocal without_room
+        without_room -= 1
+        if without_room >= 0:
+            raise torch.OutOfMemoryError
+        return pyramid(self, x)
+
+    monkeypatch.setattr(Encoder, "pyramid", scarce)
+    without_room = 1
+    found = colorizer.predict_and_recognize(L)
+    torch.testing.assert_close(found.ab, plain[1].ab, rtol=1e-3, atol=1e-3)
+    assert colorizer.take_notes() == ["out of memory: batch halved to 2"]
+    without_room = 1
+    for level, wanted in zip(colorizer.recognize(L), plain[0], strict=True):
+        torch.testing.assert_close(level, wanted, rtol=1e-3, atol=1e-3)
+    assert colorizer.take_notes() == ["out of memory with one picture: computed on the CPU"]
+    for look in (colorizer.recognize, colorizer.predict_and_recognize):
+        without_room = 99
+        with pytest.raises(OutOfMemoryError, match="working size 64"):
+            look(L)
