@@ -99,6 +99,8 @@ def run_segment(
     """Color a range of a film and publish it as a segment file."""
     from colorize_core.inference.film_segments import colorize_segment
 
+    if (found := _found_again(unit, out)) is not None:
+        return found
     started = time.monotonic()
     target = out / unit.output
     with stage_item(unit.item, target.parent) as source:
@@ -142,6 +144,26 @@ def run_segment(
             cuts=result.cuts,
         ),
     )
+
+
+def _found_again(unit: VideoSegment, out: Path) -> ItemReport | None:
+    """The segment as the finished film still holds it, if it is there to the byte."""
+    recorded = unit.recorded
+    if recorded is None or not isinstance(recorded.details, SegmentDetails):
+        return None
+    from colorize_core.media.film.mux.cut import cut_segment
+
+    is_there = cut_segment(
+        output_in(out, unit.plan.output),
+        unit.probe,
+        unit.start,
+        unit.stop,
+        encoding=unit.plan.encoding,
+        sha256=recorded.sha256,
+        output=out / unit.output,
+    )
+    details = replace(recorded.details, film=unit.film_key)
+    return replace(recorded, output=unit.output, details=details) if is_there else None
 
 
 def _known_colors(unit: VideoSegment, source: Path, colorizer: Colorizer) -> ShotColors:

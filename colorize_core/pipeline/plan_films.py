@@ -15,6 +15,7 @@ from colorize_core.archive.records.item_hints import (
     NO_HINTS,
     ItemHints,
     ShotHints,
+    shots_around,
     shots_with,
 )
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, scan_settings
@@ -169,7 +170,7 @@ class FilmPlanner:
                 config,
                 wants_shots,
                 film.finished,
-                film.key_frames,
+                () if self._wants_cuts(film) else film.key_frames,
                 self._wants_cuts(film),
             )
         ]
@@ -222,10 +223,11 @@ class FilmPlanner:
 
     def _scan_key(self, film: _Film) -> str:
         settings = scan_settings(film.config)
-        if film.key_frames:
-            settings |= {"key_frames": film.key_frames, "size": film.config.render.size}
         if self._wants_cuts(film):
+            # They tell all shots: a hint needs no other look.
             settings |= {"cuts": True, "size": film.config.render.size}
+        elif film.key_frames:
+            settings |= {"key_frames": film.key_frames, "size": film.config.render.size}
         if not self._wants_shots(film):
             settings["shots"] = False
         # The generator has no part in it.
@@ -245,7 +247,10 @@ class FilmPlanner:
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
         film.shots = shots if any(shot.is_colored or shot.tone for shot in shots) else ()
-        film.known = shots_with(film.hints, film.key_frames, found.key_shots, film.probe.frames)
+        key_shots = found.key_shots
+        if self._wants_cuts(film):
+            key_shots = shots_around(film.key_frames, found.cuts, film.probe.frames)
+        film.known = shots_with(film.hints, film.key_frames, key_shots, film.probe.frames)
         if _holds_colors(film.config):
             from colorize_core.media.film.anchor_frames import anchor_shots
 
@@ -253,12 +258,20 @@ class FilmPlanner:
         segments = list(self._segments(film))
         film.segments = tuple(segment.key for segment in segments)
         # A pending film needs all its segments, also one that failed before.
-        pending = [segment for segment in segments if self._is_pending(segment.key)]
+        pending = [self._recorded(film, s) for s in segments if self._is_pending(s.key)]
         film.left = {segment.key for segment in pending}
         if self._most_segments is not None:
             aside = max(0, len(pending) - self._most_segments) // 2
             pending = pending[aside : aside + self._most_segments]
         return list(pending) or [self._join(film)]
+
+    def _recorded(self, film: _Film, segment: VideoSegment) -> VideoSegment:
+        """With what a run made of it, where its film was finished before colors of it were said.
+
+        A film that is done again although it is finished is made anew.
+        """
+        known = self._manifest.get(segment.key) if self._is_pending(film.key) else None
+        return segment if known is None or not known.sha256 else replace(segment, recorded=known)
 
     def _segments(self, film: _Film) -> Iterator[VideoSegment]:
         from colorize_core.media.film.anchor_frames import anchors_near, reach_of

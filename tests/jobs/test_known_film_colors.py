@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 from pathlib import Path
 
@@ -29,17 +31,21 @@ def truth() -> list[np.ndarray]:
     return [*moving(data.chelsea()), *moving(data.astronaut())]
 
 
-@pytest.fixture
-def film(tmp_path: Path, truth: list[np.ndarray]) -> Path:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    with av.open(str(folder / "film.mkv"), "w") as container:
+def write_film(path: Path, truth: list[np.ndarray]) -> None:
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = 96, 96, "gray"
         for picture in truth:
             gray = (255 * color.rgb2gray(picture)).round().astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(gray, format="gray")))
         container.mux(stream.encode(None))
+
+
+@pytest.fixture
+def film(tmp_path: Path, truth: list[np.ndarray]) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_film(folder / "film.mkv", truth)
     return folder / "film.mkv"
 
 
@@ -61,6 +67,15 @@ class Job:
         """Inode by name: a segment that is made again gets another."""
         files = (self.out / ".colorize" / "segments").glob("*/*.nut")
         return {path.name: path.stat().st_ino for path in files}
+
+    def hashes(self) -> dict[str, str]:
+        files = (self.out / ".colorize" / "segments").glob("*/*.nut")
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def lines(self, kind: str) -> list[dict]:
+        """Of the manifest, as they are recorded."""
+        text = (self.out / ".colorize" / "manifest.jsonl").read_text()
+        return [line for line in map(json.loads, text.splitlines()) if line.get("kind") == kind]
 
     def report(self) -> dict:
         summary = json.loads((self.out / ".colorize" / "summary.json").read_text())
@@ -96,6 +111,10 @@ def test_a_point_holds_for_its_shot_and_a_change_redoes_only_its_segments(film: 
         assert np.abs(ab(after[n])[60:] - ab(before[n])[60:]).mean() > 3, n
     kept = job.segments()
     assert set(kept) == {"00000.nut", "00001.nut", "00002.nut"}
+    first, again = (line for line in job.lines("segment") if line["output"].endswith("00000.nut"))
+    assert job.hashes()["00000.nut"] == first["sha256"]
+    assert again["ended"] == first["ended"], "taken out of the finished film"
+    assert len(job.lines("scan")) == 1, "its cuts were known"
     write(film, {"hints": [{**point, "color": "#c02020"}]})
     assert job(film.parent) == 0
     changed = job.segments()
@@ -106,6 +125,43 @@ def test_a_point_holds_for_its_shot_and_a_change_redoes_only_its_segments(film: 
     assert job(film.parent) == 0
     for one, other in zip(job.frames(), after, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def long_film(tmp_path: Path, truth: list[np.ndarray]) -> Path:
+    """Three shots over some segments."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_film(folder / "film.mkv", [*truth, *truth[:SHOT]])
+    return folder / "film.mkv"
+
+
+@pytest.mark.slow
+def test_the_first_hint_on_a_finished_film_redoes_its_shot_alone(long_film: Path, job: Job):
+    assert job(long_film.parent) == 0
+    before, made = job.frames(), job.lines("segment")
+    stops = list(itertools.accumulate(line["frames"] for line in made))
+    assert stops[-1] == len(before) == 3 * SHOT
+    assert not job.segments(), "a film without hints needs its disk once"
+    shot = range(SHOT, 2 * SHOT)
+    redone = {
+        n for n, stop in enumerate(stops) if stop > SHOT and stop - made[n]["frames"] < 2 * SHOT
+    }
+    assert 0 < len(redone) < len(made) - 1
+    point = {"x": 0.3, "y": 0.8, "color": "#2040c0", "radius": 0.06, "time": 30 / RATE}
+    write(long_film, {"hints": [point]})
+    assert job(long_film.parent) == 0
+    for number, (was, now) in enumerate(zip(before, job.frames(), strict=True)):
+        assert np.array_equal(was, now) == (number not in shot), number
+    kept, found = job.hashes(), job.lines("segment")[len(made) :]
+    for number, line in enumerate(made):
+        name = Path(line["output"]).name
+        (again,) = (other for other in found if other["output"] == line["output"])
+        is_kept = (again["key"], again["sha256"]) == (line["key"], line["sha256"])
+        assert is_kept == (number not in redone), number
+        assert (kept[name] == line["sha256"]) == is_kept
+        assert (again["ended"], again["seconds"]) == (line["ended"], line["seconds"]) or not is_kept
+    assert len(job.lines("scan")) == 1, "its cuts were known"
 
 
 def test_the_first_frame_in_color_colors_its_shot(film: Path, job: Job, truth: list[np.ndarray]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -139,6 +140,21 @@ def shots_with(
     if everywhere:
         by_shot[0, total] = [KeyFrame(0, references=everywhere)]
     return tuple(ShotHints(*shot, tuple(keys)) for shot, keys in sorted(by_shot.items()))
+
+
+def shots_around(
+    frames: Sequence[int], cuts: Sequence[int], total: int
+) -> tuple[tuple[int, int], ...]:
+    """For each frame the shot [start, stop) around it.
+
+    Args:
+        frames: of the film.
+        cuts: all frames that begin a shot, but the first one.
+        total: frames of the film.
+    """
+    borders = [0, *sorted(cuts), total]
+    places = (bisect_right(borders, frame, hi=len(borders) - 1) for frame in frames)
+    return tuple((borders[place - 1], borders[place]) for place in places)
 
 
 def with_hints(settings: Mapping[str, Any], hints: ItemHints) -> Mapping[str, Any]:

@@ -134,7 +134,7 @@ class VideoSegment:
     `probe` and `shots` are windows of the film's: see `FilmProbe.window` and `window_of`. `known`
     is what is known of the shots in it, `windows` what decoding their key frames needs,
     `keep_gray` areas without color, and `anchors` the key frames that speak for its colors, which
-    lie in the window of `probe`.
+    lie in the window of `probe`. `recorded` is what a run made of it whose film may still hold it.
     """
 
     key: str
@@ -152,6 +152,7 @@ class VideoSegment:
     windows: Mapping[int, FilmProbe] = field(default_factory=dict, repr=False)
     keep_gray: tuple[Polygon, ...] = ()
     anchors: tuple[AnchorShot, ...] = ()
+    recorded: ItemReport | None = None
 
     @property
     def id(self) -> str:

@@ -64,6 +64,7 @@ class SegmentEncoder:
         self._path = output
         self._start = start
         self._written = 0
+        self._copied = 0
         self._is_flushed = False
         self._container: Any = av.open(
             str(output), "w", format="mov" if encoding.codec == "prores_ks" else "nut"
@@ -78,6 +79,20 @@ class SegmentEncoder:
         frame.pict_type = 0 if self._written else 1
         self._written += 1
         self._mux(self._stream.encode(frame))
+
+    def copy(self, packet: Any, place: int, depth: int) -> None:
+        """Take over what this encoder made earlier.
+
+        Args:
+            packet: the next one in decode order.
+            place: of its frame in the segment.
+            depth: places by which its encoder lets decoding begin earlier.
+        """
+        packet.stream, packet.time_base = self._stream, 1 / self._probe.frame_rate
+        packet.pts, packet.dts = place, self._copied - depth
+        packet.duration = 1
+        self._copied += 1
+        self._mux([packet])
 
     def flush(self) -> None:
         """Encode what the encoder still holds back; no frame can follow."""
