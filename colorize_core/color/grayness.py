@@ -78,7 +78,8 @@ class Grayness:
         along: the same along its hue.
         own_share: share of the area, 0..1, that has color of its own.
         own: [h, w] 0..1, how much of its own color each cell keeps.
-        tone: [14, 2], ab of the tone model at evenly spaced L from 0 to 100; not of "colored".
+        tone: [14, 2], ab of the tone model at evenly spaced L from 0 to 100.
+        beyond: [h, w], how far each cell leaves the tone model, in Lab units.
     """
 
     kind: Kind
@@ -88,6 +89,7 @@ class Grayness:
     own_share: float = 0.0
     own: Array | None = None
     tone: Array | None = None
+    beyond: Array | None = None
 
 
 class Limits(NamedTuple):
@@ -137,6 +139,12 @@ def judge_views(first: NDArray[Any], second: NDArray[Any]) -> Grayness:
     return _Judged(_fine(first), _fine(second)).verdict()
 
 
+def own_share(beyond: Array) -> Array:
+    """How much of its own color a cell keeps, 0..1, that leaves the tone model so far."""
+    low, high = OWN
+    return np.clip((beyond - low) / (high - low), 0, 1)
+
+
 def _fine(pixels: NDArray[Any]) -> Array:
     return np.asarray(area_means(pixels, FINE) / np.iinfo(pixels.dtype).max)
 
@@ -177,30 +185,23 @@ class _Judged:
         along = self._size(axis, frame)
         figures = (mean_chroma, across[0], along[0])
         limits = _limits(typical, mean_chroma, hue, one_hue)
+        beyond = self._beyond(axis, is_print=one_hue > ONE_HUE and mean_chroma > NEUTRAL)
         if not limits.hold(across, along) or _is_too_strong(figures, typical, hue, one_hue):
-            return Grayness("colored", *figures)
-        return self._with_own(figures, frame, axis, one_hue)
-
-    def _with_own(
-        self,
-        figures: tuple[float, float, float],
-        frame: NDArray[np.bool_],
-        axis: Array,
-        one_hue: float,
-    ) -> Grayness:
-        low, high = OWN
-        is_print = one_hue > ONE_HUE and figures[0] > NEUTRAL
-        along = _SAME_HUE if is_print else 1.0
-        strength = np.maximum(*(_length(x, axis, along) for x in (soften(self.raw), self.beyond)))
-        own = np.clip((strength - low) / (high - low), 0, 1)
+            return Grayness("colored", *figures, tone=self.tone, beyond=beyond)
+        own = own_share(beyond)
         share = float((own > 0.5).mean())
         if share < LEAST_OWN:
-            kind: Kind = "toned" if figures[0] > NEUTRAL else "gray"
-            return Grayness(kind, *figures, tone=self.tone)
+            kind: Kind = "toned" if mean_chroma > NEUTRAL else "gray"
+            return Grayness(kind, *figures, tone=self.tone, beyond=beyond)
         kind = "partly colored"
         if not frame.any() and share > MOST_OWN:
             kind = "colored"
-        return Grayness(kind, *figures, share, own, self.tone)
+        return Grayness(kind, *figures, share, own, self.tone, beyond)
+
+    def _beyond(self, axis: Array, *, is_print: bool) -> Array:
+        along = _SAME_HUE if is_print else 1.0
+        parts = (soften(self.raw), self.beyond)
+        return np.asarray(np.maximum(*(_length(x, axis, along) for x in parts)))
 
     def _size(self, axis: Array, frame: NDArray[np.bool_]) -> tuple[float, float]:
         """What three quarters and nine tenths of the middle stay below, along an axis."""

@@ -109,6 +109,16 @@ def luma_to_codes(luma: Tensor, spec: YCbCrSpec) -> Tensor:
     return luma * (white - black) + black
 
 
+def codes_to_rgb(luma: Tensor, cbcr: Tensor, spec: YCbCrSpec) -> Tensor:
+    """R'G'B' [B,3,h,w] in [0,1] of Y' [B,1,h,w] in [0,1] and of codes of Cb and Cr [B,2,h,w]."""
+    kr, kb = KR_KB[spec.matrix]
+    cb, cr = ((cbcr - spec.middle) / spec.chroma_span).unbind(1)
+    Y = luma[:, 0]
+    red, blue = Y + (2.0 - 2.0 * kr) * cr, Y + (2.0 - 2.0 * kb) * cb
+    green = (Y - kr * red - kb * blue) / (1.0 - kr - kb)
+    return torch.stack((red, green, blue), 1).clamp(0.0, 1.0)
+
+
 def ab_to_cbcr(L: Tensor, ab: Tensor, spec: YCbCrSpec) -> Tensor:
     """Cb and Cr of the color (L, ab); its own Y' is discarded.
 

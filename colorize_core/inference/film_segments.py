@@ -24,6 +24,7 @@ from colorize_core.config import ColorizeConfig
 from colorize_core.config.hints import Polygon
 from colorize_core.inference.anchors import Anchors
 from colorize_core.inference.areas import area_share
+from colorize_core.inference.marks import marks_of
 from colorize_core.inference.prefetch import Prefetcher
 from colorize_core.inference.propagation import ShotColors
 from colorize_core.inference.signals import FilmSignals
@@ -176,6 +177,8 @@ class _Segment:
         }
         self.view = FilmView.of(probe, config.render.size)
         self.spec, self.box = self.view.spec, self.view.box
+        wide, high = plan.encoding.planar.chroma_size(probe.width, probe.height)
+        self.marks = marks_of(shots, (high, wide), self.spec)
         self.colors: ShotColors | None = None
         self.anchors: Anchors | None = None
         self.tinted: Tensor | None = None
@@ -239,7 +242,7 @@ class _Segment:
             max(0, self.start - halo),
             min(self.probe.frames, self.stop + halo),
             deinterlace=self.plan.is_deinterlaced,
-            keep_source=bool(self.own_color),
+            keep_source=bool(self.own_color or self.marks),
         )
         last: Any = None
         L = torch.empty(0)
@@ -289,23 +292,31 @@ class _Segment:
     def _compose(self, frame: _Frame, picture: Frame, ab: Tensor) -> Any:
         target = self.plan.encoding.planar
         if frame.index in self.own_color:
-            matrix = self.probe.output_color.matrix
-            own = own_chroma(picture.source, self.probe.working, target, matrix)
+            own = self._own_chroma(picture)
             return with_chroma(picture.frame, target, *own, is_shared=picture.is_held)
         ab = ab if self.tinted is None else ab * self.tinted
         if frame.index in self.tints:
             ab = ab + toned(self.tints[frame.index], frame.L)
         width, height = target.chroma_size(self.probe.width, self.probe.height)
-        luma = resize_plane(plane(picture.frame, 0), width, height)
+        luma = codes_to_luma(
+            _tensor(resize_plane(plane(picture.frame, 0), width, height)), self.spec
+        )
         codes = chroma_planes(
-            codes_to_luma(_tensor(luma), self.spec),
+            luma,
             frame.L,
             ab,
             self.spec,
             method=self.config.render.upsample,
         )
         cb, cr = (code[0].numpy() for code in codes)
+        if frame.index in self.marks:
+            own = self._own_chroma(picture)
+            cb, cr = self.marks[frame.index].keep(luma, own, (cb, cr))
         return with_chroma(picture.frame, target, cb, cr, is_shared=picture.is_held)
+
+    def _own_chroma(self, picture: Frame) -> tuple[Plane, Plane]:
+        matrix = self.probe.output_color.matrix
+        return own_chroma(picture.source, self.probe.working, self.plan.encoding.planar, matrix)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,13 @@ from colorize_core.errors import VerifyError, is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
 from colorize_core.media.film.counts import Damage
-from colorize_core.media.film.shot import Shot, colored_frames, is_wholly_colored, tinted_frames
+from colorize_core.media.film.shot import (
+    Shot,
+    colored_frames,
+    is_wholly_colored,
+    marked_frames,
+    tinted_frames,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -323,17 +329,18 @@ def _join(
             luma=result.luma,
             lost=result.lost,
             kept=_kept(unit.probe, plan.container.container),
-            notes=(*plan.encoding.notes, *result.notes, *_own_color(whole), *_tints(unit)),
+            notes=(*plan.encoding.notes, *result.notes, *_own_color(unit), *_tints(unit)),
             codec=plan.encoding.codec,
             container=plan.container.container,
         ),
     )
 
 
-def _own_color(whole: FilmDetails) -> tuple[str, ...]:
-    if not whole.colored_frames:
-        return ()
-    return (f"{whole.colored_frames} frames were in color already and keep it",)
+def _own_color(unit: Join) -> tuple[str, ...]:
+    colored, marked = colored_frames(unit.shots), marked_frames(unit.shots)
+    frames = f"{colored} frames were in color already and keep it"
+    marks = f"letters or logos keep their color, in shots of {marked} frames"
+    return tuple(said for said, count in ((frames, colored), (marks, marked)) if count)
 
 
 def _tints(unit: Join) -> tuple[str, ...]:
@@ -410,7 +417,7 @@ def _export(
         size=result.size,
         frames=result.frames,
         details=replace(
-            whole, lost=result.lost, notes=(*_own_color(whole), *_tints(unit)), container=kind
+            whole, lost=result.lost, notes=(*_own_color(unit), *_tints(unit)), container=kind
         ),
     )
 

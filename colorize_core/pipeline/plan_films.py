@@ -246,7 +246,8 @@ class FilmPlanner:
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
-        film.shots = shots if any(shot.is_colored or shot.tone for shot in shots) else ()
+        says_much = any(shot.is_colored or shot.tone or shot.marks for shot in shots)
+        film.shots = shots if says_much else ()
         key_shots = found.key_shots
         if self._wants_cuts(film):
             key_shots = shots_around(film.key_frames, found.cuts, film.probe.frames)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from colorize_core.media.film.marks import Marks
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -15,12 +17,14 @@ class Shot:
         stop: after its last frame.
         is_colored: it has color of its own, which is kept.
         tone: of a tinted or toned one: a and b at evenly spaced L from 0 to 100, in turn.
+        marks: of a gray one: its letters and logos in color.
     """
 
     start: int
     stop: int
     is_colored: bool
     tone: tuple[float, ...] = ()
+    marks: Marks | None = None
 
 
 def window_of(shots: Iterable[Shot], start: int, stop: int) -> tuple[Shot, ...]:
@@ -41,7 +45,7 @@ def as_one(shots: Sequence[Shot]) -> tuple[Shot, ...]:
     start, stop = shots[0].start, shots[-1].stop
     is_colored = 4 * colored_frames(shots) >= stop - start
     if not is_colored and any(shot.tone for shot in shots):
-        return tuple(replace(shot, is_colored=False) for shot in shots)
+        return tuple(replace(shot, is_colored=False, marks=None) for shot in shots)
     return (Shot(start, stop, is_colored),)
 
 
@@ -53,3 +57,8 @@ def tinted_frames(shots: Iterable[Shot]) -> int:
 def colored_frames(shots: Iterable[Shot]) -> int:
     """How many frames keep the color that they have."""
     return sum(shot.stop - shot.start for shot in shots if shot.is_colored)
+
+
+def marked_frames(shots: Iterable[Shot]) -> int:
+    """How many gray frames are of shots with letters or logos in color."""
+    return sum(shot.stop - shot.start for shot in shots if shot.marks)
