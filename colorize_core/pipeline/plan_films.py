@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from colorize_core.archive.records.item_hints import (
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, scan_settings
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder, segment_folder
+from colorize_core.archive.records.segment_units import FilmWork
 from colorize_core.archive.records.work import (
     FilmCopy,
     FilmScan,
@@ -36,7 +37,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.storage.storage import Storage
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import InputError, UnreachableError, in_words, is_transient
-from colorize_core.media.film.shot import Shot, as_one, is_wholly_colored, window_of
+from colorize_core.media.film.shot import Shot, as_one, is_wholly_colored
 from colorize_core.pipeline.loop import MAX_TRANSIENT_TRIES, RETRY_SECONDS
 
 if TYPE_CHECKING:
@@ -275,45 +276,28 @@ class FilmPlanner:
         return segment if known is None or not known.sha256 else replace(segment, recorded=known)
 
     def _segments(self, film: _Film) -> Iterator[VideoSegment]:
-        from colorize_core.media.film.anchor_frames import anchors_near, reach_of
-        from colorize_core.media.film.film import DEINTERLACE_REACH
         from colorize_core.media.film.segments import plan_segments
 
-        settings = film_settings(film.config)
-        halo, reach = film.config.temporal.radius + DEINTERLACE_REACH, reach_of(film.probe)
+        work = FilmWork(
+            film_key=film.key,
+            item=film.here,
+            probe=film.probe,
+            plan=film.plan,
+            config=film.config,
+            hints=film.hints,
+            known=film.known,
+            shots=film.shots,
+            anchors=film.anchors,
+        )
         ranges = plan_segments(film.probe, film.config.video.segment_frames)
         for index, (start, stop) in enumerate(ranges):
-            known = tuple(s for s in film.known if s.start < stop and start < s.stop)
-            first, last = max(0, start - halo), min(film.probe.frames, stop + halo)
-            anchors = anchors_near(film.anchors, first, last, reach)
-            keys = [frame for shot in anchors for frame in shot.frames]
-            yield VideoSegment(
-                key=item_key(
-                    film.item,
-                    self._maker,
-                    settings=_with_known(settings, known, film.hints, anchors),
-                    what=f"segment {start} {stop}",
-                ),
-                film_key=film.key,
-                item=film.here,
-                probe=film.probe.window(min([first, *keys]), max([last, *(k + 1 for k in keys)])),
-                index=index,
-                start=start,
-                stop=stop,
-                shots=window_of(film.shots, start, stop),
-                plan=film.plan,
-                output=f"{film.folder}/{index:05d}.nut",
-                config=film.config,
-                known=known,
-                windows={
-                    key.frame: film.probe.window(key.frame, key.frame + 1)
-                    for shot in known
-                    for key in shot.keys
-                    if key.points
-                },
-                keep_gray=film.hints.keep_gray,
-                anchors=anchors,
+            key = item_key(
+                film.item,
+                self._maker,
+                settings=_segment_settings(work, start, stop),
+                what=f"segment {start} {stop}",
             )
+            yield work.segment(key, index, start, stop, f"{film.folder}/{index:05d}.nut")
 
     def _join(self, film: _Film) -> Join:
         reports = (self._manifest.get(key) for key in film.segments)
@@ -340,20 +324,17 @@ class FilmPlanner:
         return self._next_staged() if is_remote(film.item) else []
 
 
-def _with_known(
-    settings: Mapping[str, Any],
-    known: Sequence[ShotHints],
-    hints: ItemHints,
-    anchors: Sequence[AnchorShot],
-) -> Mapping[str, Any]:
+def _segment_settings(work: FilmWork, start: int, stop: int) -> Mapping[str, Any]:
     """The settings of a segment with what is known of it alone."""
-    # The setting is left out at its default, and segments without anchors may be there already.
-    settings = {**settings, "anchors": True} if anchors else settings
+    settings: Mapping[str, Any] = film_settings(work.config)
+    if work.anchors_in(start, stop):
+        # The setting is left out at its default, and segments without anchors may be there already.
+        settings = {**settings, "anchors": True}
     found: dict[str, Any] = {}
-    if known:
+    if known := work.known_in(start, stop):
         found["shots"] = [shot.key_tree() for shot in known]
-    if hints.keep_gray:
-        found["keep_gray"] = hints.keep_gray
+    if work.hints.keep_gray:
+        found["keep_gray"] = work.hints.keep_gray
     return {**settings, "hints": found} if found else settings
 
 

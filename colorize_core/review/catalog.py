@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from colorize_core.archive.records.details import FilmDetails, PhotoDetails, Signals
+from colorize_core.archive.records.details import FilmDetails, PhotoDetails, ScanDetails, Signals
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport
@@ -67,6 +67,7 @@ class Catalog:
     out: Path
     entries: dict[str, Entry] = field(default_factory=dict)  # by id, most doubtful first
     ids: dict[str, str] = field(default_factory=dict)  # by path in the source
+    scans: dict[str, ScanDetails] = field(default_factory=dict)  # likewise, of films
     _size: int = -1
     _rests_until: float = 0.0
 
@@ -78,7 +79,12 @@ class Catalog:
         if size == self._size or began < self._rests_until:
             return set()
         self._size = size
-        latest = {r.source: r for r in Manifest(path).reports() if r.kind in ("photo", "film")}
+        latest: dict[str, ItemReport] = {}
+        for report in Manifest(path).reports():
+            if report.kind in ("photo", "film"):
+                latest[report.source] = report
+            elif report.kind == "scan" and isinstance(report.details, ScanDetails):
+                self.scans[report.source] = report.details
         entries = sorted(_entries(latest.values()), key=lambda e: (-e.doubt, e.source))
         before, self.entries = self.entries, {entry.id: entry for entry in entries}
         self.ids = {entry.source: entry.id for entry in entries}

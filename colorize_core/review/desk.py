@@ -12,6 +12,7 @@ from aiohttp import web
 from colorize_core.review.access import Access
 from colorize_core.review.job import Job
 from colorize_core.review.live import Live
+from colorize_core.review.shots import Shots
 from colorize_core.review.state import Review
 
 P = ParamSpec("P")
@@ -31,13 +32,16 @@ class Desk:
 
     def __init__(self, review: Review, access: Access, device: str) -> None:
         self.review, self.access = review, access
+        generator = ThreadPoolExecutor(1, "generator")  # one picture at a time
         self.job = Job(review.out, review.started)
         self.live = Live(review, device)
+        self.shots = Shots(review, self.live, generator)
         self._threads = ThreadPoolExecutor(_THREADS, "review")
-        self._generator = ThreadPoolExecutor(1, "generator")  # one picture at a time
+        self._generator = generator
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._writing: asyncio.Task[None] | None = None
         self._was_running = False
+        self._told_shot = self.shots.state
         # Its errors are said when somebody asks for a picture.
         self._generator.submit(self.live.warm)
 
@@ -66,6 +70,12 @@ class Desk:
         for queue in self._listeners:
             queue.put_nowait(news)
 
+    def tell_shot(self) -> None:
+        """Tell how far the clip of a shot is, if that has changed."""
+        if self._told_shot != self.shots.state:
+            self._told_shot = self.shots.state
+            self.tell({"shot": self._told_shot.tree()})
+
     def write_soon(self) -> None:
         """Write OUT/overrides.yaml when no further edit comes for a moment."""
         if self._writing is None or self._writing.done():
@@ -84,6 +94,7 @@ class Desk:
         self.job.started = self.review.started
         if changed:
             self.tell({"items": sorted(changed) if len(changed) < 500 else "all"})
+        self.tell_shot()
         state = await self.in_thread(self.job.state)
         if state["running"] or self._was_running:
             self.tell({"job": state})
@@ -94,6 +105,7 @@ class Desk:
         if self._writing is not None:
             await self._writing
         await self.job.close()
+        await self.in_thread(self.shots.close)
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._generator.shutdown(wait=True, cancel_futures=True)
         self.review.pictures.close()

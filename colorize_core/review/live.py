@@ -100,6 +100,14 @@ class Live:
         )
         return np.asarray(to_uint8(photo_pages.finish_page(prepared, ab, config)))
 
+    def colorizer(self, config: ColorizeConfig) -> Colorizer:
+        """The generator for a working size.
+
+        Raises:
+            ColorizeError: the weights cannot be used.
+        """
+        return self._loaded(config).colorizer
+
     def warm(self) -> None:
         """Load the generator before somebody waits for it."""
         self._loaded(self._review.config)

@@ -48,12 +48,12 @@ class Originals:
         Raises:
             InputError: it is not there any more, or cannot be read.
         """
-        return read_item(self._item(entry), max_bytes=most_bytes(max_pixels))
+        return read_item(self.item(entry), max_bytes=most_bytes(max_pixels))
 
     @contextmanager
     def film(self, entry: Entry) -> Iterator[Path]:
         """A film's original as a local file; see stage_item."""
-        with stage_item(self._item(entry), RunFolder(self.out).review / "films") as path:
+        with stage_item(self.item(entry), RunFolder(self.out).review / "films") as path:
             yield path
 
     def result(self, entry: Entry) -> Path:
@@ -70,7 +70,12 @@ class Originals:
             raise MissingError(f"{entry.name}: its result is gone", remedy="run the job again")
         return path
 
-    def _item(self, entry: Entry) -> SourceItem:
+    def item(self, entry: Entry) -> SourceItem:
+        """The item that a run took.
+
+        Raises:
+            MissingError: it is not there any more.
+        """
         base = self.started.source_folder
         if base is not None:  # nothing needs to be listed
             return _local_item(base, entry)

@@ -155,6 +155,15 @@ class Pictures:
             return self.frame(entry, side, time, long_side)
         return small(self.page(entry, side, page), long_side)
 
+    def film(self, entry: Entry) -> tuple[Path, FilmProbe]:
+        """A film's original, and what is known of it.
+
+        Raises:
+            InputError: the film cannot be read.
+        """
+        found = self._film(entry, "before")
+        return found.path, found.probe
+
     def _decoded(self, entry: Entry, side: Side) -> Photo:
         limit = self._config_for(entry.source).photo.max_pixels
         if side == "before":

@@ -64,7 +64,8 @@ ROUTES.static("/static", _STATIC)
 async def state(request: web.Request) -> web.StreamResponse:
     """What the page shows around the items."""
     desk = request.app[DESK]
-    return web.json_response(await desk.in_thread(listing.overview, desk.review, desk.job.state()))
+    found = await desk.in_thread(listing.overview, desk.review, desk.job.state())
+    return web.json_response(found | {"shot": desk.shots.state.tree()})
 
 
 @ROUTES.get("/api/items")
@@ -173,6 +174,28 @@ async def reference(request: web.Request) -> web.StreamResponse:
     author = _author(query)
     recorded = await desk.in_thread(desk.review.record, "reference", entry, value, *author)
     return await _after(desk, entry, recorded.id)
+
+
+@ROUTES.post("/api/shot")
+@_said
+async def shot(request: web.Request) -> web.StreamResponse:
+    """Color the shot that a film shows at a time, or stop that."""
+    desk, body = request.app[DESK], await _body(request)
+    if body.get("stop"):
+        desk.shots.stop()
+    else:
+        entry = desk.review.entry(str(body.get("item")))
+        desk.shots.start(entry, edits.number(body.get("time"), "time", 0, 1e7))
+    desk.tell_shot()
+    return web.json_response(desk.shots.state.tree())
+
+
+@ROUTES.get(r"/shot/{number:\d{1,9}}")
+@_said
+async def clip(request: web.Request) -> web.StreamResponse:
+    """The finished clip of a shot."""
+    path = request.app[DESK].shots.clip(int(request.match_info["number"]))
+    return web.FileResponse(path, headers={"Cache-Control": "no-store"})
 
 
 @ROUTES.post("/api/job")

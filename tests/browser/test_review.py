@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -263,6 +264,48 @@ def test_keys_and_a_phone(archive: Path, served, browse):
     assert page.locator("#accept").bounding_box()["y"] < 844
     page.keyboard.press("Escape")
     page.wait_for_selector(".mark.accepted")
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of a film with two shots."""
+    folder = tmp_path_factory.mktemp("films")
+    (folder / "src").mkdir()
+    with av.open(str(folder / "src" / "film.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "gray"
+        for picture in (data.chelsea(), data.astronaut()):
+            small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (208, 144))
+            for n in range(8):
+                part = np.ascontiguousarray(small[n : n + 128, 2 * n : 2 * n + 192])
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(part, format="gray")))
+        container.mux(stream.encode(None))
+    words = ["run", str(folder / "src"), "--out", str(folder / "out"), "--runner", "serial"]
+    assert main([*words, "--device", "cpu", "--set", "render.size=128"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_a_whole_shot_plays_before_the_job_runs(films: Path, served, browse, width, height):
+    page = browse(served(films / "out"), width=width, height=height)
+    wait_shown(page, page.locator(".card button").first.click)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    button = page.locator("#shot-run")
+    box = button.bounding_box()
+    assert box["x"] + box["width"] <= width
+    assert box["y"] + box["height"] <= height
+    button.click()
+    page.wait_for_selector("#clip:not([hidden])")
+    until(page, "document.getElementById('clip-video').currentTime > 0")  # it plays by itself
+    video = page.evaluate(
+        "(v => [v.videoWidth, v.videoHeight, v.duration])(document.getElementById('clip-video'))"
+    )
+    assert video == [192, 128, 1]
+    assert page.locator("#clip-kind").inner_text().startswith("Shot from 0:0")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#stage:visible")
+    assert page.locator("#clip").is_hidden()
+    wait_shown(page, page.locator("#later").click)
 
 
 def test_words_in_german_and_french(archive: Path, served, browse):

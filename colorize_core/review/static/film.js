@@ -61,6 +61,7 @@ export class Film {
   }
 
   async go(time) {
+    this.viewer.clip.close();
     this.time = Math.max(0, Math.min(Number(byId("time").max), time));
     this.mark();
     this.viewer.renderParts();

@@ -35,6 +35,7 @@ function acts(viewer, event) {
     b: () => stage.node.classList.add("was"),
     g: () => byId("gray").click(),
     c: () => byId("color").hidden || byId("color").click(),
+    s: () => byId("film").hidden || byId("shot-run").click(),
     e: () => viewer.chooser.startPicking(),
     "+": () => stage.zoomBy(1.25),
     "=": () => stage.zoomBy(1.25),

@@ -6,7 +6,7 @@ import { Viewer } from "./viewer.js";
 import { chooseLanguage, count, speak, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
-let state = { counts: {}, job: {} };
+let state = { counts: {}, job: {}, shot: {} };
 
 await speak();
 const viewer = new Viewer({
@@ -52,6 +52,7 @@ function showState() {
   byId("meter").style.width = `${100 * state.decided / Math.max(1, state.counts.all)}%`;
   grid.filters(state.counts);
   showJob(state.job);
+  viewer.clip.take(state.shot);
 }
 
 function showJob(job) {
@@ -88,6 +89,7 @@ async function run() {
 async function hear(news) {
   if (news.lost) { byId("notice").hidden = false; byId("notice").classList.add("bad"); byId("notice").textContent = t("lost"); return; }
   if (news.job) { const ended = state.job.running && !news.job.running; showJob(news.job); if (ended) refreshSoon(); }
+  if (news.shot) { state.shot = news.shot; viewer.clip.take(news.shot); }
   if (news.problem !== undefined) { state.problem = news.problem; showState(); }
   if (news.state) refreshSoon();
   if (news.items === "all") { await grid.refresh(); refreshSoon(); if (viewer.item) retake(viewer.item.id); }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Chooser } from "./chooser.js";
+import { Clip } from "./clip.js";
 import { Film } from "./film.js";
 import { listenToDrop, listenToKeys } from "./keys.js";
 import { outline, partLine, pointNode } from "./parts.js";
@@ -26,6 +27,7 @@ export class Viewer {
     this.stage = new Stage({ onPlace: (x, y, event) => this.placed(x, y, event), onArea: (line) => this.areaDrawn(line), onZoom: () => this.sharpen() });
     this.chooser = new Chooser(this);
     this.film = new Film(this);
+    this.clip = new Clip(this);
     this.listenToButtons();
     listenToKeys(this);
     listenToDrop(this);
@@ -43,6 +45,7 @@ export class Viewer {
     this.message("");
     this.tried = {};
     this.shownAt = 0;
+    this.clip.close();
     const quick = this.item?.id === id ? this.item : null;
     this.item = quick ?? { id, parts: [], settings: {}, reasons: [] };
     this.film.leave();
@@ -64,6 +67,7 @@ export class Viewer {
 
   close() {
     this.chooser.close();
+    this.clip.close();
     this.turn += 1;
     this.saveNote();
     this.film.leave();
@@ -234,6 +238,7 @@ export class Viewer {
     this.item = item;
     this.tried = {};
     this.render();
+    if (isOther) this.clip.close();
     if (isOther) await this.show();
   }
 
@@ -286,6 +291,7 @@ export class Viewer {
 
   escape() {
     if (byId("chooser").open) this.chooser.close();
+    else if (this.clip.isOpen) this.clip.close();
     else if (this.stage.mode !== "place") this.setMode("place");
     else location.hash = "";
   }
