@@ -2,10 +2,11 @@
 
 python -m bench.hostile_films [--films 60] [--seed 1] [--seconds 120] [--log FILE]
 
-Hidden frames, times without end, sizes from 1 x 1 to 16k, headers that promise terabytes, bombs of
-frames and streams. Each goes through a job of its own process; a line in the log says what became
-of it. The same command again goes on where the last one ended. Exit 1 if a job was killed by a
-signal, ran longer than `--seconds`, took more than 1.5 GB, or ended without a word on its film.
+Hidden frames, times without end or backward, sizes from 1 x 1 to 16k, headers that promise
+terabytes, bombs of frames and streams, lists that reach for other files. Each goes through a job of
+its own process; a line in the log says what became of it. The same command again goes on where the
+last one ended. Exit 1 if a job was killed by a signal, ran longer than `--seconds`, took more than
+1.5 GB, or ended without a word on its film.
 """
 
 from __future__ import annotations
@@ -143,11 +144,77 @@ def nested(rng: random.Random, path: Path) -> None:
     path.with_suffix(".mp4").write_bytes(head + data + struct.pack(">I", 0) + b"trak")
 
 
+def reaching(rng: random.Random, path: Path) -> None:
+    """A list of other files, near and far, under a film's name."""
+    far = rng.choice(["/etc/passwd", "http://127.0.0.1:9/a.ts", "file:///dev/zero"])
+    lists = {
+        ".ts": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{far}\n#EXT-X-ENDLIST\n",
+        ".mkv": f"ffconcat version 1.0\nfile '{far}'\n",
+        ".mp4": f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns={far}\nm=video 5004 RTP/AVP 33\n",
+        ".mov": f'<?xml version="1.0"?><MPD><BaseURL>{far}</BaseURL></MPD>',
+    }
+    suffix = rng.choice(list(lists))
+    path.with_suffix(suffix).write_text(lists[suffix])
+
+
+def backward(rng: random.Random, path: Path) -> None:
+    """Times that run backward, or from below zero."""
+    times = rng.choice(["(20-N)/24/TB", "(N-15)/24/TB", "-N*N/TB"])
+    _ffmpeg(*_pictures(), "-vf", f"setpts={times}", "-fps_mode", "passthrough", "-c:v", "ffv1",
+            path.with_suffix(".nut"))  # fmt: skip
+
+
+def changing(rng: random.Random, path: Path) -> None:
+    """Pictures of another size every few frames."""
+    film = path.with_suffix(".ts")
+    with film.open("wb") as whole:
+        for number in range(rng.randint(2, 12)):
+            part = path.with_suffix(f".{number}.ts")
+            size = f"{16 * rng.randint(2, 40)}x{16 * rng.randint(2, 40)}"
+            _ffmpeg(*_pictures(size, frames=5), "-c:v", "mpeg2video", part)
+            whole.write(part.read_bytes())
+            part.unlink()
+
+
+def shaped(rng: random.Random, path: Path) -> None:
+    """Pixels of absurd shape, pictures turned by odd angles."""
+    aspect = rng.choice(["1/60000", "60000/1", "0/1"])
+    turned = ("-display_rotation", rng.choice([0, 90, 33]))
+    plain = path.with_suffix(".plain.mp4")
+    _ffmpeg(*_pictures(), "-vf", f"setsar={aspect}", "-c:v", "libx264", plain)
+    _ffmpeg(*turned, "-i", plain, "-c", "copy", path.with_suffix(".mp4"))
+    plain.unlink()
+
+
+def chaptered(rng: random.Random, path: Path) -> None:
+    """Chapters by the thousand, some over each other."""
+    entries = [
+        f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={rng.randint(0, 800)}\nEND=900\ntitle={'x' * 99}\n"
+        for _ in range(rng.choice([10, 5000]))
+    ]
+    listed = path.with_suffix(".txt")
+    listed.write_text(";FFMETADATA1\n" + "".join(entries))
+    _ffmpeg("-i", listed, *_pictures(), "-map", 1, "-map_metadata", 0, "-c:v", "ffv1",
+            path.with_suffix(".mkv"))  # fmt: skip
+    listed.unlink()
+
+
+def attached(rng: random.Random, path: Path) -> None:
+    """Files inside whose names lead out."""
+    inside = path.with_suffix(".bin")
+    inside.write_bytes(rng.randbytes(rng.choice([1, 3_000_000])))
+    name = rng.choice(["../../../up.ttf", "/tmp/absolute.ttf", "a" * 5000, "\x1b[2J"])
+    _ffmpeg(*_pictures(), "-attach", inside, "-metadata:s:t", f"filename={name}",
+            "-metadata:s:t", "mimetype=font/ttf", "-c:v", "ffv1",
+            path.with_suffix(".mkv"))  # fmt: skip
+    inside.unlink()
+
+
 MAKERS: Final[Mapping[str, Make]] = {
     made.__name__: made
     for made in (
         *(hidden, endless, stopped, tiny, huge, long, promising, many, odd_rate, bomb, wordy),
-        nested,
+        *(nested, reaching, backward, changing, shaped, chaptered, attached),
     )
 }
 

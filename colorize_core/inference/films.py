@@ -9,10 +9,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from colorize_core.archive.records.details import FilmDetails, ScanDetails, SegmentDetails
+from colorize_core.archive.records.details import (
+    FilmDetails,
+    ScanDetails,
+    SegmentDetails,
+    SoundFile,
+)
 from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.archive.records.output_paths import output_in
 from colorize_core.archive.records.run_folder import RunFolder
@@ -23,7 +28,13 @@ from colorize_core.archive.records.work import (
     Join,
     VideoSegment,
 )
-from colorize_core.archive.source.contents import modified_ns, source_sha256, stage_item
+from colorize_core.archive.source.contents import (
+    modified_ns,
+    sound_sha256,
+    source_sha256,
+    stage_item,
+)
+from colorize_core.archive.source.item import SourceItem
 from colorize_core.atomic import (
     content_sha256,
     file_sha256,
@@ -32,6 +43,7 @@ from colorize_core.atomic import (
     publish_folder,
     set_date,
 )
+from colorize_core.config import ColorizeConfig
 from colorize_core.errors import VerifyError, is_disk_full
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.signals import combine
@@ -69,10 +81,9 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
     key_shots: tuple[tuple[int, int], ...] = ()
     cuts: tuple[int, ...] = ()
     with stage_item(unit.item, RunFolder(out).segments(unit.film_key)) as source:
-        if unit.finished is not None and unit.finished.source_sha256 == source_sha256(
-            unit.item, source
-        ):
-            return replace(unit.finished, stamp=unit.stamp)
+        same = _same_content(unit, source)
+        if same is not None:
+            return same
         if unit.wants_shots:
             shots = scan_film(
                 source,
@@ -97,6 +108,26 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
         frames=unit.probe.frames,
         details=ScanDetails(unit.film_key, shots, key_shots, cuts),
     )
+
+
+def _same_content(unit: FilmScan, source: Path) -> ItemReport | None:
+    """The report of a finished film whose source is what it was."""
+    finished = unit.finished
+    if finished is None or finished.source_sha256 != source_sha256(unit.item, source):
+        return None
+    found, details = _sound_of(unit.item, unit.config), finished.details
+    if not isinstance(details, FilmDetails):
+        return replace(finished, stamp=unit.stamp)
+    is_same = (found and found.sha256) == (details.sound and details.sound.sha256)
+    sounding = replace(details, sound=found)
+    return replace(finished, stamp=unit.stamp, details=sounding) if is_same else None
+
+
+def _sound_of(item: SourceItem, config: ColorizeConfig) -> SoundFile | None:
+    if not (config.video.sound and item.sound):
+        return None
+    path = PurePosixPath(item.path).with_name(Path(item.sound).name)
+    return SoundFile(str(path), item.sound_stamp, sound_sha256(item))
 
 
 def run_segment(
@@ -230,7 +261,9 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
                 cuts = [cut for part in parts for cut in part.cuts]
                 report = _with_thumbnails(unit, source, report, out, cuts)
         sha256 = source_sha256(unit.item, source)
+        sound = _sound_of(unit.item, unit.config)
     notes = dict.fromkeys(note for part in parts for note in part.notes)
+    assert isinstance(report.details, FilmDetails)
     said = [report.reason, *whole.damage.reasons(), *notes, *unit.problems]
     reason = "; ".join(filter(None, said))
     seconds = sum(report.seconds for report, _ in segments)
@@ -242,6 +275,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         seconds=round(time.monotonic() - started + seconds, 3),
         source_sha256=sha256,
         stamp=unit.stamp,
+        details=replace(report.details, sound=sound),
     )
 
 

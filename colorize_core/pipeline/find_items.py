@@ -18,6 +18,7 @@ from colorize_core.archive.source.out_names import OutNames
 from colorize_core.archive.source.scan import local_path, scan
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import InputError, UnsupportedError, UsageError
+from colorize_core.media.film.frame_files import sound_beside
 from colorize_core.media.film.names import FILM_SUFFIXES, FRAME_SUFFIXES, film_outputs
 from colorize_core.media.picture.names import PHOTO_SUFFIXES, output_path
 from colorize_core.media.picture.sniff import sniff
@@ -92,6 +93,7 @@ def find_items(
                 names=names,
                 references=set_aside,
                 belong_together=are_joined,
+                sound_beside=sound_beside,
             )
         return scan(
             source,

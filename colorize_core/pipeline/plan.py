@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from colorize_core.archive.records.details import FilmDetails
 from colorize_core.archive.records.item_hints import NO_HINTS, ItemHints, with_hints
 from colorize_core.archive.records.keys import Maker, film_settings, item_key, photo_settings
 from colorize_core.archive.records.manifest import Manifest
@@ -147,13 +148,21 @@ class Planner:
         if self._is_open(report, retry_failed=self._options.retry_failed):
             return not self._is_kept(item)
         assert report is not None
-        if report.stamp in ("", item.stamp):
+        if report.stamp in ("", item.stamp) and self._sounds_as(report, item):
             return False
         if report.status == "failed":
             return True
         # Another date: whoever reads the file compares its content.
         self._to_compare[key] = report
         return True
+
+    def _sounds_as(self, report: ItemReport, item: SourceItem) -> bool:
+        """Whether the WAV beside a folder of pictures is what its film was made with."""
+        details = report.details
+        if not item.sound or not isinstance(details, FilmDetails):
+            return True
+        wanted = item.sound_stamp if self._config_for(item.path).video.sound else ""
+        return wanted == (details.sound.stamp if details.sound else "")
 
     def _is_accepted(self, item: SourceItem) -> bool:
         key = self._accepted.get(item.path)

@@ -155,7 +155,8 @@ class FilmPlanner:
         self._films[key] = film
         wants_shots = self._wants_shots(film)
         scan_key = self._scan_key(film)
-        if film.finished is None:
+        # Where only the sound beside the pictures changed, nothing is to be compared.
+        if film.finished is None or film.finished.stamp == item.stamp:
             if not wants_shots and not film.hints.times and not self._wants_cuts(film):
                 return self._after_scan(film, ScanDetails(key))
             known = self._manifest.get(scan_key)
@@ -270,9 +271,10 @@ class FilmPlanner:
     def _recorded(self, film: _Film, segment: VideoSegment) -> VideoSegment:
         """With what a run made of it, where its film was finished before colors of it were said.
 
-        A film that is done again although it is finished is made anew.
+        A film that is done again although it is finished is made anew, but for another sound.
         """
-        known = self._manifest.get(segment.key) if self._is_pending(film.key) else None
+        is_open = film.finished is not None or self._is_pending(film.key)
+        known = self._manifest.get(segment.key) if is_open else None
         return segment if known is None or not known.sha256 else replace(segment, recorded=known)
 
     def _segments(self, film: _Film) -> Iterator[VideoSegment]:

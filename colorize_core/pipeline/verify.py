@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from colorize_core.archive.records.details import FilmDetails
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.work import ItemReport
-from colorize_core.archive.source.contents import item_sha256
+from colorize_core.archive.source.contents import item_sha256, sound_sha256
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.storage.storage import Storage
 from colorize_core.errors import InputError, UsageError
@@ -47,10 +48,10 @@ def verify_outputs(storage: Storage, sources: Iterable[SourceItem] = ()) -> Veri
     if not path.exists():
         raise UsageError(f"{storage}: no run has written here", remedy="give the --out of a run")
     latest: dict[str, ItemReport] = {}
-    originals: dict[tuple[str, str], str] = {}
+    originals: dict[tuple[str, str], ItemReport] = {}
     for report in Manifest(path).reports():
         if report.source_sha256:
-            originals[report.kind, report.source] = report.source_sha256
+            originals[report.kind, report.source] = report
         if report.kind != "segment" and report.output is not None:
             # An output may have been made again under another key: the last line counts.
             latest[report.output] = report
@@ -76,11 +77,15 @@ def is_as_recorded(storage: Storage, report: ItemReport) -> bool:
     return report.output is None or not storage.problem(report.output, report.sha256)
 
 
-def _source_problem(item: SourceItem, known: str) -> str:
+def _source_problem(item: SourceItem, known: ItemReport) -> str:
+    sound = known.details.sound if isinstance(known.details, FilmDetails) else None
     try:
-        found = item_sha256(item)
+        is_same = item_sha256(item) == known.source_sha256
+        sounds_same = sound is None or sound_sha256(item) == sound.sha256
     except InputError as error:
         return error.message
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    return "" if found == known else "another content than what was colored"
+    if not is_same:
+        return "another content than what was colored"
+    return "" if sounds_same or sound is None else f"{sound.path}: another sound than it got"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import wave
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,7 @@ import pytest
 from colorize_core.media.film.mux.luma_check import compare_luma
 from colorize_core.media.film.probe import probe_film
 from jobs import colorize_archive
+from tests.ffmpeg_helpers import ffmpeg, samples
 from tests.film_helpers import make_film, picture
 
 FAST = ("--set", "render.size=64", "--set", "video.preset=ultrafast")
@@ -89,3 +92,39 @@ def test_a_copied_frame_folder_leaves_the_films_of_folders_in_it(tmp_path, color
     assert colorize_archive.main(["--verify", "--out", str(out), str(source)]) == 0
     assert sorted(path.name for path in (out / "a.frames").iterdir()) == ["0.png", "1.png", "2.png"]
     assert (out / "a.frames" / "0.png").read_bytes() == (source / "a" / "0.png").read_bytes()
+
+
+def _write_sound(path: Path, hertz: int) -> np.ndarray:
+    tone = np.round(9000 * np.sin(np.arange(48000) * hertz * 2 * np.pi / 48000)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(tone.tobytes())
+    return tone
+
+
+def _said_of_segments(out: Path) -> list[tuple[str, float]]:
+    lines = map(json.loads, (out / ".colorize" / "manifest.jsonl").read_text().splitlines())
+    return [(line["sha256"], line["seconds"]) for line in lines if line.get("kind") == "segment"]
+
+
+def test_another_sound_beside_the_frames_is_joined_to_the_same_pictures(tmp_path, colorize, capsys):
+    source = tmp_path / "reels"
+    _write_frames(source / "reel", 24)
+    _write_sound(source / "reel.wav", 440)
+    options = ("--set", "video.as_film=true", "--set", "video.segment_frames=16", "--sound")
+    out = colorize(source, *options)
+    before = ffmpeg("-i", out / "reel.mkv", "-map", "0:v", "-c", "copy", "-f", "md5", "-")
+    made = _said_of_segments(out)
+    colorize(source, *options)
+    assert "1 to do" not in capsys.readouterr().err.rpartition("items in")[2]
+    verify = ["--verify", "--verify-source", "--out", str(out), *options, str(source)]
+    assert colorize_archive.main(verify) == 0
+    tone = _write_sound(source / "reel.wav", 300)
+    assert colorize_archive.main(verify) == 2
+    assert "reel.wav: another sound" in capsys.readouterr().err
+    colorize(source, *options)
+    after = ffmpeg("-i", out / "reel.mkv", "-map", "0:v", "-c", "copy", "-f", "md5", "-")
+    assert after == before
+    assert np.array_equal(samples(out / "reel.mkv", kind="s32le") >> 16, tone)
+    assert _said_of_segments(out) == [*made, *made], "cut out of the film, not computed again"
+    assert colorize_archive.main(verify) == 0

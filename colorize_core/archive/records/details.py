@@ -74,6 +74,21 @@ class SegmentDetails:
 
 
 @dataclass(frozen=True)
+class SoundFile:
+    """The WAV beside a folder of pictures that became a film with it.
+
+    Attributes:
+        path: as that of the item in its source.
+        stamp: see SourceItem.sound_stamp.
+        sha256: of the file.
+    """
+
+    path: str
+    stamp: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class FilmDetails:
     """Of a joined film, or of the folder of frames made of it.
 
@@ -94,6 +109,7 @@ class FilmDetails:
         thumbnails: names below the page's thumbnails.
         cuts: numbers of the frames at which a new shot begins.
         rate: frames per second, a mean where it varies.
+        sound: of a folder of pictures, where it was asked for.
     """
 
     width: int = 0
@@ -112,6 +128,7 @@ class FilmDetails:
     thumbnails: FilmThumbnails | None = None
     cuts: tuple[int, ...] = ()
     rate: float = 0.0
+    sound: SoundFile | None = None
 
 
 Details = PhotoDetails | ScanDetails | SegmentDetails | FilmDetails

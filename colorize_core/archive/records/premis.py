@@ -90,6 +90,9 @@ def _detail(item: Mapping[str, Any]) -> str:
 
 def _objects(item: Mapping[str, Any]) -> list[dict[str, Any]]:
     objects = [_object("source", item.get("source"), item.get("source_sha256"))]
+    sound = (item.get("details") or {}).get("sound")
+    if sound:
+        objects.append(_object("source", sound.get("path"), sound.get("sha256")))
     if item.get("output"):
         objects.append(_object("outcome", item.get("output"), item.get("sha256")))
     return objects

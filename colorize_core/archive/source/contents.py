@@ -18,7 +18,7 @@ from colorize_core.archive.source.pieces import measure_pieces, pieces_list
 from colorize_core.archive.source.remote import CHUNK_BYTES
 from colorize_core.archive.source.zip_tar.opened import cached_container, split_location
 from colorize_core.archive.source.zip_tar.unpack import FREE_SPACE
-from colorize_core.atomic import TEMP_PREFIX, content_sha256, folder_sha256, set_date
+from colorize_core.atomic import TEMP_PREFIX, content_sha256, file_sha256, folder_sha256, set_date
 from colorize_core.errors import (
     ChangedError,
     InputError,
@@ -128,6 +128,18 @@ def source_sha256(item: SourceItem, staged: Path) -> str:
     Of a film in pieces, it is that of all their bytes, one piece after the other.
     """
     return item_sha256(item) if item.pieces else content_sha256(staged)
+
+
+def sound_sha256(item: SourceItem) -> str:
+    """Hex sha256 of the WAV beside a folder of pictures; "" without one.
+
+    Raises:
+        MissingError, InputError: not as it was at the scan, or not readable.
+    """
+    if not item.sound:
+        return ""
+    with _access(item):
+        return file_sha256(Path(item.sound))
 
 
 def modified_ns(item: SourceItem) -> int | None:

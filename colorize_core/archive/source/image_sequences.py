@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from colorize_core.archive.source.collisions import Place, without_collisions
@@ -29,6 +30,7 @@ def scan_frame_folders(
     names: OutNames,
     references: frozenset[str] = frozenset(),
     belong_together: BelongTogether = lambda _path, _files: False,
+    sound_beside: Callable[[Path], Path | None] = lambda _folder: None,
 ) -> Scan:
     """Take every folder of pictures at or below `root` as one film, and every film too.
 
@@ -42,6 +44,7 @@ def scan_frame_folders(
         names: likewise.
         references: paths of pictures that are no frames, made `comparable`.
         belong_together: as for `scan`.
+        sound_beside: of a folder of pictures, the WAV in it or beside it.
 
     Raises:
         UsageError: there is neither, or `root` cannot be read.
@@ -57,16 +60,23 @@ def scan_frame_folders(
         )
     return Scan(
         source=source,
-        items=[_item(row) for row in kept],
+        items=[_item(row, sound_beside) for row in kept],
         ignored={},
         problems=tuple(sorted(notes.problems, key=lambda problem: problem[0])),
     )
 
 
-def _item(row: Row) -> SourceItem:
-    location = str(row.location)
+def _item(row: Row, sound_beside: Callable[[Path], Path | None]) -> SourceItem:
+    location, stamp = str(row.location), str(row.stamp)
     pieces = tuple(str(Path(location).with_name(name)) for name in row.pieces)
-    return SourceItem(row.path, location, row.size, str(row.stamp), "film", pieces=pieces)
+    item = SourceItem(row.path, location, row.size, stamp, "film", pieces=pieces)
+    sound = sound_beside(Path(location)) if stamp.startswith("frames:") else None
+    # What lies in the folder is a part of its stamp.
+    if sound is None or sound.parent == Path(location):
+        return item
+    status = sound.stat()
+    measured = f"{status.st_size} mtime_ns:{status.st_mtime_ns}"
+    return replace(item, sound=str(sound), sound_stamp=measured)
 
 
 def _rows(

@@ -30,6 +30,8 @@ class SourceItem:
         added: the suffix that a photo's output gets in addition: its own format cannot be written,
             or its name does not say what it is.
         pieces: locations of the files that follow in a film that lies in pieces.
+        sound: location of the WAV beside a folder of pictures, which is no part of `stamp`.
+        sound_stamp: changes with the content of that.
     """
 
     path: str
@@ -39,6 +41,8 @@ class SourceItem:
     kind: ItemKind
     added: str = ""
     pieces: tuple[str, ...] = ()
+    sound: str = ""
+    sound_stamp: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
