@@ -17,7 +17,8 @@ from colorize_core.errors import InputError, ResumableError, UsageError
 from colorize_core.inference.starting import judge, make_worker
 from colorize_core.media.film.names import FILM_SUFFIXES
 from colorize_core.model.files import identity_of, resolve_weights
-from colorize_core.pipeline.run import Job, colorize_archive
+from colorize_core.pipeline.job import Job
+from colorize_core.pipeline.run import colorize_archive
 from colorize_core.report.stream import read_summary
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -11,9 +11,9 @@ from colorize_core.archive.storage.storage import Storage
 from colorize_core.cli.command import say
 from colorize_core.errors import EXIT_SOME_FAILED
 from colorize_core.pipeline.comparisons import Comparisons
+from colorize_core.pipeline.job import Outcome
 from colorize_core.pipeline.orphans import Orphan
 from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Outcome
 
 # What a total means, and what to do about it.
 _MEANINGS: Final = {

@@ -29,7 +29,8 @@ from colorize_core.errors import EXIT_SOME_FAILED, UsageError
 from colorize_core.inference.starting import judge, make_worker
 from colorize_core.model.files import identity_of, resolve_weights
 from colorize_core.model.onnx_contract import is_onnx, read_contract
-from colorize_core.pipeline.run import Job, colorize_archive
+from colorize_core.pipeline.job import Job
+from colorize_core.pipeline.run import colorize_archive
 
 SAMPLE = Path("sample")
 
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
             redo(args, storage),
             rules,
             started(source, args, config, began),
+            args.follow_links,
         )
         return _dry_run(job, args) if args.dry_run else _run(job, args, str(weights))
 
@@ -94,7 +96,6 @@ def _dry_run(job: Job, args: argparse.Namespace) -> int:
     return dry_run(
         job,
         say,
-        follow_links=args.follow_links,
         calibration_command=calibration_command(job.source, args),
         price_per_hour=args.price_per_hour,
         write_json=print if args.json else None,
@@ -109,7 +110,6 @@ def _run(job: Job, args: argparse.Namespace, weights: str) -> int:
             make_worker, storage, weights, job.weights_sha256, args.device, args.report
         ),
         judge=judge,
-        follow_links=args.follow_links,
         say=say,
     )
     page = RunFolder(job.out).summary

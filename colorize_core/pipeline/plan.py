@@ -38,6 +38,7 @@ class Planner:
             but the source.
 
     Attributes:
+        maker, earlier: as given.
         left_over: how many pending items the limit leaves to a later run.
         outdated: how many items are finished by an earlier maker only.
     """
@@ -61,8 +62,7 @@ class Planner:
         self._storage = storage
         self._config_for = config_for
         self._hints_for = hints_for
-        self._maker = maker
-        self._earlier = [m for m in reversed(earlier) if m != maker]
+        self.maker, self.earlier = maker, earlier
         self._options = options
         self._redo = redo
         self._accepted = accepted or {}
@@ -88,7 +88,7 @@ class Planner:
 
     def key(self, item: SourceItem) -> str:
         """The manifest key of a photo or film."""
-        return self._kept.get(item.path) or self._key(item, self._maker)
+        return self._kept.get(item.path) or self._key(item, self.maker)
 
     def _key(self, item: SourceItem, maker: Maker) -> str:
         config = self._config_for(item.path)
@@ -143,7 +143,7 @@ class Planner:
     def _has_work(self, item: SourceItem) -> bool:
         if self._is_accepted(item):
             return False
-        key = self._key(item, self._maker)
+        key = self._key(item, self.maker)
         report = self._manifest.get(key)
         if self._is_open(report, retry_failed=self._options.retry_failed):
             return not self._is_kept(item)
@@ -176,7 +176,7 @@ class Planner:
 
     def _is_kept(self, item: SourceItem) -> bool:
         """Whether the result of an earlier maker stays; counts what there is of these."""
-        for maker in self._earlier:
+        for maker in (m for m in reversed(self.earlier) if m != self.maker):
             key = self._key(item, maker)
             if self._manifest.status(key) not in (None, "failed") and not self._is_pending(
                 key, retry_failed=False

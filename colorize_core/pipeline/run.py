@@ -6,28 +6,24 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from colorize_core import __version__
 from colorize_core.archive.records.fence import without_replaced
-from colorize_core.archive.records.keys import Maker, add_maker, read_makers
+from colorize_core.archive.records.keys import add_maker
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import require_own_folders
-from colorize_core.archive.records.overrides import Overrides
-from colorize_core.archive.records.reviews import accepted
 from colorize_core.archive.records.run_folder import RunFolder
-from colorize_core.archive.records.started import Started, write_started
+from colorize_core.archive.records.started import write_started
 from colorize_core.archive.records.summary import Judge, write_summary
 from colorize_core.archive.records.work import UnitReport
 from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.archive.storage.storage import Lock, Storage, Worker
 from colorize_core.atomic import remove_stale_temporaries
-from colorize_core.config import ColorizeConfig, RunOptions, as_tree
+from colorize_core.config import RunOptions, as_tree
 from colorize_core.errors import (
     EXIT_DONE,
     EXIT_RESUME,
@@ -37,8 +33,9 @@ from colorize_core.errors import (
 )
 from colorize_core.media.picture.note import ComputedColorNote
 from colorize_core.pipeline.comparisons import Comparisons, require_place, write_comparisons
-from colorize_core.pipeline.find_items import find_items, record_problems, rules_fitting_nothing
+from colorize_core.pipeline.find_items import record_problems, rules_fitting_nothing
 from colorize_core.pipeline.first_failures import FirstFailures
+from colorize_core.pipeline.job import Job, Outcome
 from colorize_core.pipeline.loop import Ending, Loop, Pool
 from colorize_core.pipeline.orphans import Orphan, find_orphans
 from colorize_core.pipeline.plan import Planner
@@ -55,62 +52,11 @@ from colorize_core.pipeline.stop import StopRequest, stop_signals
 from colorize_core.pipeline.verify import is_as_recorded
 
 
-@dataclass(frozen=True)
-class Job:
-    """What the user asked for.
-
-    Attributes:
-        source: SRC as given.
-        storage: OUT.
-        config: the base settings.
-        config_for: settings of one item by its path (overrides applied).
-        options: where and how fast.
-        weights_sha256: of the generator file.
-        redo: paths of items to do again although they are finished; see `comparable`.
-        rules: what `config_for` applies, to name rules that fit nothing.
-        started: how to start it again; recorded for the review.
-    """
-
-    source: str
-    storage: Storage
-    config: ColorizeConfig
-    config_for: Callable[[str], ColorizeConfig]
-    options: RunOptions
-    weights_sha256: str
-    redo: frozenset[str] = frozenset()
-    rules: Overrides = field(default_factory=Overrides)
-    started: Started | None = None
-
-    @property
-    def out(self) -> Path:
-        """Where it works on this machine: OUT, if that is a local folder."""
-        return self.storage.folder
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How the run ended: exit code, totals by status, and the reason if it must be run again.
-
-    `comparisons` is None when none were asked for, or the run ended early. `left_out` counts by
-    suffix what is "not read", and by reason what is "left out" on purpose. `orphans` are outputs
-    whose source is renamed or gone.
-    """
-
-    exit_code: int
-    totals: Mapping[str, int]
-    ending: Ending
-    seconds: float
-    comparisons: Comparisons | None = None
-    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    orphans: Sequence[Orphan] = ()
-
-
 def colorize_archive(
     job: Job,
     *,
     make_worker: Callable[[], Worker],
     judge: Judge,
-    follow_links: bool = False,
     say: Callable[[str], None],
 ) -> Outcome:
     """Run or resume the job.
@@ -119,7 +65,6 @@ def colorize_archive(
         job: what to do.
         make_worker: picklable; gives the worker that turns units into files.
         judge: see write_summary.
-        follow_links: also take what links lead to.
         say: prints one line for the user.
 
     Raises:
@@ -142,89 +87,90 @@ def colorize_archive(
         publish_phase(folder.progress, "reading SRC")
         log.event("start", source=job.source, out=str(job.storage), version=__version__)
         _remove_what_killed_runs_left(folder)
-        found = find_items(
-            job.source,
-            job.out,
-            follow_links=follow_links,
-            staging=folder.staging,
-            config_for=job.config_for,
-            as_film=job.config.video.as_film,
-            exclude=job.options.exclude,
-            include=job.options.include,
-            references=job.rules.references(),
-            inside=job.storage.inside(job.source),
-        )
+        found = job.find(folder.staging)
         for line in rules_fitting_nothing(found, job.rules, job.redo):
             say(line)
         if job.options.compare:
             require_place(found.items)
         manifest = _open_manifest(job.storage, lock, say)
         job = _with_precision(job, found, manifest, lambda: get_pool().has_bf16(stop))
-        maker, makers = Maker(job.weights_sha256), read_makers(folder.makers, folder.summary)
-        planner = Planner(
-            found.items,
-            manifest,
-            storage=job.storage,
-            config_for=job.config_for,
-            hints_for=job.rules.hints_for,
-            maker=maker,
-            earlier=makers,
-            options=job.options,
-            redo=job.redo,
-            accepted=accepted(job.out),
-        )
-        if planner.outdated:
-            say(_outdated(planner.outdated, job.options))
-        add_maker(folder.makers, makers, maker)
-        if job.started is not None:
-            write_started(folder.command, job.started)
+        planner = job.planner(found, manifest)
+        _record_start(job, planner, say)
         failures = FirstFailures(say_above_bar)
         problems = record_problems(found, manifest, failures)
         job.storage.keep_records()
-        total, pending = len(found.items), planner.pending_items
-        before = total - len(pending) - planner.left_over
-        later = f", {planner.left_over} for a later run" if planner.left_over else ""
-        say(f"{total} items in {job.source}: {len(pending)} to do, {before} before{later}")
+        before = len(found.items) - len(planner.pending_items) - planner.left_over
+        say(_to_do(job, found, planner, before))
         ending, work = Ending(), dict[str, Any]()
-        if pending:
+        if planner.pending_items:
             ending, work = _run(job, planner, manifest, get_pool, stop, before, failures, log)
         seconds = time.monotonic() - started
         keys = [*problems, *(planner.key(item) for item in found.items)]
         orphans = _orphans(job, found, keys, manifest)
-        head = {
-            "version": __version__,
-            "source": job.source,
-            "weights_sha256": job.weights_sha256,
-            "palette": {name: color for name, color in job.rules.palette().items() if color},
-            "settings": as_tree(job.config),
-            "ignored": dict(found.ignored),
-            "unread": by_suffix(found.unread),
-            "orphans": [vars(orphan) for orphan in orphans],
-            "seconds": round(seconds, 3),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            **work,
-        }
         lock.check()
+        head = {**_head(job, found, orphans, seconds), **work}
         totals = write_summary(job.out, head, manifest, keys, judge)
         publish_phase(folder.progress, "ended", total=totals["items"], left=totals["left"])
         job.storage.keep_summary(lock)
         log.event("end", seconds=round(seconds, 3), totals=totals)
         comparisons = None
         if job.options.compare and not (ending.stopped or ending.blocked):
-            say("before and after side by side ...")
-            reports = ((item, manifest.get(planner.key(item))) for item in found.items)
-            comparisons = write_comparisons(
-                ((i, report, job.config_for(i.path)) for i, report in reports if report),
-                job.out,
-                ComputedColorNote.of_weights(job.weights_sha256),
-                stop=stop,
-                say=say,
-            )
+            comparisons = _compare(job, found, planner, manifest, stop, say)
             if comparisons.ended:
                 ending = Ending(stopped=True)
     left_out = {"not read": by_suffix(found.unread), "left out": found.ignored}
     code = _exit_code(ending, totals)
     return Outcome(code, totals, ending, seconds, comparisons, left_out, orphans)
+
+
+def _record_start(job: Job, planner: Planner, say: Callable[[str], None]) -> None:
+    """Who makes results from now on, and by which command."""
+    if planner.outdated:
+        say(_outdated(planner.outdated, job.options))
+    add_maker(RunFolder(job.out).makers, planner.earlier, planner.maker)
+    if job.started is not None:
+        write_started(RunFolder(job.out).command, job.started)
+
+
+def _to_do(job: Job, found: Scan, planner: Planner, before: int) -> str:
+    later = f", {planner.left_over} for a later run" if planner.left_over else ""
+    pending = len(planner.pending_items)
+    return f"{len(found.items)} items in {job.source}: {pending} to do, {before} before{later}"
+
+
+def _head(job: Job, found: Scan, orphans: Sequence[Orphan], seconds: float) -> dict[str, Any]:
+    """What the summary says of the run as a whole."""
+    return {
+        "version": __version__,
+        "source": job.source,
+        "weights_sha256": job.weights_sha256,
+        "palette": {name: color for name, color in job.rules.palette().items() if color},
+        "settings": as_tree(job.config),
+        "ignored": dict(found.ignored),
+        "unread": by_suffix(found.unread),
+        "orphans": [vars(orphan) for orphan in orphans],
+        "seconds": round(seconds, 3),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _compare(
+    job: Job,
+    found: Scan,
+    planner: Planner,
+    manifest: Manifest,
+    stop: StopRequest,
+    say: Callable[[str], None],
+) -> Comparisons:
+    say("before and after side by side ...")
+    reports = ((item, manifest.get(planner.key(item))) for item in found.items)
+    return write_comparisons(
+        ((item, report, job.config_for(item.path)) for item, report in reports if report),
+        job.out,
+        ComputedColorNote.of_weights(job.weights_sha256),
+        stop=stop,
+        say=say,
+    )
 
 
 def _orphans(job: Job, found: Scan, keys: Sequence[str], manifest: Manifest) -> Sequence[Orphan]:
@@ -240,7 +186,7 @@ def _with_precision(job: Job, found: Scan, manifest: Manifest, has_bf16: Callabl
         return job
     record = RunFolder(job.out).precision
     config = with_precision(job.config, record, is_new=not len(manifest), has_bf16=has_bf16)
-    return replace(job, config=config, config_for=partial(job.rules.config_for, base=config))
+    return job.with_config(config)
 
 
 def _remove_what_killed_runs_left(folder: RunFolder) -> None:

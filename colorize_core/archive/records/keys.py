@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -84,7 +84,7 @@ def read_makers(path: Path, summary: Path) -> list[Maker]:
     return [Maker(str(weights), photo=1, film=1)]
 
 
-def add_maker(path: Path, known: list[Maker], maker: Maker) -> None:
+def add_maker(path: Path, known: Sequence[Maker], maker: Maker) -> None:
     """Record that `maker` makes results here from now on."""
     makers = [*(m for m in known if m != maker), maker]
     publish_bytes(path, json.dumps([asdict(m) for m in makers]).encode())

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from colorize_core.archive.records.keys import Maker, read_makers
 from colorize_core.archive.records.manifest import Manifest
-from colorize_core.archive.records.reviews import accepted
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.kinds import by_suffix
@@ -19,18 +16,16 @@ from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED
 from colorize_core.pipeline.estimate.films import Films, look_at_films
 from colorize_core.pipeline.estimate.rates import Rates, calibrate, calibration_plan, earlier_rates
 from colorize_core.pipeline.estimate.times import Times, times_of
-from colorize_core.pipeline.find_items import find_items, rules_fitting_nothing
-from colorize_core.pipeline.plan import Planner
+from colorize_core.pipeline.find_items import rules_fitting_nothing
+from colorize_core.pipeline.job import Job
 from colorize_core.pipeline.precision import as_recorded
 from colorize_core.pipeline.progress import format_seconds
-from colorize_core.pipeline.run import Job
 
 
 def dry_run(
     job: Job,
     say: Callable[[str], None],
     *,
-    follow_links: bool,
     calibration_command: Sequence[str],
     price_per_hour: float | None = None,
     write_json: Callable[[str], None] | None = None,
@@ -40,7 +35,6 @@ def dry_run(
     Args:
         job: as for a real run.
         say: prints one line.
-        follow_links: also count what links lead to.
         calibration_command: the job's command, to which a small OUT and limits are added; it is
             run when no earlier run of this OUT says how fast this machine is.
         price_per_hour: of all machines together, in any currency.
@@ -50,18 +44,7 @@ def dry_run(
         0, or 2 when some inputs are already known to fail.
     """
     with tempfile.TemporaryDirectory(prefix="colorize-dry-run-") as scratch:
-        found = find_items(
-            job.source,
-            job.out,
-            follow_links=follow_links,
-            staging=RunFolder(Path(scratch)).staging,
-            config_for=job.config_for,
-            as_film=job.config.video.as_film,
-            exclude=job.options.exclude,
-            include=job.options.include,
-            references=job.rules.references(),
-            inside=job.storage.inside(job.source),
-        )
+        found = job.find(RunFolder(Path(scratch)).staging)
         job.storage.open_records()
         manifest = Manifest(RunFolder(job.out).manifest)
         pending = _pending(job, found, manifest)
@@ -94,20 +77,8 @@ def dry_run(
 
 def _pending(job: Job, found: Scan, manifest: Manifest) -> list[SourceItem]:
     record, is_new = RunFolder(job.out).precision, not len(manifest)
-    config = as_recorded(job.config, record, is_new=is_new)
-    planner = Planner(
-        found.items,
-        manifest,
-        storage=job.storage,
-        config_for=partial(job.rules.config_for, base=config),
-        hints_for=job.rules.hints_for,
-        maker=Maker(job.weights_sha256),
-        earlier=read_makers(RunFolder(job.out).makers, RunFolder(job.out).summary),
-        options=job.options,
-        redo=job.redo,
-        accepted=accepted(job.out),
-    )
-    return planner.pending_items
+    known = job.with_config(as_recorded(job.config, record, is_new=is_new))
+    return known.planner(found, manifest).pending_items
 
 
 def _lines(job: Job, found: Scan, pending: Sequence[SourceItem], films: Films) -> Iterator[str]:
