@@ -12,7 +12,8 @@ from skimage import data
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.cli.main import main
 from colorize_core.config import ColorizeConfig, RunOptions
-from colorize_core.pipeline.estimate.rates import Rates, calibration_plan, rates_of
+from colorize_core.pipeline.estimate.calibration import calibration_plan
+from colorize_core.pipeline.estimate.rates import Rates, rates_of
 from colorize_core.pipeline.estimate.times import FilmWork, makespan, times_of
 
 RATES = Rates(

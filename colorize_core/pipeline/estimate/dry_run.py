@@ -13,8 +13,9 @@ from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.source.item import Scan, SourceItem
 from colorize_core.archive.source.kinds import by_suffix
 from colorize_core.errors import EXIT_DONE, EXIT_SOME_FAILED
+from colorize_core.pipeline.estimate.calibration import calibrate, calibration_plan
 from colorize_core.pipeline.estimate.films import Films, look_at_films
-from colorize_core.pipeline.estimate.rates import Rates, calibrate, calibration_plan, earlier_rates
+from colorize_core.pipeline.estimate.rates import Rates, earlier_rates
 from colorize_core.pipeline.estimate.times import Times, times_of
 from colorize_core.pipeline.find_items import rules_fitting_nothing
 from colorize_core.pipeline.job import Job
