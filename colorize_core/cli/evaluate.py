@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from colorize_core.archive.source.item import SourceItem
     from colorize_core.errors import InputError
     from colorize_core.evaluation.clips import ClipEvaluation
-    from colorize_core.evaluation.photos import Evaluation, Example, Networks
+    from colorize_core.evaluation.networks import Networks
+    from colorize_core.evaluation.photos import Evaluation, Example
     from colorize_core.inference.colorizer import Colorizer
     from colorize_core.report.evaluation import Rows
 
@@ -91,7 +92,7 @@ class _Judged:
 def _evaluate(
     args: argparse.Namespace, config: EvaluateConfig, items: Sequence[SourceItem], problems: int
 ) -> int:
-    from colorize_core.evaluation.photos import load_networks
+    from colorize_core.evaluation.networks import load_networks
     from colorize_core.inference.colorizer import Colorizer
 
     colorizer = Colorizer.load(

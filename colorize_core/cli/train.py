@@ -108,7 +108,8 @@ def _data(text: str) -> str:
 def _train(args: argparse.Namespace) -> int:
     config = load_config(TrainConfig, args.config, args.overrides)
 
-    from colorize_core.training.run import LocalContext, RunSpec, export_newest, fit, prepare
+    from colorize_core.training.run import LocalContext, export_newest, fit, prepare
+    from colorize_core.training.spec import RunSpec
 
     kept = args.out if isinstance(args.out, Address) else None
     out = work_folder(args.work, kept) if kept else args.out

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,51 +19,18 @@ from colorize_core.color.lab import L_to_gray, gray_to_L, rgb_to_lab
 from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.merge import merge
 from colorize_core.color.pixels import rgb_to_pixels
-from colorize_core.config import EvaluateConfig, NetworkFile
+from colorize_core.config import EvaluateConfig
 from colorize_core.errors import InputError, UnsupportedError
+from colorize_core.evaluation.networks import Networks
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.hints import draw_hint
 from colorize_core.media.photo.codec import decode_photo
 from colorize_core.media.photo.raster import to_uint8
 from colorize_core.media.picture.resize import center_square, squeezed
 from colorize_core.metrics import image
-from colorize_core.metrics.features import Inception, SqueezeNet
-from colorize_core.metrics.networks import fetch_network
-from colorize_core.metrics.perceptual import Lpips
 from colorize_core.model.scale import ab_to_net
 
 GRAY, GENERATOR, TRUTH = "gray copy", "generator", "ground truth"
-
-
-@dataclass
-class Networks:
-    """Pretrained networks of the user, and their sha256 by setting."""
-
-    squeezenet: SqueezeNet | None = None
-    inception: Inception | None = None
-    lpips: Lpips | None = None
-    sha256: dict[str, str] = field(default_factory=dict)
-
-
-def load_networks(config: EvaluateConfig, device: torch.device) -> Networks:
-    """Load the networks that the configuration names.
-
-    Raises:
-        ModelError: a file is not there, is not what its sha256 says, or is another network.
-    """
-    networks = Networks()
-
-    def path_of(setting: str, file: NetworkFile) -> Path:
-        path, networks.sha256[setting] = fetch_network(file.file, file.sha256)
-        return path
-
-    if config.squeezenet.file:
-        networks.squeezenet = SqueezeNet(path_of("squeezenet", config.squeezenet), device)
-    if config.inception.file:
-        networks.inception = Inception(path_of("inception", config.inception), device)
-    if config.lpips.file:
-        networks.lpips = Lpips(config.lpips_net, path_of("lpips", config.lpips), device)
-    return networks
 
 
 @dataclass

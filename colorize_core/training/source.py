@@ -9,7 +9,8 @@ from pathlib import Path
 from colorize_core.archive.source.contents import MAX_FILE_BYTES, read_item
 from colorize_core.archive.source.filters import is_archive
 from colorize_core.archive.source.item import SourceItem
-from colorize_core.archive.source.remote import files_below, is_url, name_of
+from colorize_core.archive.source.remote import is_url, name_of
+from colorize_core.archive.source.remote_listing import files_below
 from colorize_core.archive.source.scan import scan
 from colorize_core.errors import InputError, UsageError
 from colorize_core.media.picture.names import PHOTO_SUFFIXES

@@ -20,14 +20,8 @@ from colorize_core.model.encoder import MobileNetV2, load_imagenet
 from colorize_core.model.generator import build_generator
 from colorize_core.training.checkpoint import list_states, load_newest, save_state
 from colorize_core.training.monitor import alive_share
-from colorize_core.training.run import (
-    LocalContext,
-    RunSpec,
-    config_hash,
-    export_newest,
-    fit,
-    prepare,
-)
+from colorize_core.training.run import LocalContext, export_newest, fit, prepare
+from colorize_core.training.spec import RunSpec, config_hash
 from jobs.train import main
 from tests.copying import replace
 from tests.mobilenet_helpers import averaged, random_lite2_state

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from colorize_core.archive.source import local, remote
+from colorize_core.archive.source import local, remote, remote_listing
 from colorize_core.archive.source.collisions import Place, without_collisions
 from colorize_core.archive.source.filters import (
     ARCHIVE_SUFFIXES,
@@ -137,7 +137,7 @@ def _rows(
     if path is None:
         if is_archive(remote.name_of(source)):
             return _archive_rows(source, notes, staging)
-        return "", remote.list_url(source, notes, exclude_url)
+        return "", remote_listing.list_url(source, notes, exclude_url)
     if path.is_dir():
         bounds = local.Bounds.of(str(path), follow_links=follow_links, exclude=exclude)
         return f"{path}/", local.walk_folder(str(path), notes, bounds)
