@@ -11,13 +11,12 @@ from colorize_core.config.colorizing import (
     VideoSettings,
 )
 from colorize_core.config.evaluation import EvaluateConfig, NetworkFile
-from colorize_core.config.generator import GeneratorConfig
+from colorize_core.config.generator import EncoderName, GeneratorConfig
 from colorize_core.config.loading import from_tree, load_config
 from colorize_core.config.settings import Settings, as_tree, changed_tree, key_tree
 from colorize_core.config.training import (
     CriticConfig,
     DegradeConfig,
-    EncoderName,
     GroupWeight,
     LossConfig,
     OptimizerConfig,

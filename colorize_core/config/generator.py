@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from colorize_core.config.settings import Settings, about, require
-from colorize_core.config.training import EncoderName
+
+EncoderName = Literal["mobilenet_v2", "efficientnet_lite2"]
 
 
 class GeneratorConfig(Settings, frozen=True):

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 from colorize_core.config.generator import GeneratorConfig
 from colorize_core.config.settings import Settings, about, require
 
-EncoderName = Literal["mobilenet_v2", "efficientnet_lite2"]
-
 
 class GroupWeight(Settings, frozen=True):
     """How often pictures of one group (their first folder, or their archive) are drawn."""

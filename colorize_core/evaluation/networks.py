@@ -1,4 +1,4 @@
-"""Networks that judge: recognition features, LPIPS, classes."""
+"""The pretrained networks by which pictures are compared."""
 
 from __future__ import annotations
 
