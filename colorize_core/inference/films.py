@@ -95,10 +95,10 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
             from colorize_core.inference.key_shots import find_key_shots
 
             key_shots = find_key_shots(source, unit.probe, unit.key_frames, unit.config)
-        if unit.wants_cuts and not is_wholly_colored(shots):
+        if unit.cuts and not is_wholly_colored(shots):
             from colorize_core.inference.key_shots import find_cuts
 
-            cuts = find_cuts(source, unit.probe, unit.config)
+            cuts = find_cuts(source, unit.probe, unit.config, *unit.cuts)
     return ItemReport(
         key=unit.key,
         kind="scan",

@@ -38,18 +38,22 @@ def find_key_shots(
     return tuple(found)
 
 
-def find_cuts(path: Path, probe: FilmProbe, config: ColorizeConfig) -> tuple[int, ...]:
-    """All frames that begin a shot, but the first one; every frame is decoded.
+def find_cuts(
+    path: Path, probe: FilmProbe, config: ColorizeConfig, start: int, stop: int
+) -> tuple[int, ...]:
+    """The frames of [start, stop) that begin a shot, but the film's first; all are decoded.
 
     Args:
         path: the film.
-        probe: of the whole film.
+        probe: of the film, or its window from two frames before `start` to one after `stop`.
         config: of the film.
+        start: the first frame.
+        stop: after the last one.
 
     Raises:
         UndecodableError: no frame decodes.
     """
-    return tuple(_Looks(path, probe, config).cuts(0, probe.frames))
+    return tuple(_Looks(path, probe, config).cuts(max(0, start - 1), stop))
 
 
 class _Looks:

@@ -26,7 +26,8 @@ def amount_of(unit: WorkUnit) -> float:
         case ImageShard():
             return len(unit.photos)
         case FilmScan():
-            return unit.probe.frames
+            start, stop = unit.cuts or (0, unit.probe.frames)
+            return stop - start
         case VideoSegment():
             return unit.stop - unit.start
         case Join():

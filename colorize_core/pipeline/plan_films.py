@@ -46,11 +46,16 @@ if TYPE_CHECKING:
     from colorize_core.media.film.plan import FilmPlan
 
 Planned = WorkUnit | ItemReport
+# In which one worker looks for cuts: half a minute of work at 1920 x 1080.
+CUT_FRAMES = 3000
 
 
 @dataclass
 class _Film:
-    """A film that is being worked on; `left` are keys of segments that are not there yet."""
+    """A film that is being worked on; `left` are keys of units that have to end first.
+
+    They are looks for its cuts, after them its segments.
+    """
 
     key: str
     item: SourceItem  # as in the source
@@ -65,6 +70,8 @@ class _Film:
     problems: tuple[str, ...] = ()  # of its hints
     known: tuple[ShotHints, ...] = ()
     shots: tuple[Shot, ...] = ()
+    key_shots: tuple[tuple[int, int], ...] = ()
+    cuts: tuple[int, ...] = ()
     anchors: tuple[AnchorShot, ...] = ()
     segments: tuple[str, ...] = ()
     left: set[str] = field(default_factory=set)
@@ -129,7 +136,7 @@ class FilmPlanner:
         if report.status == "failed":
             return [_failure(film, report)]
         if isinstance(report.details, ScanDetails):
-            return self._after_scan(film, report.details)
+            return self._after_scan(film, report.key, report.details)
         film.left.discard(report.key)
         return [] if film.left else [self._join(film)]
 
@@ -153,29 +160,31 @@ class FilmPlanner:
             )
             return [failed, *(self._next_staged() if is_remote(item) else [])]
         self._films[key] = film
-        wants_shots = self._wants_shots(film)
-        scan_key = self._scan_key(film)
+        scan = FilmScan(
+            self._scan_key(film),
+            key,
+            film.here,
+            item.stamp,
+            film.probe,
+            config,
+            self._wants_shots(film),
+            film.finished,
+            () if self._wants_cuts(film) else film.key_frames,
+            self._cuts_at_once(film),
+        )
         # Where only the sound beside the pictures changed, nothing is to be compared.
         if film.finished is None or film.finished.stamp == item.stamp:
-            if not wants_shots and not film.hints.times and not self._wants_cuts(film):
-                return self._after_scan(film, ScanDetails(key))
-            known = self._manifest.get(scan_key)
-            if known and known.status == "done" and isinstance(known.details, ScanDetails):
-                return self._after_scan(film, known.details)
-        return [
-            FilmScan(
-                scan_key,
-                key,
-                film.here,
-                item.stamp,
-                film.probe,
-                config,
-                wants_shots,
-                film.finished,
-                () if self._wants_cuts(film) else film.key_frames,
-                self._wants_cuts(film),
-            )
-        ]
+            if not (scan.wants_shots or scan.key_frames or scan.cuts):
+                return self._after_scan(film, scan.key, ScanDetails(key))
+            if (known := self._scanned(scan.key)) is not None:
+                return self._after_scan(film, scan.key, known)
+        return [scan]
+
+    def _scanned(self, key: str) -> ScanDetails | None:
+        known = self._manifest.get(key)
+        if known is None or known.status != "done" or not isinstance(known.details, ScanDetails):
+            return None
+        return known.details
 
     def _look(self, key: str, item: SourceItem, config: ColorizeConfig, staged: ExitStack) -> _Film:
         # Loaded only when there is a film.
@@ -225,13 +234,16 @@ class FilmPlanner:
 
     def _scan_key(self, film: _Film) -> str:
         settings = scan_settings(film.config)
-        if self._wants_cuts(film):
+        if self._cuts_at_once(film):
             # They tell all shots: a hint needs no other look.
             settings |= {"cuts": True, "size": film.config.render.size}
-        elif film.key_frames:
+        elif film.key_frames and not self._wants_cuts(film):
             settings |= {"key_frames": film.key_frames, "size": film.config.render.size}
         if not self._wants_shots(film):
             settings["shots"] = False
+        return self._key_of_look(film, settings)
+
+    def _key_of_look(self, film: _Film, settings: Mapping[str, Any]) -> str:
         # The generator has no part in it.
         maker = replace(self._maker, weights_sha256="")
         return item_key(film.item, maker, settings=settings, what="scan")
@@ -243,21 +255,68 @@ class FilmPlanner:
     def _wants_cuts(self, film: _Film) -> bool:
         return _holds_colors(film.config) and self._most_segments is None
 
-    def _after_scan(self, film: _Film, found: ScanDetails) -> list[Planned]:
+    def _cuts_at_once(self, film: _Film) -> tuple[int, int] | None:
+        """The whole film, where its cuts are found by the look that finds its shots."""
+        is_short = film.probe.frames <= CUT_FRAMES or not film.probe.is_segmentable
+        return (0, film.probe.frames) if is_short and self._wants_cuts(film) else None
+
+    def _looks_for_cuts(self, film: _Film) -> Iterator[FilmScan]:
+        """Of a long film: many workers share them."""
+        if self._cuts_at_once(film) or not self._wants_cuts(film):
+            return
+        frames = film.probe.frames
+        for start in range(0, frames, CUT_FRAMES):
+            stop = min(frames, start + CUT_FRAMES)
+            settings = {
+                **scan_settings(film.config),
+                "shots": False,
+                "cuts": [start, stop],
+                "size": film.config.render.size,
+            }
+            yield FilmScan(
+                self._key_of_look(film, settings),
+                film.key,
+                film.here,
+                film.item.stamp,
+                film.probe.window(max(0, start - 2), min(frames, stop + 1)),
+                film.config,
+                wants_shots=False,
+                finished=None,
+                cuts=(start, stop),
+            )
+
+    def _after_scan(self, film: _Film, key: str, found: ScanDetails) -> list[Planned]:
+        """After the look at the film, its cuts are looked for if they are not known; then color."""
+        film.cuts += found.cuts
+        if key in film.left:
+            film.left.discard(key)
+            return [] if film.left else self._color(film)
         shots = as_one(found.shots) if film.config.colored == "whole" else found.shots
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
         says_much = any(shot.is_colored or shot.tone or shot.marks for shot in shots)
         film.shots = shots if says_much else ()
-        key_shots = found.key_shots
+        film.key_shots = found.key_shots
+        looks = []
+        for look in self._looks_for_cuts(film):
+            if (known := self._scanned(look.key)) is None:
+                looks.append(look)
+            else:
+                film.cuts += known.cuts
+        film.left = {look.key for look in looks}
+        return list(looks) or self._color(film)
+
+    def _color(self, film: _Film) -> list[Planned]:
+        """The segments that are still to be made, or else the join."""
+        key_shots, cuts = film.key_shots, tuple(sorted(film.cuts))
         if self._wants_cuts(film):
-            key_shots = shots_around(film.key_frames, found.cuts, film.probe.frames)
+            key_shots = shots_around(film.key_frames, cuts, film.probe.frames)
         film.known = shots_with(film.hints, film.key_frames, key_shots, film.probe.frames)
         if _holds_colors(film.config):
             from colorize_core.media.film.anchor_frames import anchor_shots
 
-            film.anchors = anchor_shots(film.probe, found.cuts)
+            film.anchors = anchor_shots(film.probe, cuts)
         segments = list(self._segments(film))
         film.segments = tuple(segment.key for segment in segments)
         # A pending film needs all its segments, also one that failed before.

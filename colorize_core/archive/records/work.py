@@ -88,21 +88,23 @@ class ImageShard:
 
 @dataclass(frozen=True)
 class FilmScan:
-    """One look at a whole film before its segments, for what they must know of it: see ScanDetails.
+    """A look at a film before its segments, for what they must know of it: see ScanDetails.
 
-    There is one for a film that has room for color, or whose shots have to be known.
+    There is one for a film that has room for color, or whose shots have to be known; a long film
+    has more for its cuts.
 
     Attributes:
         key: of the scan.
         film_key: of the film.
         item: as the worker reads it.
         stamp: of the item in its source.
-        probe: of the whole film.
+        probe: of the whole film, or what decoding the range of `cuts` needs.
         config: of the film.
         wants_shots: False where only the content is compared with that of `finished`.
         finished: see PhotoTask; the answer is its report where the content is the same.
         key_frames: whose shots are looked for.
-        wants_cuts: all cuts are looked for, unless the whole film is in color.
+        cuts: frames [start, stop) among which all cuts are looked for, unless the whole film is in
+            color.
     """
 
     key: str
@@ -114,7 +116,7 @@ class FilmScan:
     wants_shots: bool
     finished: ItemReport | None
     key_frames: tuple[int, ...] = ()
-    wants_cuts: bool = False
+    cuts: tuple[int, int] | None = None
 
     @property
     def id(self) -> str:
