@@ -19,11 +19,12 @@ from torch import Tensor
 from colorize_core.atomic import publish
 from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.own_color import toned
-from colorize_core.color.ycbcr import YCbCrSpec, chroma_planes, codes_to_luma, luma_to_L
+from colorize_core.color.ycbcr import YCbCrSpec, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.config.hints import Polygon
 from colorize_core.inference.anchors import Anchors
 from colorize_core.inference.areas import area_share
+from colorize_core.inference.film_chroma import FilmChroma, as_tensor
 from colorize_core.inference.marks import marks_of
 from colorize_core.inference.prefetch import Prefetcher
 from colorize_core.inference.propagation import ShotColors
@@ -179,6 +180,13 @@ class _Segment:
         self.spec, self.box = self.view.spec, self.view.box
         wide, high = plan.encoding.planar.chroma_size(probe.width, probe.height)
         self.marks = marks_of(shots, (high, wide), self.spec)
+        self.chroma = FilmChroma(
+            self.spec,
+            (high, wide),
+            self.box.stored_size,
+            config.render.upsample,
+            is_woven=probe.is_interlaced and not plan.is_deinterlaced,
+        )
         self.colors: ShotColors | None = None
         self.anchors: Anchors | None = None
         self.tinted: Tensor | None = None
@@ -297,18 +305,7 @@ class _Segment:
         ab = ab if self.tinted is None else ab * self.tinted
         if frame.index in self.tints:
             ab = ab + toned(self.tints[frame.index], frame.L)
-        width, height = target.chroma_size(self.probe.width, self.probe.height)
-        luma = codes_to_luma(
-            _tensor(resize_plane(plane(picture.frame, 0), width, height)), self.spec
-        )
-        codes = chroma_planes(
-            luma,
-            frame.L,
-            ab,
-            self.spec,
-            method=self.config.render.upsample,
-        )
-        cb, cr = (code[0].numpy() for code in codes)
+        luma, cb, cr = self.chroma.planes(plane(picture.frame, 0), frame.L, ab)
         if frame.index in self.marks:
             own = self._own_chroma(picture)
             cb, cr = self.marks[frame.index].keep(luma, own, (cb, cr))
@@ -336,7 +333,7 @@ class FilmView:
     def light(self, frame: Any) -> Tensor:
         """L of a decoded frame, (1, 1, h, w) 0..100, as the film stores it."""
         high, wide = self.box.stored_size
-        return luma_to_L(_tensor(resize_plane(plane(frame, 0), wide, high)), self.spec)
+        return luma_to_L(as_tensor(resize_plane(plane(frame, 0), wide, high)), self.spec)
 
 
 def letterbox_of(probe: FilmProbe, size: int) -> Letterbox:
@@ -363,13 +360,6 @@ def _arrays(
 def _array(L: Tensor) -> NDArray[np.float32]:
     """[1,1,h,w] to [h,w]."""
     return L[0, 0].contiguous().numpy()
-
-
-def _tensor(samples: Plane) -> Tensor:
-    """[H, W] to [1,1,H,W]; 16-bit samples become int32, which torch calculates with."""
-    dense = np.ascontiguousarray(samples)
-    wide = dense if dense.dtype == np.uint8 else dense.astype(np.int32)
-    return torch.from_numpy(wide)[None, None]
 
 
 def _batches(frames: Iterable[_Frame], size: int) -> Iterator[list[_Frame]]:
