@@ -34,16 +34,15 @@ _LEVELS: Final = (
     1 / 3,
     2 / 3,
 )  # weights of the features at 1/8 and 1/16; those at 1/32 add nothing
-_SHARPNESS: Final = 0.1  # cosine distance at which a cell counts 1/e of the best
+_SHARPNESS: Final = 0.05  # cosine distance at which a cell counts 1/e of the best
 _SIMILAR: Final = 20.0  # of L, in looking for the surface
-_SAME_LIGHT: Final = 4.0  # of L, on the surface that was found
+_SAME_LIGHT: Final = 6.0  # of L, on the surface that was found
 _NEAR: Final = 0.5  # of the long side
 _UNLIKE, _ALIKE = 0.3, 0.6  # cosine similarity: from no confidence to all
-_AGREEING: Final = 12.0  # ab from the mean at which a key frame counts half
-_ROUNDS: Final = 4
 _ENOUGH: Final = 2.0  # key frames that have to be sure
 _LITTLE: Final = 0.02
-_MOST_LIFT: Final = 1.25  # of the mean's chroma: means of several hues are grayer than each
+_MOST_LIFT: Final = 1.07  # of all chroma: a mean of several hues is grayer than each
+_RANK: Final = 48  # dimensions of the features by which a key frame's cells differ most
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,15 @@ class _Key:
     Attributes:
         frame: its number.
         means: of its features, by level.
-        sought: [C + 4, n], what a cell is found by, see `_matched`.
+        basis: [C, r], to the dimensions in which its cells differ.
+        sought: [r + 4, n], what a cell is found by, see `_matched`.
         found: [n, 8], what is taken from where it is found: ab, chroma, and for the light and place
             of the match L, L squared, y, x, and their sum of squares.
     """
 
     frame: int
     means: tuple[Tensor, ...]
+    basis: Tensor
     sought: Tensor
     found: Tensor
 
@@ -154,9 +155,11 @@ def _key(frame: int, shown: Tensor, said: Recognized) -> _Key:
     L, place = cells.L[:, None], cells.place
     squares = place.square().sum(1, keepdim=True)
     away = -(L / _SIMILAR).square() - squares / _NEAR**2
-    sought = torch.cat([_recognized(cells, means), L, place, away], 1)
+    recognized = _recognized(cells, means)
+    basis = torch.linalg.eigh(recognized.T @ recognized).eigenvectors[:, -_RANK:].contiguous()
+    sought = torch.cat([recognized @ basis, L, place, away], 1)
     found = torch.cat([color, L, L.square(), place, squares], 1)
-    return _Key(frame, means, sought.T.contiguous(), found)
+    return _Key(frame, means, basis, sought.T.contiguous(), found)
 
 
 def _correction(
@@ -208,44 +211,33 @@ def _agreed(cells: Seen, keys: Sequence[_Key], fade: Tensor) -> tuple[Tensor, Te
         (torch.stack(level, -1) * share).sum(-1)
         for level in zip(*(k.means for k in keys), strict=True)
     ]
-    mine = _seeker(cells, means)
+    mine = _recognized(cells, means) / _SHARPNESS
     found = [_matched(cells, mine, key) for key in keys]
-    color, sure = (torch.stack(parts) for parts in zip(*found, strict=True))
+    colors, sure = (torch.stack(parts) for parts in zip(*found, strict=True))
     sure = sure * fade[:, None]
     weight = sure + 1e-6
-    mean = _mean(color, weight)
-    for _ in range(_ROUNDS):
-        far = (color - mean)[..., :2].square().sum(2)
-        mean = _mean(color, weight / (1 + far / _AGREEING**2))
-    lift = mean[:, 2:] / mean[:, :2].norm(dim=1, keepdim=True).clamp_min(1e-3)
-    return mean[:, :2] * lift.clamp(1, _MOST_LIFT), (sure.sum(0) / _ENOUGH).clamp(0, 1)
-
-
-def _mean(color: Tensor, weight: Tensor) -> Tensor:
-    return (color * weight[..., None]).sum(0) / weight.sum(0)[:, None]
-
-
-def _seeker(cells: Seen, means: Sequence[Tensor]) -> Tensor:
-    """[n, C + 4], whose product with a key's `sought` says how like two cells are.
-
-    That is their similarity over _SHARPNESS, less the squares of the distances in light and place,
-    but for what is the same for all cells of the key: shares do not depend on it.
-    """
-    L, place = cells.L[:, None], cells.place
-    parts = [_recognized(cells, means) / _SHARPNESS, L * (2 / _SIMILAR**2), place * (2 / _NEAR**2)]
-    return torch.cat([*parts, torch.ones_like(L)], 1)
+    color = (colors * weight[..., None]).sum(0) / weight.sum(0)[:, None]
+    certain = (sure.sum(0) / _ENOUGH).clamp(0, 1)
+    chroma = color[:, :2].norm(dim=1)
+    lift = (certain @ color[:, 2]) / (certain @ chroma).clamp_min(1e-3)
+    return color[:, :2] * lift.clamp(1, _MOST_LIFT), certain
 
 
 def _matched(cells: Seen, mine: Tensor, key: _Key) -> tuple[Tensor, Tensor]:
-    """Of each cell: ab and chroma of its like in a key frame, [n, 3], and how alike it is, [n]."""
-    scores = mine @ key.sought
+    """Of each cell: ab and chroma of its like in a key frame, [n, 3], and how alike it is, [n].
+
+    How like two cells are is their similarity over _SHARPNESS, less the squares of the distances in
+    light and place, in one product; what all cells of the key have in common is left out, for
+    shares do not depend on it.
+    """
+    light, place = cells.L[:, None] * (2 / _SIMILAR**2), cells.place * (2 / _NEAR**2)
+    scores = torch.cat([mine @ key.basis, light, place, torch.ones_like(light)], 1) @ key.sought
     shares = scores.softmax(1)
     found = shares @ key.found
-    L, square, place, squares = found[:, 3], found[:, 4], found[:, 5:7], found[:, 7]
+    L, square, there, squares = found[:, 3], found[:, 4], found[:, 5:7], found[:, 7]
     # The mean score, less its share of light and place, is the mean similarity.
-    light = (2 * cells.L * L - square) / _SIMILAR**2
-    near = (2 * (cells.place * place).sum(1) - squares) / _NEAR**2
-    alike = (torch.linalg.vecdot(shares, scores) - light - near) * _SHARPNESS
+    other = light[:, 0] * L - square / _SIMILAR**2 + (place * there).sum(1) - squares / _NEAR**2
+    alike = (torch.linalg.vecdot(shares, scores) - other) * _SHARPNESS
     like = (alike - _UNLIKE) / (_ALIKE - _UNLIKE)
     relit = ((cells.L - L) / _SAME_LIGHT).square()
     return found[:, :3], like.clamp(0, 1) * torch.exp(-relit)

@@ -41,11 +41,11 @@ from colorize_core.media.motion.shots import CutFinder
 
 Predict = Callable[..., Tensor]
 
-# Frames in the making or waiting between two stages; they are the larger part of the memory.
+# Frames in the making or waiting between two stages.
 _DEPTH = 3
 _STAGES = 5
-# Of decoded frames, all stages together: what is larger than UHD goes in smaller numbers. No pixel
-# depends on it, for the generator's batches are filled up.
+# Of decoded frames, all stages and those that wait for their later neighbors together. Where they
+# take more, as above UHD, they are not kept: what is to be encoded is decoded a second time.
 IN_FLIGHT_BYTES = 400_000_000
 
 
@@ -56,7 +56,8 @@ class SegmentResult:
     Attributes:
         frames: written.
         damage: of the source inside the segment, counted.
-        seconds: processor time by stage: decode, infer, flow, chroma, encode.
+        seconds: processor time by stage: decode, infer, flow, again (decoding where frames are too
+            large to be kept), chroma, encode.
         signals: of the quality gate, see inference.signals.
         cuts: frames at which a new shot begins.
     """
@@ -135,7 +136,7 @@ def colorize_segment(
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame on its way: `picture` is None in the halo, whose colors only steady the others.
+    """A frame on its way: `picture` is None where it is not kept, and in the halo.
 
     L is [1,1,h,w], 0..100, at working size, as the film stores it.
     """
@@ -194,9 +195,9 @@ class _Segment:
         self.seconds: dict[str, float] = defaultdict(float)
         self.signals = FilmSignals()
         self.cuts: list[int] = []
-        held = max(1, IN_FLIGHT_BYTES // probe.frame_bytes)
-        self.depth = min(_DEPTH, max(1, held // _STAGES))
-        self.batch = min(config.render.batch_size, held)
+        on_their_way = _STAGES * _DEPTH + config.render.batch_size + self.halo
+        self.keeps = on_their_way * probe.frame_bytes <= IN_FLIGHT_BYTES
+        self.depth = _DEPTH if self.keeps else 1  # of whole frames
         self._finder = CutFinder(config.temporal.cut_threshold)
 
     @contextmanager
@@ -211,19 +212,21 @@ class _Segment:
 
     def frames(self) -> Iterator[Any]:
         """Frames to encode: the source's Y' with computed chroma."""
-        with Prefetcher(self._steadied(), self.depth, "flow") as steadied:
+        again = iter(()) if self.keeps else self._decoded_again()
+        with Prefetcher(self._steadied(), _DEPTH, "flow") as steadied:
             for frame, ab in steadied:
-                if frame.picture is None:
+                if not self.start <= frame.index < self.stop:
                     self._finder.begins_shot(_array(frame.L))  # one may begin right at the border
                     continue
+                picture = frame.picture or next(again)
                 with self.clock("chroma"):
                     self._judge(frame, ab)
-                    composed = self._compose(frame, frame.picture, ab)
+                    composed = self._compose(frame, picture, ab)
                 yield composed
 
     def _steadied(self) -> Iterator[_Colored]:
         """Steady the colors over time; frames wait here until their later neighbors are known."""
-        with Prefetcher(self._colored(), self.depth, "infer") as colored:
+        with Prefetcher(self._colored(), _DEPTH, "infer") as colored:
             if not self.config.temporal.enabled:
                 yield from colored
                 return
@@ -237,21 +240,37 @@ class _Segment:
                 yield waiting.popleft(), torch.from_numpy(ab)[None]
 
     def _colored(self) -> Iterator[_Colored]:
-        with Prefetcher(self._seen(), self.depth, "decode") as seen:
+        with Prefetcher(self._seen(), _DEPTH, "decode") as seen:
             yield from self._infer(seen)
 
-    def _seen(self) -> Iterator[_Frame]:
-        """Decode the range with its halo, and shrink each Y' to what the generator sees."""
-        temporal = self.config.temporal
-        halo = temporal.radius if temporal.enabled else 0
-        pictures = read_frames(
+    @property
+    def halo(self) -> int:
+        """Frames on both sides that only steady the others."""
+        return self.config.temporal.radius if self.config.temporal.enabled else 0
+
+    def _pictures(self) -> Iterator[Frame]:
+        """Decode the range with its halo."""
+        return read_frames(
             self.path,
             self.probe,
-            max(0, self.start - halo),
-            min(self.probe.frames, self.stop + halo),
+            max(0, self.start - self.halo),
+            min(self.probe.frames, self.stop + self.halo),
             deinterlace=self.plan.is_deinterlaced,
             keep_source=bool(self.own_color or self.marks),
         )
+
+    def _decoded_again(self) -> Iterator[Frame]:
+        """The frames to encode; from the same beginning, so that the same ones are held."""
+        pictures = self._pictures()
+        while True:
+            with self.clock("again"):
+                picture = next(pictures)
+            if picture.index >= self.start:
+                yield picture
+
+    def _seen(self) -> Iterator[_Frame]:
+        """Shrink the Y' of each frame to what the generator sees."""
+        pictures = self._pictures()
         last: Any = None
         L = torch.empty(0)
         while True:
@@ -266,11 +285,11 @@ class _Segment:
             is_inside = self.start <= picture.index < self.stop
             if is_inside:
                 self.damage.count(picture)
-            yield _Frame(picture.index, picture if is_inside else None, L)
+            yield _Frame(picture.index, picture if is_inside and self.keeps else None, L)
 
     def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Colored]:
         strength = self.config.render.strength
-        for batch in _batches(seen, self.batch):
+        for batch in _batches(seen, self.config.render.batch_size):
             with self.clock("infer"):
                 shown = [self.box.to_working(frame.L) for frame in batch]
                 parts = self._predict(batch, shown)

@@ -7,6 +7,7 @@ import torch
 from msgspec.structs import replace
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
+from colorize_core.inference import film_segments
 from colorize_core.inference.film_segments import colorize_segment, letterbox_of
 from colorize_core.media.film.container_choice import what_container_keeps
 from colorize_core.media.film.encoder_choice import choose_encoding
@@ -316,3 +317,30 @@ def test_interlaced_film_is_deinterlaced_on_request(tmp_path, suffix):
     assert probe_film(kept).is_interlaced
     assert not probe_film(removed).is_interlaced
     assert len(decode(removed)) == 12
+
+
+@pytest.mark.parametrize("is_interlaced", [False, True])
+def test_frames_that_are_decoded_again_give_the_same_film(tmp_path, monkeypatch, is_interlaced):
+    path = tmp_path / "a.mp4"
+    flags = {"flags": "+ildct+ilme", "x264-params": "tff=1"} if is_interlaced else {}
+    make_film(path, frames=40, options={"bf": "0", "g": "8", **flags})
+    for number in (9, 10, 20, 39):
+        spoil_packet(path, number)
+    video = replace(CONFIG.video, deinterlace="bwdif" if is_interlaced else "keep")
+    config = replace(CONFIG, temporal=TemporalSettings(), video=video)
+    films, damage, stages = [], [], []
+    for most in (film_segments.IN_FLIGHT_BYTES, 1):
+        monkeypatch.setattr(film_segments, "IN_FLIGHT_BYTES", most)
+        output, results = colorize(path, tmp_path / str(most), length=10, config=config)
+        films.append(planes(output))
+        damage.append([result.damage for result in results])
+        stages.append({name for result in results for name in result.seconds})
+    assert len(films[0]) == len(films[1]) == 40
+    assert all(
+        np.array_equal(*pair)
+        for one, other in zip(*films, strict=True)
+        for pair in zip(one, other, strict=True)
+    )
+    assert damage[0] == damage[1]
+    assert sum(part.held for part in damage[0]) >= 4
+    assert stages[1] - stages[0] == {"again"}

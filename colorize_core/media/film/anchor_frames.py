@@ -18,10 +18,10 @@ from colorize_core.errors import UndecodableError
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.reader import Frame, read_frames
 
-MOST: Final = 8  # key frames that speak for one frame
+MOST: Final = 6  # key frames that speak for one frame
 REACH_SECONDS: Final = 20.0  # a key frame says nothing of frames further away
 
-_EVERY, _SPARSE = 1.0, 5.0  # seconds between key frames of short and of long shots
+_EVERY, _SPARSE = 1.0, 6.5  # seconds between key frames of short and of long shots
 _LEAST: Final = 3
 _SHORT: Final = 0.5  # seconds of a shot that needs none
 _ASIDE: Final = 1 / 3  # of the spacing, to a keyframe of the stream

@@ -14,7 +14,7 @@ from colorize_core.media.film.reader import read_frames
 from tests.film_helpers import make_film, spoil_packet
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(0.2, 0), (1, 3), (8, 8), (40, 8), (600, 120)])
+@pytest.mark.parametrize(("seconds", "count"), [(0.2, 0), (1, 3), (6, 6), (39, 6), (650, 100)])
 def test_key_frames_lie_all_over_a_shot(seconds, count):
     start, stop = 1000, 1000 + round(25 * seconds)
     frames = spread_frames(start, stop, 25.0)
