@@ -98,6 +98,7 @@ def test_missing_rows_of_a_jpeg_are_counted_in_percent(share):
         (lambda data: data[:-2], "end marker"),
         (lambda data: data[:-2] + b"\0" * 9 + data[-2:], "unused bytes"),
         (lambda data: data + b"\0" * 99, ""),
+        (lambda data: data[:20] + b"left by an editor" + data[20:], "unused bytes"),
     ],
 )
 def test_oddities_that_change_no_pixel_are_notes(change, note):
@@ -106,6 +107,58 @@ def test_oddities_that_change_no_pixel_are_notes(change, note):
     assert not photo.is_damaged
     assert not photo.warnings
     assert any(note in said for said in photo.notes) or not note
+    np.testing.assert_array_equal(photo.pages[0].pixels, np.asarray(Image.open(io.BytesIO(sound))))
+
+
+def test_unused_bytes_that_were_a_table_of_codes_are_damage():
+    """Decoders take the standard's in its place; of another encoder's picture, noise is left."""
+    data = bytearray(saved(PHOTO, "JPEG", quality=90))
+    table = data.index(b"\xff\xc4")
+    data[table : table + 2] = b"\0\0"
+    photo = decoded(bytes(data))
+    assert photo.is_damaged
+    assert photo.warnings
+
+
+def test_a_table_of_codes_that_is_told_as_something_else_is_damage():
+    """One flipped bit makes it an application's segment, of which no decoder complains."""
+    data = bytearray(saved(COLOR, "JPEG", quality=90))
+    data[data.index(b"\xff\xc4") + 1] = 0xE4
+    assert decoded(bytes(data)).is_damaged
+
+
+def test_a_frame_of_motion_jpeg_needs_no_tables():
+    sound = saved(PHOTO, "JPEG", quality=90)
+    data = sound
+    while (start := data.find(b"\xff\xc4")) >= 0:
+        data = data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
+    photo = decoded(data)
+    assert not photo.is_damaged
+    np.testing.assert_array_equal(photo.pages[0].pixels, np.asarray(Image.open(io.BytesIO(sound))))
+
+
+@pytest.mark.parametrize("wiped", [3, 6, 12, 40])
+def test_data_wiped_out_before_a_restart_are_no_filling(wiped):
+    data = bytearray(saved(PHOTO, "JPEG", quality=90, restart_marker_blocks=30))
+    restart = data.index(b"\xff\xd2")
+    data[restart - wiped : restart] = bytes(wiped)
+    changed = np.asarray(Image.open(io.BytesIO(bytes(data)))).astype(int)
+    true = np.asarray(Image.open(io.BytesIO(saved(PHOTO, "JPEG", quality=90))))
+    assert np.abs(changed - true).max() > 8
+    assert decoded(bytes(data)).is_damaged
+
+
+def test_a_filling_before_each_restart_is_a_note():
+    sound = saved(PHOTO, "JPEG", quality=90, restart_marker_blocks=150)
+    assert sound.count(b"\xff\xd0") + sound.count(b"\xff\xd1") + sound.count(b"\xff\xd2") == 3
+    data = sound
+    for number in range(3):
+        data = data.replace(
+            b"\xff" + bytes([0xD0 + number]), bytes(9) + b"\xff" + bytes([0xD0 + number])
+        )
+    photo = decoded(data)
+    assert photo.notes == ("unused bytes between its parts",)
+    assert not photo.is_damaged
     np.testing.assert_array_equal(photo.pages[0].pixels, np.asarray(Image.open(io.BytesIO(sound))))
 
 

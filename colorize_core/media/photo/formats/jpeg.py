@@ -19,7 +19,7 @@ from colorize_core.media.photo.formats.base import (
     orientation_of,
     written_metadata,
 )
-from colorize_core.media.photo.formats.jpeg_damage import examine, require_enough_data
+from colorize_core.media.photo.formats.jpeg_damage import examine, lost_a_table, require_enough_data
 from colorize_core.media.photo.formats.jpeg_trailer import finished, with_trailer
 from colorize_core.media.photo.photo import Photo
 from colorize_core.media.photo.raster import Raster, Samples
@@ -53,7 +53,8 @@ def _samples(data: bytes, mode: str) -> tuple[Samples, tuple[str, ...], tuple[st
     A decoder that stops at its first warning is asked first: nearly all files have none.
     """
     colorspace = {"L": "GRAY", "RGB": "RGB"}.get(mode)
-    if colorspace and jpeg_segments.picture_end(data) is not None:
+    is_whole = jpeg_segments.picture_end(data) is not None and not lost_a_table(data)
+    if colorspace and is_whole:
         try:
             decoded = simplejpeg.decode_jpeg(data, colorspace)
             return decoded[..., 0] if mode == "L" else decoded, (), ()

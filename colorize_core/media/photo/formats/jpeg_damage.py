@@ -7,7 +7,6 @@ libjpeg decodes what it can and warns; Pillow and OpenCV keep the warning to the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +19,6 @@ _EXTRANEOUS = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before mark
 # Of headers alone: all else that libjpeg says is about the picture.
 _HARMLESS = ("Invalid SOS parameters", "Unknown Adobe color transform", "Warning: unknown JFIF")
 _MOST_COMPLAINTS = 8
-_READ_AHEAD = 9  # bytes that may be in the decoder already, and one of the data
 _FILLINGS = b"\0\xff \n\r\x1a"
 # Below this share of what it claims, a file is not worth its decoding: 380 bytes may claim
 # 15800x15800 pixels.
@@ -72,24 +70,27 @@ def require_enough_data(data: bytes, width: int, height: int) -> None:
 def examine(data: bytes, colorspace: str) -> Findings:
     """Ask the decoder what is wrong with a file, past what does not matter.
 
-    Unused bytes that are a filling, or stand before the picture data, change no pixel: encoders
-    leave them. Others are coded data that the decoder, derailed before, did not want any more.
+    Unused bytes that are a filling change no pixel, nor do others between the segments of the
+    header where each table is there that the picture needs: encoders and editors leave them. Within
+    the picture data others are coded data that the decoder, derailed before, did not want any more.
 
     Args:
         data: a whole file.
         colorspace: "GRAY", "RGB" or "CMYK", as the file has it.
     """
     notes: list[str] = []
+    if lost_a_table(data):
+        return Findings("a table of its codes is lost", (), data)
     if jpeg_segments.picture_end(data) is None:
         notes.append("its end marker is missing")
         data += jpeg_segments.END
     for _ in range(_MOST_COMPLAINTS):
         complaint = complaint_of(data, colorspace)
         if complaint is None:
-            return Findings("", tuple(notes), data)
+            return Findings("", tuple(dict.fromkeys(notes)), data)
         extraneous = _EXTRANEOUS.match(complaint)
         rest = (
-            _without_padding(data, int(extraneous[1]), int(extraneous[2], 16))
+            _without_unused(data, int(extraneous[1]), int(extraneous[2], 16), colorspace)
             if extraneous
             else None
         )
@@ -106,6 +107,12 @@ def _settled(complaint: str, notes: list[str], data: bytes) -> Findings:
     return Findings(complaint, tuple(dict.fromkeys(notes)), data)
 
 
+def lost_a_table(data: bytes) -> bool:
+    """Whether a table of codes is missing beside others; decoders then say nothing, and guess."""
+    tables = jpeg_segments.code_tables(data)
+    return bool(tables.defined and tables.lacking)
+
+
 def complaint_of(data: bytes, colorspace: str) -> str | None:
     """First warning or error of libjpeg-turbo over a whole file, None when it has none."""
     try:
@@ -115,29 +122,40 @@ def complaint_of(data: bytes, colorspace: str) -> str | None:
     return None
 
 
-def _without_padding(data: bytes, count: int, marker: int) -> bytes | None:
-    """The file without `count` bytes of padding before `marker`; None when there are none."""
-    for position, is_in_header in _marker_positions(data):
-        padding = data[position - count : position]
-        if data[position + 1] != marker or len(padding) < count:
-            continue
-        if is_in_header or _is_padding(data[: position - count], padding):
-            return data[: position - count] + data[position:]
+def _without_unused(data: bytes, count: int, marker: int, colorspace: str) -> bytes | None:
+    """The file without the `count` unused bytes before a `marker`; None where they mean damage."""
+    behind, in_header = 2, True
+    for position, found in jpeg_segments.markers(data):
+        if found == marker and position - behind >= count:
+            if in_header:
+                return _without_gap(data, behind, position)
+            if rest := _without_filling(data, position, count, colorspace):
+                return rest
+        in_header = in_header and found != jpeg_segments.SCAN
+        behind = jpeg_segments.behind(data, position)
     return None
 
 
-def _is_padding(before: bytes, padding: bytes) -> bool:
-    """Whether bytes are a filling of one kind, and no more of it stands before them.
+def _without_gap(data: bytes, start: int, end: int) -> bytes | None:
+    """Without what lies between two segments of the header, if that was no table of codes."""
+    is_filling = len(set(data[start:end])) == 1 and data[start] in _FILLINGS
+    if not is_filling and jpeg_segments.code_tables(data).lacking:
+        return None
+    return data[:start] + data[end:]
 
-    Where more of it does, data were wiped out, and the decoder used some of the filling.
+
+def _without_filling(data: bytes, end: int, count: int, colorspace: str) -> bytes | None:
+    """Without the filling before `end`, if the picture data are whole without it.
+
+    Where data were wiped out, the decoder used some of what looks like a filling, and misses it.
     """
-    is_filling = len(set(padding)) == 1 and padding[0] in _FILLINGS
-    return is_filling and before[-_READ_AHEAD:] != padding[:1] * _READ_AHEAD
-
-
-def _marker_positions(data: bytes) -> Iterator[tuple[int, bool]]:
-    """Positions of all markers, and whether they stand before the first scan."""
-    in_header = True
-    for position, marker in jpeg_segments.markers(data):
-        yield position, in_header
-        in_header = in_header and marker != jpeg_segments.SCAN
+    filling = data[end - 1 : end]
+    start = len(data[:end].rstrip(filling))
+    if filling not in _FILLINGS or end - start < count:
+        return None
+    for kept in (0, 1):  # the last byte of the data may look the same
+        rest = data[: start + kept] + data[end:]
+        complaint = complaint_of(rest, colorspace)
+        if complaint is None or _EXTRANEOUS.match(complaint):
+            return rest
+    return None

@@ -20,6 +20,8 @@ _LONGEST_SEGMENT = 65533
 END = b"\xff\xd9"
 SCAN, END_MARKER = 0xDA, 0xD9
 _COMMENT, _APP1, _APP2, _APP13 = 0xFE, 0xE1, 0xE2, 0xED
+_CODE_TABLES = 0xC4
+_HUFFMAN = frozenset({0xC0, 0xC1, 0xC2})
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -92,6 +94,58 @@ def jpeg_frame(data: bytes) -> Frame | None:
     return None
 
 
+@dataclass(frozen=True)
+class CodeTables:
+    """Huffman tables as (class, number): those that a file defines, those its scans lack."""
+
+    defined: frozenset[tuple[int, int]]
+    lacking: frozenset[tuple[int, int]]
+
+
+def code_tables(data: bytes) -> CodeTables:
+    """Which tables are there for the scans of a picture; a table defined too late does not count.
+
+    Without any table, as in a frame of Motion JPEG, decoders take those of ITU-T T.81, K.3; they
+    also take them, without a word, in the place of one that is lost.
+    """
+    frame = jpeg_frame(data)
+    defined: set[tuple[int, int]] = set()
+    lacking: set[tuple[int, int]] = set()
+    if frame is not None and frame.marker in _HUFFMAN:
+        for position, marker in markers(data):
+            if marker == _CODE_TABLES:
+                defined |= set(_tables_defined(_body(data, position)))
+            elif marker == SCAN:
+                lacking |= set(_tables_used(_body(data, position))) - defined
+    return CodeTables(frozenset(defined), frozenset(lacking))
+
+
+def _body(data: bytes, position: int) -> bytes:
+    length = int.from_bytes(data[position + 2 : position + 4], "big")
+    return data[position + 4 : position + 2 + length]
+
+
+def _tables_defined(body: bytes) -> Iterator[tuple[int, int]]:
+    """Of a DHT segment (T.81, B.2.4.2): class and number, 16 counts of codes, a byte per code."""
+    while len(body) > 16:
+        yield body[0] >> 4, body[0] & 15
+        body = body[17 + sum(body[1:17]) :]
+
+
+def _tables_used(body: bytes) -> Iterator[tuple[int, int]]:
+    """Of a scan's header (T.81, B.2.3). A scan that refines first coefficients uses none."""
+    components = body[0] if body else 0
+    spectrum = body[1 + 2 * components :]
+    if len(spectrum) < 3:
+        return
+    first, last, approximation = spectrum[:3]
+    for both in body[2 : 1 + 2 * components : 2]:
+        if first == 0 and not approximation >> 4:
+            yield 0, both >> 4
+        if last:
+            yield 1, both & 15
+
+
 def markers(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield (position, marker) of all markers up to the end of the picture, restarts among them.
 
@@ -103,9 +157,15 @@ def markers(data: bytes) -> Iterator[tuple[int, int]]:
         yield found.end() - 2, marker
         if marker == END_MARKER:
             return
-        position = found.end()
-        if marker not in _NO_LENGTH and position + 2 <= len(data):
-            position += max(2, struct.unpack_from(">H", data, position)[0])
+        position = behind(data, found.end() - 2)
+
+
+def behind(data: bytes, position: int) -> int:
+    """Where the segment ends whose marker stands at `position`."""
+    end = position + 2
+    if data[position + 1] not in _NO_LENGTH and end + 2 <= len(data):
+        end += max(2, struct.unpack_from(">H", data, end)[0])
+    return end
 
 
 def picture_end(data: bytes) -> int | None:
