@@ -1,12 +1,14 @@
 """How well the rule tells gray from color: recall per kind of gray, and color photos changed.
 
     python -m bench.gray_rule COLOR_PHOTOS... [--made 30] [--most 3000] [--half 1] [--found FILE]
+    python -m bench.gray_rule COLOR_PHOTOS... --prints 60 --scans FOLDER
 
 COLOR_PHOTOS are folders, zip or tar files of color photos. Gray pictures are made from them (see
 gray_pictures, seeds in the table's head), half a megapixel to 40, as JPEG 4:2:0 or lossless. What
 was found is added to FILE picture by picture, and a second call goes on from there. The rule was
 developed on sources with an even number in the sorted list (--half 0); the figures in
-docs/decisions/0003 are those of the others.
+docs/decisions/0003 are those of the others. The second form asks of toned prints that are made from
+all of COLOR_PHOTOS, and of old scans, whether each is found to be one.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ NEUTRAL_CHROMA = (
 )
 PHOTO, NEUTRAL = "photo ", "neutral, not counted"
 LEAST_MEGAPIXELS, MOST_MEGAPIXELS = 0.5, 1.5
+TONINGS = ("sepia", "selenium", "cyanotype", "split toning", "fading", "cast")
 HUGE_EVERY = 25  # every so many pictures has up to 40 megapixels
 
 
@@ -143,19 +146,53 @@ def color_table(sources: Sequence[SourceItem], known: Found) -> None:
     print(f"{neutral} more have R = G = B within noise")
 
 
+def prints_table(
+    photos: Sequence[SourceItem], scans: Sequence[SourceItem], count: int, known: Found
+) -> bool:
+    """Print how many toned prints and old scans are found; True when all are."""
+    kinds: dict[str, Counter[str]] = {}
+    for i in range(count):
+        kind, seed = TONINGS[i % len(TONINGS)], zlib.crc32(f"print {i}".encode())
+        found = known.kind(
+            f"print of {kind} {seed}",
+            lambda k=kind, s=seed: made(k, photo(photos[s % len(photos)]), s),
+        )
+        kinds.setdefault(kind, Counter())[found] += 1
+    for item in scans:
+        found = known.kind(f"scan {item.location}", lambda item=item: photo(item))
+        kinds.setdefault("old scans", Counter())[found] += 1
+    print("| kind | pictures | gray or toned | partly | colored |\n|---|---|---|---|---|")
+    for kind, counts in kinds.items():
+        whole, partly, colored = (
+            counts["gray"] + counts["toned"],
+            counts["partly colored"],
+            counts["colored"],
+        )
+        print(f"| {kind} | {counts.total()} | {whole} | {partly} | {colored} |")
+    return not any(counts["colored"] for counts in kinds.values())
+
+
+def items_of(sources: Sequence[str]) -> list[SourceItem]:
+    """All photos of folders, zip and tar files."""
+    none = frozenset[str]()
+    scans = [scan(s, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=none) for s in sources]
+    return [item for found in scans for item in found.items]
+
+
 def main(arguments: list[str]) -> int:
-    """Print both tables; 1 when a bar is not met."""
+    """Print the tables; 1 when a bar is not met."""
     parser = argparse.ArgumentParser(prog="bench.gray_rule")
     parser.add_argument("photos", nargs="+")
     parser.add_argument("--made", type=int, default=30, help="pictures per kind")
     parser.add_argument("--half", type=int, choices=(0, 1), default=1)
     parser.add_argument("--most", type=int, default=3000, help="color photos")
     parser.add_argument("--found", type=Path, help="file of what was found, to go on from")
+    parser.add_argument("--prints", type=int, help="only so many toned prints, and --scans")
+    parser.add_argument("--scans", nargs="*", default=[], help="of old prints")
     options = parser.parse_args(arguments)
-    none = frozenset[str]()
-    scans = [scan(s, photo_suffixes=PHOTO_SUFFIXES, film_suffixes=none) for s in options.photos]
-    sources = [item for found in scans for item in found.items]
-    known = Found(options.found)
+    sources, known = items_of(options.photos), Found(options.found)
+    if options.prints is not None:
+        return 0 if prints_table(sources, items_of(options.scans), options.prints, known) else 1
     half = sources[options.half :: 2]
     good = kind_table(sources, options.made, options.half, known) if options.made else True
     color_table(half[:: max(1, len(half) // options.most)][: options.most], known)
