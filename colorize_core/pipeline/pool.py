@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -10,6 +11,7 @@ from colorize_core.archive.records.fence import Fence
 from colorize_core.archive.storage.storage import Worker
 from colorize_core.config import RunOptions
 from colorize_core.pipeline.loop import Pool
+from colorize_core.pipeline.ray_process import RayProcess
 from colorize_core.pipeline.serial_pool import SerialPool
 from colorize_core.pipeline.stop import StopRequest
 
@@ -56,6 +58,14 @@ def _make(
 ) -> Pool:
     if options.runner == "serial":
         return SerialPool(make_worker, fence)
-    from colorize_core.pipeline.ray_pool import RayPool
+    if _has_ray():
+        from colorize_core.pipeline.ray_pool import RayPool
 
-    return RayPool(make_worker, options, fence, gives_up=lambda: stop.at_once)
+        return RayPool(make_worker, options, fence)
+    return RayProcess(make_worker, options, fence, gives_up=lambda: stop.requested)
+
+
+def _has_ray() -> bool:
+    """Whether the program that calls has joined a Ray of its own: its workers are to be used."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())

@@ -5,12 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from msgspec.structs import replace
 
 from colorize_core.atomic import publish_bytes
 from colorize_core.config import ColorizeConfig
+from colorize_core.errors import ResumableError
+from colorize_core.pipeline.stop import StopRequest
+
+_POLL_SECONDS = 0.25
+
+
+class Starting(Protocol):
+    """A pool whose workers say one after the other whether they have bf16."""
+
+    def bf16_so_far(self) -> bool | None:
+        """None as long as it is open."""
+        ...
+
+    def wait(self, timeout: float) -> Any:
+        """Let them go on."""
+        ...
+
+
+def all_have_bf16(pool: Starting, stop: StopRequest) -> bool:
+    """Whether all workers that start now have bf16; call it before the first unit.
+
+    Raises:
+        ResumableError: a stop came before the first worker.
+    """
+    while (found := pool.bf16_so_far()) is None:
+        if stop.requested:
+            raise ResumableError("stopped before a worker had started", remedy="run again")
+        pool.wait(_POLL_SECONDS)
+    return found
 
 
 def with_precision(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 # First, for it sets what Ray reads when it is imported.
@@ -16,74 +14,24 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from colorize_core.archive.records.fence import Fence
-from colorize_core.archive.records.work import UnitReport, WorkUnit
+from colorize_core.archive.records.work import WorkUnit
 from colorize_core.archive.storage.storage import Worker
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError
-from colorize_core.pipeline.fenced import run_fenced
 from colorize_core.pipeline.leases import START_SECONDS, amount_of, lease_seconds
 from colorize_core.pipeline.loop import Finished, Lost
-from colorize_core.pipeline.placement import WORKER_MEMORY_BYTES, cluster_nodes, place
+from colorize_core.pipeline.placement import cluster_nodes, place
+from colorize_core.pipeline.precision import all_have_bf16
+from colorize_core.pipeline.ray_actor import Actor, start_actor
 from colorize_core.pipeline.sharing import Place, allowed_units, leaving
 from colorize_core.pipeline.stop import StopRequest
 
-WINDOW = 2
 # Per worker. One photo that kills costs up to 6 in a row until the half without it answers.
 MAX_STARTS_WITHOUT_RESULT = 12
 # How often the pool looks whether other jobs of the cluster wait for room.
 SHARE_SECONDS = 5.0
 # How long the others get to say whether they have bf16 when the first has said that it does.
 OTHERS_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """What an actor says of itself when it runs: its GPU ("" for none), see Worker.has_bf16."""
-
-    gpu: str
-    has_bf16: bool
-
-
-@dataclass
-class _Actor:
-    handle: Any
-    token: str
-    # Pending until the actor has a place: one that the cluster has no room for may wait.
-    placing: Any
-    # Pending until it has loaded what it needs; units go only to actors that have.
-    starting: Any
-    standing: _Standing | None = None
-    # In order of submission: the actor runs them one after the other.
-    queue: deque[tuple[WorkUnit, Any]] = field(default_factory=deque)
-    head_since: float = 0.0
-    # Its unit runs alone: a death is that unit's.
-    alone: bool = False
-    # It ends with its last unit, for others wait for its place.
-    is_leaving: bool = False
-
-    @property
-    def room(self) -> int:
-        """How many more units it takes."""
-        is_closed = self.starting is not None or self.alone or self.is_leaving
-        return 0 if is_closed else WINDOW - len(self.queue)
-
-
-class _RemoteWorker:
-    def __init__(self, make_worker: Callable[[], Worker], fence: Fence | None) -> None:
-        self._make_worker, self._fence = make_worker, fence
-
-    def is_here(self) -> bool:
-        return True
-
-    def load(self) -> _Standing:
-        self._worker = self._make_worker()
-        context = ray.get_runtime_context()
-        gpus = context.get_accelerator_ids()["GPU"]
-        gpu = f"{context.get_node_id()} {gpus[0]}" if gpus else ""
-        return _Standing(gpu, self._worker.has_bf16)
-
-    def run(self, unit: WorkUnit) -> UnitReport:
-        return run_fenced(self._worker, unit, self._fence)
 
 
 class RayPool:
@@ -103,7 +51,6 @@ class RayPool:
         make_worker: picklable; called once in each actor.
         options: device, workers, workers_per_gpu, lease.
         fence: of the run; None for what publishes nothing.
-        gives_up: whether the user does not want to wait for Ray's start any longer.
 
     Raises:
         ColorizeError: no worker can start.
@@ -115,12 +62,11 @@ class RayPool:
         make_worker: Callable[[], Worker],
         options: RunOptions,
         fence: Fence | None = None,
-        gives_up: Callable[[], bool] = lambda: False,
     ) -> None:
         self._fence = fence
         self._make_worker = make_worker
         self._options = options
-        self._owns_ray = start_ray(options, gives_up=gives_up)
+        self._owns_ray = start_ray(options)
         self._ray = RayWatch()
         self._placement = place(cluster_nodes(options), options)
         self._mean_seconds: dict[type, float] = {}  # per photo, frame or byte
@@ -128,6 +74,7 @@ class RayPool:
         self._ambiguous: set[str] = set()
         self._waiting: deque[WorkUnit] = deque()
         self._next_look = time.monotonic() + SHARE_SECONDS
+        self._others_until = float("inf")
         self._actors = [self._start() for _ in range(self._placement.workers)]
 
     @property
@@ -136,23 +83,17 @@ class RayPool:
         return len(self._actors)
 
     def has_bf16(self, stop: StopRequest) -> bool:
-        """Whether all workers that start now have bf16; call it before the first unit.
+        """See all_have_bf16."""
+        return all_have_bf16(self, stop)
 
-        Raises:
-            ResumableError: a stop came before the first worker.
-        """
-        deadline = float("inf")
-        while True:
-            standings = [a.standing for a in self._actors if a.standing is not None]
-            if len(standings) == len(self._actors) or not all(s.has_bf16 for s in standings):
-                return all(s.has_bf16 for s in standings)
-            if standings and deadline == float("inf"):
-                deadline = time.monotonic() + OTHERS_SECONDS
-            if time.monotonic() >= deadline:
-                return True
-            if stop.requested:
-                raise ResumableError("stopped before a worker had started", remedy="run again")
-            self.wait(timeout=0.25)
+    def bf16_so_far(self) -> bool | None:
+        """Whether all workers have bf16; None as long as that is open."""
+        standings = [a.standing for a in self._actors if a.standing is not None]
+        if len(standings) == len(self._actors) or not all(s.has_bf16 for s in standings):
+            return all(s.has_bf16 for s in standings)
+        if standings and self._others_until == float("inf"):
+            self._others_until = time.monotonic() + OTHERS_SECONDS
+        return True if time.monotonic() >= self._others_until else None
 
     @property
     def free(self) -> int:
@@ -180,7 +121,7 @@ class RayPool:
             actor.alone = True
             self._send(self._waiting.popleft(), actor)
 
-    def _send(self, unit: WorkUnit, actor: _Actor) -> None:
+    def _send(self, unit: WorkUnit, actor: Actor) -> None:
         if not actor.queue:
             actor.head_since = time.monotonic()
         actor.queue.append((unit, actor.handle.run.remote(unit)))
@@ -225,16 +166,16 @@ class RayPool:
             if not present[i].queue:
                 self._end(present[i])
 
-    def _end(self, actor: _Actor) -> None:
+    def _end(self, actor: Actor) -> None:
         self._actors.remove(actor)
         self._kill(actor)
 
-    def _kill(self, actor: _Actor) -> None:
+    def _kill(self, actor: Actor) -> None:
         """Ask Ray to kill it; where that does not reach, it publishes nothing more."""
         self._give_up(actor)
         ray.kill(actor.handle, no_restart=True)
 
-    def _give_up(self, actor: _Actor) -> None:
+    def _give_up(self, actor: Actor) -> None:
         if self._fence is not None:
             self._fence.give_up(actor.token)
 
@@ -248,7 +189,7 @@ class RayPool:
             stop_ray(at_once=self._ray.is_lost)
             self._owns_ray = False
 
-    def _answer(self, actor: _Actor, reference: Any) -> list[Finished | Lost]:
+    def _answer(self, actor: Actor, reference: Any) -> list[Finished | Lost]:
         try:
             result = ray.get(reference)
         except RayTaskError as error:
@@ -275,7 +216,7 @@ class RayPool:
         self._mean_seconds[type(unit)] = 0.8 * mean + 0.2 * seconds
         return [Finished(unit, result)]
 
-    def _expire(self, actor: _Actor) -> list[Finished | Lost]:
+    def _expire(self, actor: Actor) -> list[Finished | Lost]:
         if actor not in self._actors or actor.placing is not None:
             return []
         waited = time.monotonic() - actor.head_since
@@ -293,7 +234,7 @@ class RayPool:
         self._kill(actor)
         return self._replace(actor, f"no answer for {lease:.0f} s", known=True)
 
-    def _replace(self, actor: _Actor, reason: str, *, known: bool) -> list[Finished | Lost]:
+    def _replace(self, actor: Actor, reason: str, *, known: bool) -> list[Finished | Lost]:
         """Start another actor. `known`: the first unit of the queue is to blame for sure."""
         self._starts_without_result += 1
         if self._starts_without_result > MAX_STARTS_WITHOUT_RESULT * len(self._actors):
@@ -309,22 +250,10 @@ class RayPool:
             Lost(unit, reason, suspect=known and i == 0) for i, (unit, _) in enumerate(actor.queue)
         ]
 
-    def _start(self) -> _Actor:
-        actor: Any = ray.remote(_RemoteWorker)
-        remote = actor.options(
-            num_cpus=1,
-            num_gpus=self._placement.gpu_share,
-            # With --workers the user has decided how much memory is at stake.
-            memory=WORKER_MEMORY_BYTES if self._options.workers is None else 0,
-            max_restarts=0,
-            max_task_retries=0,
-        )
-        token = uuid.uuid4().hex
-        fence = None if self._fence is None else self._fence.of_worker(token)
-        handle = remote.remote(self._make_worker, fence)
-        return _Actor(handle, token, placing=handle.is_here.remote(), starting=handle.load.remote())
+    def _start(self) -> Actor:
+        return start_actor(self._make_worker, self._options, self._placement, self._fence)
 
 
-def _place(actor: _Actor) -> Place:
+def _place(actor: Actor) -> Place:
     gpu = actor.standing.gpu if actor.standing else ""
     return Place(gpu, is_starting=actor.standing is None, load=len(actor.queue))

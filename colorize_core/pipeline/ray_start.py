@@ -32,6 +32,7 @@ from colorize_core.archive.source.remote import FOLLOW_REDIRECTS
 from colorize_core.config import RunOptions
 from colorize_core.errors import ColorizeError, ResumableError, UsageError, is_transient
 from colorize_core.pipeline.ray_folder import RayFolder
+from colorize_core.pipeline.ray_parts import PARTS, RayParts
 from colorize_core.pipeline.stop import keep_handlers
 
 OBJECT_STORE_BYTES = 100 * 2**20
@@ -43,26 +44,17 @@ _CONNECT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.1
 _BLINK_SECONDS: Final = 0.01
-# Without these two, no unit can run and no answer come.
-_VITAL: Final = ("gcs_server", "raylet")
-_PARTS: Final = {"gcs_server": "Ray's control process", "raylet": "Ray's process on this machine"}
-
+parts: Final = RayParts()  # of the local Ray that this process starts
 _folder: RayFolder | None = None
 _over = threading.Event()
 
 
-def start_ray(
-    options: RunOptions,
-    *,
-    show_logs: bool = False,
-    gives_up: Callable[[], bool] = lambda: False,
-) -> bool:
+def start_ray(options: RunOptions, *, show_logs: bool = False) -> bool:
     """Join the cluster of RAY_ADDRESS, or start a local Ray.
 
     Args:
         options: the number of workers a local Ray must have room for.
         show_logs: print what workers log.
-        gives_up: asked while Ray starts; True ends that.
 
     Returns:
         True if this call started a local Ray.
@@ -70,16 +62,16 @@ def start_ray(
     Raises:
         UsageError: nobody answers at RAY_ADDRESS.
         ColorizeError: Ray cannot start here.
-        ResumableError: it did not start in time, or the user gave up.
+        ResumableError: it did not start in time.
     """
     if ray.is_initialized():
         return False
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _require_answer(address)
-        _init(lambda: _join(address, show_logs=show_logs), gives_up, JOIN_SECONDS)
+        _init(lambda: _join(address, show_logs=show_logs), JOIN_SECONDS)
         return False
-    _init(lambda: _start_local(options, show_logs=show_logs), gives_up, float("inf"))
+    _init(lambda: _start_local(options, show_logs=show_logs), float("inf"))
     return True
 
 
@@ -92,6 +84,11 @@ def stop_ray(*, at_once: bool = False) -> None:
     else:
         _shut_down()
     _over.set()
+    remove_folder()
+
+
+def remove_folder() -> None:
+    """Remove what the local Ray of this process has written, if it has one."""
     if _folder is not None:
         _folder.remove()
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
@@ -139,8 +136,8 @@ class RayWatch:
 
     def _died(self) -> str:
         assert self._node is not None
-        dead = [kind for kind, _ in self._node.dead_processes() if kind in _VITAL]
-        return f"{_PARTS[dead[0]]} ({dead[0]}) died" if dead else ""
+        dead = [kind for kind, _ in self._node.dead_processes() if kind in PARTS]
+        return f"{PARTS[dead[0]]} ({dead[0]}) died" if dead else ""
 
     def _away(self, now: float) -> str:
         if _answers(self._address, _CONNECT_SECONDS):
@@ -168,11 +165,11 @@ def _answers(address: str, seconds: float) -> bool:
     return True
 
 
-def _init(start: Callable[[], None], gives_up: Callable[[], bool], seconds: float) -> None:
+def _init(start: Callable[[], None], seconds: float) -> None:
     """Call it in a thread: there Ray leaves this process' signal handlers alone, and can be left.
 
     Raises:
-        ResumableError: the user gave up, or the time is over.
+        ResumableError: the time is over.
     """
     results: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
     _over.clear()
@@ -196,8 +193,6 @@ def _init(start: Callable[[], None], gives_up: Callable[[], bool], seconds: floa
             if error:
                 raise error
             return
-        if gives_up():
-            raise ResumableError("stopped while Ray started", remedy="the same command resumes")
         if time.monotonic() > deadline:
             raise ResumableError(
                 f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}: Ray does not let this run in",
@@ -253,7 +248,9 @@ def _start_local(options: RunOptions, *, show_logs: bool) -> None:
             return
         # A node that is not up after 30 s, on a busy machine, is a bare Exception of Ray's.
         except Exception as error:
+            parts.forget()
             stop_ray()
+            parts.end()
             if isinstance(error, OSError) and not is_transient(error):
                 raise ColorizeError(
                     f"Ray cannot start on this machine: {first_line(error)}",

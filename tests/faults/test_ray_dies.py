@@ -42,6 +42,25 @@ def test_a_dead_part_of_ray_ends_the_run_with_75(
     assert len(outputs(command.out)) == 8
 
 
+@pytest.mark.parametrize("part", [b"raylet/raylet", b"gcs_server", b"dashboard.py"])
+@pytest.mark.parametrize("seconds", [0, 0.5, 1.5])
+def test_a_part_that_dies_while_ray_starts_ends_the_run_with_75(
+    command: Command, part: bytes, seconds: float
+):
+    """So many seconds after it is there; what Ray can do without, it may do without."""
+    with command.started() as job:
+        wait_for(lambda: processes(job.pid, part))
+        time.sleep(seconds)
+        for victim in processes(job.pid, part)[:1]:
+            os.kill(victim, signal.SIGKILL)
+        errors = finish(job)
+    assert job.returncode in (EXIT_RESUME, 0), errors
+    assert "Traceback" not in errors
+    if job.returncode:
+        [line] = [line for line in errors.splitlines() if line.startswith("error")]
+        assert "died" in line or "Ray ended" in line or "did not start" in line
+
+
 def test_a_dead_cluster_address_is_one_line_within_a_minute(command: Command):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
