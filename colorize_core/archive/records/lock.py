@@ -105,17 +105,38 @@ class OutputLock:
             )
 
     def _create(self) -> bool:
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
+        """Make the file, all of it at once: who dies in between leaves none that names nobody."""
+        aside = self._aside()
+        self._write_new(aside)
         try:
-            self._descriptor = os.open(self.path, flags, 0o644)
+            os.link(aside, self.path)
+        except FileExistsError:
+            os.close(self._descriptor)
+            return False
+        except OSError:  # a share without links, or a driver that cleans up: the plain way
+            os.close(self._descriptor)
+            return self._create_in_place()
+        finally:
+            aside.unlink(missing_ok=True)
+        return True
+
+    def _create_in_place(self) -> bool:
+        try:
+            self._write_new(self.path)
         except FileExistsError:
             return False
+        return True
+
+    def _write_new(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
         self._holder = replace(self._holder, locked=_lock_file(self._descriptor))
         self._write()
-        return True
 
     def _write(self) -> None:
         os.pwrite(self._descriptor, self._holder.to_bytes().ljust(_ROOM), 0)
+
+    def _aside(self) -> Path:
+        return self.path.with_name(f"{TEMP_PREFIX}{self._holder.token}")
 
     def _is_ours(self) -> bool:
         return read_holder(self.path).token == self._holder.token
@@ -141,8 +162,9 @@ class OutputLock:
         if state is None:
             return
         alive = False if _is_abandoned(self.path, holder) else holder.is_alive()
-        # One of this machine's name is another container, or was there before a reboot.
-        is_elsewhere = holder.host != socket.gethostname()
+        # One of this machine's name is another container, or was there before a reboot; one without
+        # a name is being written just now, or its writer died of it.
+        is_elsewhere = bool(holder.token) and holder.host != socket.gethostname()
         if alive or (alive is None and is_elsewhere and _is_recent(self.path, holder)):
             raise self._refusal(holder)
         if alive is None:
@@ -151,7 +173,7 @@ class OutputLock:
             if _changes(self.path, state):
                 raise self._refusal(holder)
         # Two drivers may both see a dead lock: the rename lets only one of them remove it.
-        aside = self.path.with_name(f"{TEMP_PREFIX}{self._holder.token}")
+        aside = self._aside()
         try:
             if _state(self.path) != state:
                 return

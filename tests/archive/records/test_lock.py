@@ -246,6 +246,48 @@ def test_what_a_power_cut_or_a_stranger_left_of_it_frees_it(path: Path, torn: by
         assert is_locked(path)
 
 
+DIE = """
+import os, sys
+from pathlib import Path
+from colorize_core.archive.records import lock
+def refuse(*arguments):
+    raise OSError(95, "Operation not supported")
+if sys.argv[2] == "no links":
+    os.link = refuse
+write = lock.OutputLock._write
+# Where there are no links, the first is of a file that is given up.
+lock.OutputLock._write = lambda self: (
+    os._exit(9) if sys.argv[2] == "links" or self.path.exists() else write(self)
+)
+lock.OutputLock(Path(sys.argv[1])).__enter__()
+"""
+
+
+@pytest.mark.parametrize("share", ["links", "no links"])
+def test_who_dies_while_it_takes_it_keeps_nobody_out(
+    path: Path, share: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lock, "WATCH_SECONDS", 0.3)
+    died = subprocess.run([sys.executable, "-c", DIE, str(path), share], cwd=ROOT, check=False)
+    assert died.returncode == 9
+    assert path.exists() == (share == "no links")
+    with OutputLock(path):
+        assert is_locked(path)
+    assert not path.exists()
+
+
+def test_a_share_without_links_has_locks_too(path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with OutputLock(path):
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        with pytest.raises(OutputLockedError, match="another run"), OutputLock(path):
+            pass
+    assert not path.exists()
+
+
 def test_what_is_no_file_is_one_line(path: Path, tmp_path: Path):
     path.mkdir(parents=True)
     with pytest.raises(OutputLockedError, match="not a lock file"), OutputLock(path):
