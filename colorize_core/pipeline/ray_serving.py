@@ -104,7 +104,8 @@ def _leave(code: int) -> NoReturn:
     """At once: Python would wait for Ray's threads. What Ray has left is removed."""
     try:
         started = sys.modules.get("colorize_core.pipeline.ray_start")
-        if hasattr(started, "remove_folder"):  # it may be being imported just now
+        # It may be being imported just now.
+        if started is not None and hasattr(started, "remove_folder"):
             started.parts.end()
             started.remove_folder()
         sys.stderr.flush()
