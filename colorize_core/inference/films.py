@@ -105,7 +105,7 @@ def run_scan(unit: FilmScan, out: Path) -> ItemReport:
         source=unit.item.path,
         status="done",
         seconds=round(time.monotonic() - started, 3),
-        frames=unit.probe.frames,
+        frames=unit.cuts[1] - unit.cuts[0] if unit.cuts else unit.probe.frames,
         details=ScanDetails(unit.film_key, shots, key_shots, cuts),
     )
 

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 Planned = WorkUnit | ItemReport
 # In which one worker looks for cuts: half a minute of work at 1920 x 1080.
 CUT_FRAMES = 3000
+MEASURED_FRAMES = 96  # of which a calibration learns what that costs
 
 
 @dataclass
@@ -253,10 +254,12 @@ class FilmPlanner:
         return film.config.colored != "recolor" and film.plan.may_be_colored and not is_measured
 
     def _wants_cuts(self, film: _Film) -> bool:
-        return _holds_colors(film.config) and self._most_segments is None
+        return _holds_colors(film.config)
 
     def _cuts_at_once(self, film: _Film) -> tuple[int, int] | None:
         """The whole film, where its cuts are found by the look that finds its shots."""
+        if self._most_segments is not None:
+            return (0, min(film.probe.frames, MEASURED_FRAMES)) if self._wants_cuts(film) else None
         is_short = film.probe.frames <= CUT_FRAMES or not film.probe.is_segmentable
         return (0, film.probe.frames) if is_short and self._wants_cuts(film) else None
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 from skimage import data
 
+from colorize_core.archive.records.details import ScanDetails
+from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.cli.main import main
 from colorize_core.config import ColorizeConfig, RunOptions
@@ -24,6 +27,7 @@ RATES = Rates(
     gray_share=1.0,
     copy=0.02,
     frame=(0.05, 1e-7),
+    look=(0.0, 0.0),
     join=5.0,
     compare=0.0,
     bytes_per_frame=1000.0,
@@ -48,9 +52,36 @@ def test_a_segment_is_not_divided_among_many_workers():
 
 
 def test_units_are_laid_out_over_the_workers():
-    assert makespan([[4.0, 4.0, 4.0]], 1.0, [], 2) == 9.0
-    assert makespan([[4.0]], 1.0, [2.0, 2.0], 2) == 5.0
+    assert makespan([([], [4.0, 4.0, 4.0])], 1.0, [], 2) == 9.0
+    assert makespan([([], [4.0])], 1.0, [2.0, 2.0], 2) == 5.0
+    assert makespan([([2.0, 3.0], [4.0, 4.0])], 1.0, [], 2) == 8.0
     assert makespan([], 1.0, [], 2) == 0.0
+
+
+def scan(source: str, seconds: float, frames: int, number: int = 0) -> ItemReport:
+    return ItemReport(
+        key=f"{source} {number}",
+        kind="scan",
+        source=source,
+        status="done",
+        seconds=seconds,
+        frames=frames,
+        details=ScanDetails(source),
+    )
+
+
+def test_a_film_is_looked_at_before_it_is_colored():
+    """One look at a short film; at a long one (6,000 frames) one for shots and two for cuts."""
+    reports = [scan("a", 1.0, 100), *(scan("b", s, f, f) for s, f in ((6, 6000), (30, 3000)))]
+    reports.append(scan("b", 24, 3000))
+    rates = rates_of(reports, {}, {"a": 100, "b": 100}, basis="", overhead=0.0, compare=0.0)
+    assert rates.look == (pytest.approx(0.01), 0.0)
+    rates = replace(RATES, look=rates.look)
+    long = FilmWork((4000, 2000), 0, 9)
+    without, found = (
+        times_of([], [long], r, ColorizeConfig(), items=1, workers=2) for r in (RATES, rates)
+    )
+    assert found.seconds - without.seconds == pytest.approx(30)
 
 
 def test_photos_in_color_cost_what_a_copy_costs():

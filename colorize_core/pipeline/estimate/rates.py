@@ -38,6 +38,7 @@ class Rates:
         gray_share: of photos, those that have no color.
         copy: of a photo that is passed on.
         frame: of a frame: fixed and per pixel; None where none was measured.
+        look: of a frame at which a film is looked before it is colored, likewise.
         join: of a film.
         compare: wall seconds of one comparison, which the driver makes after all work.
         bytes_per_frame: of the result.
@@ -52,6 +53,7 @@ class Rates:
     gray_share: float
     copy: float
     frame: tuple[float, float] | None
+    look: tuple[float, float]
     join: float
     compare: float
     bytes_per_frame: float | None
@@ -117,6 +119,7 @@ def rates_of(
         gray_share=len(gray) / len(photos) if photos else 1.0,
         copy=statistics.fmean(r.seconds for r in copies) * overlap if copies else 0.0,
         frame=_frame_cost(segments, pixels),
+        look=_look_cost(reports, pixels),
         join=_join_cost(reports),
         compare=compare,
         bytes_per_frame=sum(r.size for r in segments) / frames if frames else None,
@@ -173,6 +176,20 @@ def _frame_cost(
     if not costs:
         return None
     return statistics.fmean(c[0] for c in costs), statistics.fmean(c[1] for c in costs)
+
+
+def _look_cost(reports: Sequence[ItemReport], pixels: Mapping[str, int]) -> tuple[float, float]:
+    """Fixed cost and cost per pixel; of a long film, all looks at it together."""
+    seconds: dict[str, float] = {}
+    frames: dict[str, int] = {}
+    for report in reports:
+        if report.kind == "scan" and report.frames:
+            name = report.source
+            seconds[name] = seconds.get(name, 0.0) + report.seconds
+            frames[name] = max(frames.get(name, 0), report.frames)
+    known = [name for name in seconds if name in pixels]
+    costs = [seconds[name] / frames[name] for name in known]
+    return _line([pixels[name] for name in known], costs) or (0.0, 0.0)
 
 
 def _join_cost(reports: Sequence[ItemReport]) -> float:

@@ -10,6 +10,7 @@ from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
 from colorize_core.pipeline.estimate.rates import HALO_COST, Rates
 from colorize_core.pipeline.plan import shard_size
+from colorize_core.pipeline.plan_films import CUT_FRAMES
 
 REPORT_SECONDS_PER_ITEM = 0.0005
 
@@ -54,28 +55,33 @@ def times_of(
     """
     shards = _shards(photos, rates, config, workers)
     segments = [_segment_costs(film, rates) for film in films]
-    work = makespan(segments, rates.join, shards, workers)
+    looks = [_look_costs(film, rates) for film in films]
+    work = makespan(list(zip(looks, segments, strict=True)), rates.join, shards, workers)
     compare = rates.compare * (len(photos) * rates.gray_share + len(films))
     seconds = rates.overhead + work + compare + REPORT_SECONDS_PER_ITEM * items
-    spent = sum(shards) + sum(map(sum, segments)) + rates.join * len(films)
+    spent = sum(shards) + sum(map(sum, [*looks, *segments])) + rates.join * len(films)
     return Times(seconds, seconds * (1 - rates.deviation), seconds * (1 + rates.deviation), spent)
 
 
 def makespan(
-    films: Sequence[Sequence[float]], join: float, shards: Sequence[float], workers: int
+    films: Sequence[tuple[Sequence[float], Sequence[float]]],
+    join: float,
+    shards: Sequence[float],
+    workers: int,
 ) -> float:
     """When the last worker is free: films first, each unit to the worker that is free first.
 
     Args:
-        films: seconds of the segments of each.
+        films: of each, seconds of the looks at it and, after the last of them, of its segments.
         join: seconds of the join that follows the last segment of a film.
         shards: seconds of each.
         workers: at least 1.
     """
     free = [0.0] * max(1, workers)
     joins = []
-    for segments in films:
-        ends = [_place(free, 0.0, seconds) for seconds in segments]
+    seen = [max((_place(free, 0.0, look) for look in looks), default=0.0) for looks, _ in films]
+    for ready, (_, segments) in zip(seen, films, strict=True):
+        ends = [_place(free, ready, seconds) for seconds in segments]
         joins.append(max(ends, default=0.0))
     last, waiting = 0.0, iter(shards)
     for ready in sorted(joins):
@@ -102,6 +108,13 @@ def _shards(
     costs = [share * (fixed + per_byte * item.size) + (1 - share) * rates.copy for item in photos]
     size = shard_size(config, len(photos), workers)
     return [sum(costs[at : at + size]) for at in range(0, len(costs), size)]
+
+
+def _look_costs(film: FilmWork, rates: Rates) -> list[float]:
+    fixed, per_pixel = rates.look
+    frames = sum(film.segments)
+    parts = [min(CUT_FRAMES, frames - start) for start in range(0, frames, CUT_FRAMES)]
+    return [part * (fixed + per_pixel * film.pixels) for part in parts]
 
 
 def _segment_costs(film: FilmWork, rates: Rates) -> list[float]:
