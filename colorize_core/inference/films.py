@@ -275,6 +275,7 @@ def run_join(unit: Join, out: Path, note: str, *, write_thumbnails: bool = False
         seconds=round(time.monotonic() - started + seconds, 3),
         source_sha256=sha256,
         stamp=unit.stamp,
+        pieces=unit.item.piece_names,
         details=replace(report.details, sound=sound),
     )
 
@@ -466,7 +467,13 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
     if unit.leave:
         reason = "already in color: left out"
         return ItemReport(
-            unit.key, "film", unit.item.path, "skipped", reason=reason, stamp=unit.stamp
+            unit.key,
+            "film",
+            unit.item.path,
+            "skipped",
+            reason=reason,
+            stamp=unit.stamp,
+            pieces=unit.item.piece_names,
         )
     target = out / unit.output
     is_folder = bool(unit.item.pieces) or Path(unit.item.location).is_dir()
@@ -497,4 +504,5 @@ def run_copy(unit: FilmCopy, out: Path) -> ItemReport:
         seconds=round(time.monotonic() - started, 3),
         source_sha256=original or sha256,
         stamp=unit.stamp,
+        pieces=unit.item.piece_names,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import torch
@@ -27,6 +27,8 @@ CAST_LIMIT: Final = 13.0
 FLICKER_LIMIT: Final = 0.8
 OWN_COLOR: Final = "own_color"  # share of a gray picture that keeps its own color: a signal, too
 
+_LIMITS: Final = {"blotches": BLOTCHES_LIMIT, "cast": CAST_LIMIT, "flicker": FLICKER_LIMIT}
+_DEGRADED: Final = 0.5  # as doubtful as half of a limit
 _REDUCE: Final = 4  # blotches are looked for at a quarter of the working size
 _RADIUS: Final = 2  # of the window, in reduced pixels
 _LUMA_NOISE: Final = 4.0  # variance of L* that explains no color
@@ -249,3 +251,22 @@ def suspicions(signals: Mapping[str, float], median: Mapping[str, float]) -> lis
     if signals.get(OWN_COLOR, 0.0) > 0:
         reasons.append(f"partly in color: {signals[OWN_COLOR]:.1%} keeps its own color")
     return reasons
+
+
+def doubt(
+    status: str, signals: Mapping[str, float], reasons: Sequence[str], *, has_result: bool
+) -> float:
+    """How much an item deserves a look; below 0 where there is nothing to see.
+
+    Args:
+        status: "done", "degraded", "skipped" or "failed".
+        signals: of the item.
+        reasons: of `suspicions`.
+        has_result: something was written.
+    """
+    if not has_result:
+        return -2.0 if status == "skipped" else -1.0
+    if status == "skipped":
+        return -0.5
+    worst = max(signals.get(name, 0.0) / limit for name, limit in _LIMITS.items())
+    return len(reasons) + worst + (_DEGRADED if status == "degraded" else 0.0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
+from colorize_core.archive.records.details import Signals
+from colorize_core.archive.records.verdicts import Verdict, signals_of
+from colorize_core.archive.records.work import ItemReport
 from colorize_core.archive.storage.storage import Storage, Worker
 
 
@@ -23,9 +26,16 @@ def make_worker(
     return storage.worker(worker)
 
 
-def judge(signals: Iterable[Mapping[str, float]]) -> Callable[[Mapping[str, float]], list[str]]:
-    """What is suspicious in this archive; see inference.signals."""
-    from colorize_core.inference.signals import archive_median, suspicions
+def judge(signals: Iterable[Signals]) -> Callable[[ItemReport], Verdict]:
+    """What deserves a look in this archive, and how much; see inference.signals."""
+    from colorize_core.inference.signals import archive_median, doubt, suspicions
 
     median = archive_median(signals)
-    return lambda found: suspicions(found, median)
+
+    def verdict(report: ItemReport) -> Verdict:
+        found = signals_of(report)
+        reasons = tuple(suspicions(found, median)) if found else ()
+        has_result = report.output is not None
+        return Verdict(reasons, doubt(report.status, found, reasons, has_result=has_result))
+
+    return verdict

@@ -156,9 +156,7 @@ class FilmPlanner:
             film = self._look(key, item, config, staged)
         except Exception as error:  # noqa: BLE001 - what is not about the film is raised
             staged.close()
-            failed = ItemReport.of_error(
-                ItemId(key, "film", item.path, stamp=item.stamp), _input_error(error)
-            )
+            failed = ItemReport.of_error(ItemId.of_film(key, item, item.stamp), _input_error(error))
             return [failed, *(self._next_staged() if is_remote(item) else [])]
         self._films[key] = film
         scan = FilmScan(
@@ -434,7 +432,7 @@ def _input_error(error: Exception) -> InputError:
 def _failure(film: _Film, part: ItemReport) -> ItemReport:
     what = "the look at it" if part.kind == "scan" else "a segment"
     return ItemReport.failed(
-        ItemId(film.key, "film", film.item.path, stamp=film.item.stamp),
+        ItemId.of_film(film.key, film.item, film.item.stamp),
         reason=f"{what} failed: {part.reason}",
         remedy=part.remedy,
         error=part.error,

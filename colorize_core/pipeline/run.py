@@ -17,7 +17,8 @@ from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.output_paths import require_own_folders
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.archive.records.started import write_started
-from colorize_core.archive.records.summary import Judge, write_summary
+from colorize_core.archive.records.summary import write_summary
+from colorize_core.archive.records.verdicts import Judge
 from colorize_core.archive.records.work import UnitReport
 from colorize_core.archive.source.item import Scan
 from colorize_core.archive.source.kinds import by_suffix

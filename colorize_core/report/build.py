@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import jinja2
 
@@ -23,29 +25,20 @@ from colorize_core.report.orders import Orders
 from colorize_core.report.records import (
     FILTERS,
     display,
+    doubt_of,
     duration_text,
     filters_of,
     output_url,
     page_record,
-    rank,
 )
 from colorize_core.report.shown import settings_shown, source_shown
 from colorize_core.report.stream import read_summary
 
 _CHUNK: Final = 240  # records per data file: four pages of the grid
-_RANKS: Final = 6
 _GROUPS: Final = 100  # kinds of trouble listed on the page
 _EXAMPLES: Final = 5
 _HERE: Final = Path(__file__).parent
 _FILES: Final = ("report.css", "report.js", "viewer.js")
-
-
-@dataclass
-class _Bucket:
-    """Records of one rank, held until a chunk is full."""
-
-    waiting: list[dict[str, Any]] = field(default_factory=list)
-    chunks: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -64,10 +57,10 @@ def build(out: Path) -> Path:
     """Write the page for the run recorded in OUT/.colorize/summary.json.
 
     summary.json holds "items", a list of objects with the fields of ItemReport plus "suspicious"
-    (a list of reasons), and beside it "version", "settings", "weights_sha256", "seconds", "source"
-    and, when known, "finished", "computed" and "palette" (colors "#rrggbb" by name). Memory stays
-    bounded: items are read one by one and written in chunks that the page loads when it needs
-    them.
+    (a list of reasons) and "doubt", and beside it "version", "settings", "weights_sha256",
+    "seconds", "source" and, when known, "finished", "computed" and "palette" (colors "#rrggbb" by
+    name). Memory stays bounded: items are read one by one, and the page loads chunks of them when
+    it needs them.
 
     Returns:
         The path of index.html, published last: an older page stays whole until then.
@@ -111,23 +104,32 @@ def build(out: Path) -> Path:
 def _write_chunks(
     out: Path, header: dict[str, Any], data: Path, totals: _Totals, orders: Orders
 ) -> list[dict[str, Any]]:
-    buckets = [_Bucket() for _ in range(_RANKS)]
+    """Records in the order of the page; until that is known they wait in a file."""
     foreign = _outputs_among_comparisons(out)
-    for item in read_summary(RunFolder(out).summary, header):
-        record = page_record(item)
-        comparison = _comparison(out, item, foreign)
-        if comparison:
-            record["side"] = comparison
-        _count(item, record, totals)
-        place = rank(record)
-        orders.add(record, place, item.get("stamp"))
-        buckets[place].waiting.append(record)
-        if len(buckets[place].waiting) == _CHUNK:
-            _flush(buckets[place], data, place)
-    for place, bucket in enumerate(buckets):
-        if bucket.waiting:
-            _flush(bucket, data, place)
-    return [chunk for bucket in buckets for chunk in bucket.chunks]
+    places = array("Q")
+    with tempfile.TemporaryFile(dir=data) as waiting:
+        for item in read_summary(RunFolder(out).summary, header):
+            record = page_record(item)
+            comparison = _comparison(out, item, foreign)
+            if comparison:
+                record["side"] = comparison
+            _count(item, record, totals)
+            orders.add(record, doubt_of(item), item.get("stamp"))
+            places.append(waiting.tell())
+            waiting.write(json.dumps(record).encode() + b"\n")
+        order = orders.by_doubt
+        return [
+            _write_chunk(
+                data, at // _CHUNK, [_line(waiting, places[n]) for n in order[at : at + _CHUNK]]
+            )
+            for at in range(0, len(order), _CHUNK)
+        ]
+
+
+def _line(file: IO[bytes], place: int) -> dict[str, Any]:
+    file.seek(place)
+    found: dict[str, Any] = json.loads(file.readline())
+    return found
 
 
 def _outputs_among_comparisons(out: Path) -> set[str]:
@@ -151,14 +153,12 @@ def _comparison(out: Path, item: Mapping[str, Any], foreign: set[str]) -> str | 
     return output_url(path) if is_there else None
 
 
-def _flush(bucket: _Bucket, data: Path, place: int) -> None:
-    name = f"{place}-{len(bucket.chunks)}"
-    counts = Counter(found for record in bucket.waiting for found in filters_of(record))
-    (data / f"{name}.js").write_text(
-        page_data.script("chunk", name, bucket.waiting), encoding="ascii"
-    )
-    bucket.chunks.append({"name": name, "count": len(bucket.waiting), "counts": dict(counts)})
-    bucket.waiting = []
+def _write_chunk(data: Path, number: int, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """A data file of the page, and what the page has to know of it before it is loaded."""
+    name = f"0-{number}"
+    counts = Counter(found for record in records for found in filters_of(record))
+    (data / f"{name}.js").write_text(page_data.script("chunk", name, records), encoding="ascii")
+    return {"name": name, "count": len(records), "counts": dict(counts)}
 
 
 def _count(item: Mapping[str, Any], record: Mapping[str, Any], totals: _Totals) -> None:

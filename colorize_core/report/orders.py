@@ -19,28 +19,28 @@ _DATE: Final = re.compile(r"mtime_ns:(\d{1,20})")
 class Orders:
     """Takes records as they pass by, and tells where each stands.
 
-    A record's position is its place on the page in order of doubt: its rank, and in that the order
-    in which it came, which is that of names.
+    A record's position is its place on the page, the most doubtful first; among equals that of its
+    name, by which they come.
     """
 
     def __init__(self) -> None:
-        self._ranks, self._folders, self._kinds = array("B"), array("I"), array("I")
+        self._doubts, self._folders, self._kinds = array("d"), array("I"), array("I")
         self._dates, self._flags = array("d"), array("B")
         self._folder_ids: dict[str, int] = {"": 0}
         self._folder_rows: list[list[Any]] = [["", -1, 0]]
         self._kind_ids: dict[str, int] = {}
 
-    def add(self, record: Mapping[str, Any], rank: int, stamp: object) -> None:
+    def add(self, record: Mapping[str, Any], doubt: float, stamp: object) -> None:
         """Take the next record.
 
         Args:
             record: see `page_record`.
-            rank: its rank, see there.
+            doubt: see `doubt_of`.
             stamp: of the item in its source: a date, where it has one.
         """
         name = str(record["name"])
         folder, _, file = name.rpartition("/")
-        self._ranks.append(rank)
+        self._doubts.append(doubt)
         self._folders.append(self._count(folder))
         # PurePath would intern the name of every item.
         kind = "film" if record["kind"] == "film" else posixpath.splitext(file)[1].lower()
@@ -55,9 +55,14 @@ class Orders:
         """Name, number of the parent and items in and below, of each folder; parents come first."""
         return self._folder_rows
 
+    @property
+    def by_doubt(self) -> NDArray[np.int64]:
+        """Numbers of the records, as they came, in the order of the page."""
+        return np.argsort(-np.array(self._doubts), kind="stable")
+
     def arrays(self) -> dict[str, NDArray[np.int64]]:
         """Positions in each order, and by position the folder and the filters of each record."""
-        position = _positions(np.array(self._ranks, np.uint8))
+        position = _positions(self.by_doubt)
         kinds = sorted(self._kind_ids)
         alphabetical = np.array([kinds.index(kind) for kind in self._kind_ids] or [0], np.int64)
         by_date = np.argsort(-np.array(self._dates), kind="stable")
@@ -89,9 +94,9 @@ class Orders:
         return self._folder_ids[path]
 
 
-def _positions(ranks: NDArray[np.uint8]) -> NDArray[np.int64]:
-    position = np.empty(len(ranks), np.int64)
-    position[np.argsort(ranks, kind="stable")] = np.arange(len(ranks))
+def _positions(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
     return position
 
 

@@ -63,12 +63,9 @@ def filters_of(record: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def rank(record: Mapping[str, Any]) -> int:
-    """Where a record stands on the page: what needs eyes first, what was only copied last."""
-    if record.get("suspicious"):
-        return 0
-    order = {"failed": 1, "degraded": 2, "done": 4, "skipped": 5}[record["status"]]
-    return 3 if order == 4 and record["kind"] == "film" else order
+def doubt_of(item: Mapping[str, Any]) -> float:
+    """How much an item deserves a look, as its run has judged."""
+    return _number(item.get("doubt")) or 0.0
 
 
 def display(text: str) -> str:

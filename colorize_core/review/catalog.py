@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from colorize_core.archive.records.details import FilmDetails, PhotoDetails, ScanDetails, Signals
+from colorize_core.archive.records.details import FilmDetails, PhotoDetails, ScanDetails
 from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.verdicts import Verdict, signals_of
 from colorize_core.archive.records.work import ItemReport
-from colorize_core.inference import signals
+from colorize_core.inference.starting import judge
 
-_LIMITS: Final = {
-    "blotches": signals.BLOTCHES_LIMIT,
-    "cast": signals.CAST_LIMIT,
-    "flicker": signals.FLICKER_LIMIT,
-}
-_DEGRADED: Final = 0.5
 _RESTS: Final = 10  # times as long as reading took
 
 
@@ -31,8 +26,8 @@ class Entry:
     Attributes:
         id: short name of it in addresses.
         report: its latest line of the manifest.
-        doubt: the higher, the more it deserves a look; below 0 where there is nothing to see.
-        reasons: for the doubt.
+        doubt: see Verdict.
+        reasons: likewise.
     """
 
     id: str
@@ -95,32 +90,13 @@ class Catalog:
 
 def _entries(reports: Iterable[ItemReport]) -> list[Entry]:
     reports = list(reports)
-    median = signals.archive_median(_signals(r) for r in reports if _signals(r))
-    return [_entry(report, median) for report in reports]
+    verdict = judge(found for report in reports if (found := signals_of(report)))
+    return [_entry(report, verdict(report)) for report in reports]
 
 
-def _entry(report: ItemReport, median: Mapping[str, float]) -> Entry:
-    found = _signals(report)
-    reasons = tuple(signals.suspicions(found, median)) if found else ()
+def _entry(report: ItemReport, verdict: Verdict) -> Entry:
     digest = hashlib.sha256(report.source.encode(errors="surrogatepass")).hexdigest()
-    return Entry(digest[:16], report, _doubt(report, found, reasons), reasons)
-
-
-def _doubt(report: ItemReport, found: Signals, reasons: tuple[str, ...]) -> float:
-    if report.output is None:
-        return -2.0 if report.status == "skipped" else -1.0
-    if report.status == "skipped":
-        return -0.5
-    worst = max((found.get(name, 0.0) / limit for name, limit in _LIMITS.items()), default=0.0)
-    return len(reasons) + worst + (_DEGRADED if report.status == "degraded" else 0.0)
-
-
-def _signals(report: ItemReport) -> Signals:
-    if report.status in ("done", "degraded") and isinstance(
-        report.details, PhotoDetails | FilmDetails
-    ):
-        return report.details.signals
-    return {}
+    return Entry(digest[:16], report, verdict.doubt, verdict.reasons)
 
 
 def described(entry: Entry) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from colorize_core.archive.records.output_paths import output_in
@@ -15,9 +15,8 @@ from colorize_core.archive.records.started import Started
 from colorize_core.archive.source.contents import most_bytes, read_item, stage_item
 from colorize_core.archive.source.image_sequences import measure_folder
 from colorize_core.archive.source.item import ItemKind, SourceItem
-from colorize_core.archive.source.pieces import measure_pieces, pieces_from
+from colorize_core.archive.source.pieces import measure_pieces
 from colorize_core.archive.source.scan import scan
-from colorize_core.config import ColorizeConfig
 from colorize_core.errors import MissingError
 from colorize_core.media.film.names import FILM_SUFFIXES
 from colorize_core.media.picture.names import PHOTO_SUFFIXES
@@ -33,12 +32,10 @@ class Originals:
     Args:
         out: output folder.
         started: how the run was started.
-        config_for: settings of one item, by its path.
     """
 
     out: Path
     started: Started
-    config_for: Callable[[str], ColorizeConfig]
     _items: Mapping[str, SourceItem] | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -74,35 +71,39 @@ class Originals:
         """The item that a run took.
 
         Raises:
-            MissingError: it is not there any more.
+            MissingError: it is not there any more, or other files than those of the run are.
         """
         base = self.started.source_folder
         if base is not None:  # nothing needs to be listed
-            return _local_item(base, entry)
-        with self._guard:
-            if self._items is None:
-                self._items = self._scanned()
-        item = self._items.get(entry.source)
-        if item is None:
-            raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
-        return item
+            item = _local_item(base, entry)
+        else:
+            with self._guard:
+                if self._items is None:
+                    self._items = self._scanned()
+            found = self._items.get(entry.source)
+            if found is None:
+                raise MissingError(f"{entry.name}: not in the source any more", remedy=_WHERE)
+            item = replace(found, kind=_kind(entry))
+        if not entry.report.stamp.startswith("pieces:"):
+            return item
+        return _film_in_pieces(Path(item.location), entry)
 
     def _scanned(self) -> dict[str, SourceItem]:
+        """All that is there: what the run took of it, its records say."""
         found = scan(
             self.started.absolute_source,
             photo_suffixes=PHOTO_SUFFIXES,
             film_suffixes=FILM_SUFFIXES,
             exclude=self.out,
             staging=RunFolder(self.out).staging,
-            belong_together=self._are_joined,
+            is_photo=lambda _head: True,
+            is_film=lambda _location: True,
         )
         return {item.path: item for item in found.items}
 
-    def _are_joined(self, path: str, files: Sequence[str]) -> bool:
-        from colorize_core.media.film.pieces import belong_together  # loaded where there are any
 
-        joins = self.config_for(path).video.pieces == "join"
-        return joins and belong_together([*map(Path, files)])
+def _kind(entry: Entry) -> ItemKind:
+    return "film" if entry.is_film else "photo"
 
 
 def _local_item(base: Path, entry: Entry) -> SourceItem:
@@ -111,21 +112,18 @@ def _local_item(base: Path, entry: Entry) -> SourceItem:
     _require_inside(base, path, entry)
     if path.is_dir():  # numbered pictures
         return SourceItem(entry.source, str(path), *measure_folder(path), "film")
-    if entry.report.stamp.startswith("pieces:"):
-        return _film_in_pieces(base, path, entry)
     status = path.stat()
-    kind: ItemKind = "film" if entry.is_film else "photo"
     stamp = f"mtime_ns:{status.st_mtime_ns}"
-    return SourceItem(entry.source, str(path), status.st_size, stamp, kind)
+    return SourceItem(entry.source, str(path), status.st_size, stamp, _kind(entry))
 
 
-def _film_in_pieces(base: Path, path: Path, entry: Entry) -> SourceItem:
-    files = pieces_from(path, FILM_SUFFIXES)
-    for file in files:
-        _require_inside(base, file, entry)
+def _film_in_pieces(first: Path, entry: Entry) -> SourceItem:
+    """The files that the run joined."""
+    files = [first, *(first.parent / name for name in entry.report.pieces)]
+    for file in files[1:]:
+        _require_inside(first.parent, file, entry)
     location, *pieces = map(str, files)
     size, stamp = measure_pieces([location, *pieces])
-    # Names and sizes are a guess only; the run knew which files it took for one film.
     if stamp != entry.report.stamp:
         raise MissingError(
             f"{entry.name}: its pieces are not those of the run any more",

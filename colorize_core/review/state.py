@@ -57,7 +57,7 @@ class Review:
         self.config = from_tree(ColorizeConfig, self.started.settings, where=str(out))
         self.log = ReviewLog(out)
         self.catalog = Catalog(out)
-        self.originals = Originals(out, self.started, self.config_for)
+        self.originals = Originals(out, self.started)
         self.pictures = Pictures(self.originals, self.config_for)
         self.reviews = Reviews()
         self.problem = ""  # why OUT/overrides.yaml could not be written

@@ -105,10 +105,11 @@ def item(number, pair, **changes):
     entry["details"] = {"thumbnails": pair, "signals": {"colorfulness": 9.0}}
     if number % 10 == 1:
         entry["suspicious"] = ["cast: nearly everything is pulled 20 to one hue"]
+        entry["doubt"] = 2.5
     if number % 25 == 2:
         entry |= {"status": "failed", "output": None, "error": "undecodable", "reason": "torn"}
-        entry["remedy"] = "scan it again"
+        entry |= {"remedy": "scan it again", "doubt": -1.0}
         entry["details"] = {}
     if number % 40 == 3:
-        entry |= {"status": "skipped", "reason": "already in color"}
+        entry |= {"status": "skipped", "reason": "already in color", "doubt": -0.5}
     return {**entry, **changes}

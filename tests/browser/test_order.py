@@ -18,9 +18,9 @@ def made(number, name, date, **changes):
 ITEMS = [
     made(0, "a/b/one.tif", 30),
     made(1, "a/b/two.jpg", 10),
-    made(2, "a/three.jpg", 50, suspicious=["cast: x"]),
-    made(3, "a b/four.png", 20, status="failed"),
-    made(4, "five.gif", 40, status="skipped", reason="already in color: copied"),
+    made(2, "a/three.jpg", 50, suspicious=["cast: x"], doubt=1.2),
+    made(3, "a b/four.png", 20, status="failed", doubt=-1),
+    made(4, "five.gif", 40, status="skipped", reason="already in color: copied", doubt=-0.5),
 ]
 
 
@@ -34,7 +34,7 @@ def test_sort_by_doubt_name_date_and_kind(make_run, open_page):
         "name": ["reel", "one", "two", "three", "four", "five"],
         "date": ["three", "five", "one", "four", "two", "reel"],
         "kind": ["five", "two", "three", "four", "one", "reel"],
-        "doubt": ["three", "four", "reel", "one", "two", "five"],
+        "doubt": ["three", "reel", "one", "two", "five", "four"],
     }
     for order, expected in orders.items():
         page.locator("#sort").select_option(order)

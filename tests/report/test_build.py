@@ -4,10 +4,18 @@ import subprocess
 import sys
 import tracemalloc
 
+import numpy as np
 import pytest
 
+from colorize_core.archive.records.details import PhotoDetails
+from colorize_core.archive.records.manifest import Manifest
+from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.summary import write_summary
+from colorize_core.archive.records.work import ItemReport
 from colorize_core.errors import ManifestError
+from colorize_core.inference.starting import judge
 from colorize_core.report.build import build
+from colorize_core.review.catalog import Catalog
 from jobs.report import main
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`${1}{{7*7}}.jpg"
@@ -57,23 +65,44 @@ def test_an_unfinished_run_says_how_to_go_on(make_run, photo):
     assert "1,234 items are not done yet" in page
 
 
-def test_every_item_is_in_exactly_one_chunk_in_order_of_need(make_run, photo):
-    items = [photo(n) for n in range(1000)]
+def test_every_item_is_in_exactly_one_chunk_in_order_of_doubt(make_run, photo):
+    items = [photo(n, doubt=(n * 37 % 101) / 10) for n in range(1000)]
     for n in range(0, 1000, 7):
         items[n]["suspicious"] = ["blotches"]
     for n in range(3, 1000, 50):
-        items[n]["status"] = "failed"
+        items[n] |= {"status": "failed", "doubt": -1.0}
+    items[5]["doubt"] = float("nan")  # somebody wrote it
     out = make_run(items)
     build(out)
     index, data = chunks(out)
-    records = [record for chunk in data for record in chunk]
-    assert sorted(r["source"] for r in records) == sorted(i["source"] for i in items)
-    flags = [bool(r.get("suspicious")) for r in records]
-    assert flags == sorted(flags, reverse=True)
-    assert index["filters"]["suspicious"] == sum(flags)
+    sources = [record["source"] for chunk in data for record in chunk]
+    items[5]["doubt"] = 0.0
+    assert sources == [i["source"] for i in sorted(items, key=lambda i: -i["doubt"])]
+    assert index["filters"]["suspicious"] == sum("suspicious" in i for i in items)
     for name in ("all", "suspicious", "failed"):
         assert sum(c["counts"].get(name, 0) for c in index["chunks"]) == index["filters"][name]
     assert max(len(chunk) for chunk in data) <= 240
+
+
+def test_the_page_and_the_review_have_one_order(tmp_path):
+    rng = np.random.default_rng(1)
+    out = tmp_path / "out"
+    statuses = rng.choice(["done", "degraded", "skipped", "failed"], 300, p=[0.7, 0.2, 0.05, 0.05])
+    manifest = Manifest(RunFolder(out).manifest)
+    for n, status in enumerate(statuses):
+        signals = dict(zip(("blotches", "cast", "colorfulness"), rng.gamma(2, 4, 3), strict=True))
+        output = None if status == "failed" else f"{n:03d}.jpg"
+        details = PhotoDetails(60, 40, signals)
+        report = ItemReport(f"k{n}", "photo", f"{n:03d}.jpg", status, output, details=details)
+        manifest.append([report])
+    write_summary(out, {}, manifest, [f"k{n}" for n in range(300)], judge)
+    build(out)
+    _, data = chunks(out)
+    catalog = Catalog(out)
+    catalog.read()
+    found = [record["source"] for chunk in data for record in chunk]
+    assert found == [entry.source for entry in catalog.entries.values()]
+    assert found != sorted(found)
 
 
 def test_hostile_names_are_text_everywhere(make_run, photo):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from colorize_core.archive.records.details import FilmDetails, PhotoDetails, Signals
+from colorize_core.archive.records.details import Signals
 from colorize_core.archive.records.manifest import Manifest, to_json
 from colorize_core.archive.records.run_folder import RunFolder
+from colorize_core.archive.records.verdicts import Judge, Verdict, signals_of
 from colorize_core.archive.records.work import ItemReport
 from colorize_core.atomic import publish
 from colorize_core.faults import passing
-
-Judge = Callable[[Iterable[Mapping[str, float]]], Callable[[Mapping[str, float]], list[str]]]
 
 
 def write_summary(
@@ -28,13 +27,13 @@ def write_summary(
         head: what stands before the items: version, settings, seconds, ...
         manifest: holds the reports.
         keys: of the source's items, in order; those not in the manifest count as `left`.
-        judge: from the signals of the whole archive to a function that names what is suspicious.
+        judge: see `verdicts`.
 
     Returns:
         Totals by status, with `suspicious`, `left` and `items`.
     """
     keys = list(keys)
-    suspicions = judge(_signals(manifest, keys))
+    verdict = judge(_signals(manifest, keys))
     totals: Counter[str] = Counter(
         dict.fromkeys(("done", "degraded", "skipped", "failed", "suspicious", "left"), 0)
     )
@@ -47,7 +46,7 @@ def write_summary(
             if report is None:
                 totals["left"] += 1
                 continue
-            item = _item(report, suspicions)
+            item = _item(report, verdict(report))
             totals[report.status] += 1
             totals["suspicious"] += bool(item.get("suspicious"))
             file.write(separator + json.dumps(item))
@@ -57,24 +56,13 @@ def write_summary(
     return dict(totals)
 
 
-def _signals(manifest: Manifest, keys: Iterable[str]) -> Iterable[Mapping[str, float]]:
+def _signals(manifest: Manifest, keys: Iterable[str]) -> Iterable[Signals]:
     for key in keys:
         report = manifest.get(key)
-        if report is not None and report.status in ("done", "degraded"):
-            yield _signals_of(report)
+        if report is not None and (signals := signals_of(report)):
+            yield signals
 
 
-def _signals_of(report: ItemReport) -> Signals:
-    return report.details.signals if isinstance(report.details, PhotoDetails | FilmDetails) else {}
-
-
-def _item(
-    report: ItemReport, suspicions: Callable[[Mapping[str, float]], list[str]]
-) -> dict[str, Any]:
-    item = to_json(report)
-    signals = _signals_of(report)
-    if signals:
-        reasons = suspicions(signals)
-        if reasons:
-            item["suspicious"] = reasons
-    return item
+def _item(report: ItemReport, verdict: Verdict) -> dict[str, Any]:
+    item = to_json(report) | {"doubt": round(verdict.doubt, 4)}
+    return item | {"suspicious": list(verdict.reasons)} if verdict.reasons else item

@@ -34,6 +34,7 @@ class ItemId:
         source: path of the item in its source.
         film: key of the film that a scan or segment belongs to.
         stamp: of the item in its source.
+        pieces: names of the files that follow in a film in pieces.
     """
 
     key: str
@@ -41,6 +42,12 @@ class ItemId:
     source: str
     film: str = ""
     stamp: str = ""
+    pieces: tuple[str, ...] = ()
+
+    @classmethod
+    def of_film(cls, key: str, item: SourceItem, stamp: str) -> ItemId:
+        """A film as a whole; its item is as workers read it, the stamp is that of its source."""
+        return cls(key, "film", item.path, stamp=stamp, pieces=item.piece_names)
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,7 @@ class FilmCopy:
     @property
     def items(self) -> tuple[ItemId, ...]:
         """Whom its report is about."""
-        return (ItemId(self.key, "film", self.item.path, stamp=self.stamp),)
+        return (ItemId.of_film(self.key, self.item, self.stamp),)
 
 
 _OF_FILMS: Final = {"segment": SegmentDetails, "scan": ScanDetails}
@@ -200,7 +207,7 @@ class ItemReport:
 
     `output` is relative to OUT and None when nothing was written. `sha256` and `size` are of the
     output file, `source_sha256` and `stamp` (see SourceItem) of the source. `ended` is when, in UTC
-    as in ISO 8601.
+    as in ISO 8601. `pieces` are names of the files that follow the source in a film in pieces.
     """
 
     key: str
@@ -218,6 +225,7 @@ class ItemReport:
     source_sha256: str = ""
     stamp: str = ""
     ended: str = ""
+    pieces: tuple[str, ...] = ()
     details: Details | None = None
 
     @classmethod
@@ -233,6 +241,7 @@ class ItemReport:
             error=error,
             frames=0 if about.kind == "film" else 1,
             stamp=about.stamp,
+            pieces=about.pieces,
             details=_OF_FILMS[about.kind](about.film) if about.kind in _OF_FILMS else None,
         )
 
@@ -276,7 +285,7 @@ class Join:
     @property
     def items(self) -> tuple[ItemId, ...]:
         """Whom its report is about."""
-        return (ItemId(self.key, "film", self.item.path, stamp=self.stamp),)
+        return (ItemId.of_film(self.key, self.item, self.stamp),)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
@@ -48,6 +49,11 @@ class SourceItem:
     def files(self) -> tuple[str, ...]:
         """Locations of all its pieces, of most items one."""
         return self.location, *self.pieces
+
+    @property
+    def piece_names(self) -> tuple[str, ...]:
+        """Names of the files that follow in a film in pieces; they lie beside the first."""
+        return tuple(posixpath.basename(location) for location in self.pieces)
 
     @property
     def output(self) -> str:

@@ -113,15 +113,6 @@ def _is_full(size: int) -> bool:
     return any(_FULL * limit <= size <= limit for limit in _LIMITS)
 
 
-def pieces_from(first: Path, film_suffixes: frozenset[str]) -> list[Path]:
-    """The files that were taken for one film with `first`, found again by their names and sizes."""
-    states = [(file.name, file.stat()) for file in first.parent.iterdir() if file.is_file()]
-    rows = [Row(name, None, state.st_size, state.st_mtime_ns) for name, state in states]
-    films = joined(rows, f"{first.parent}/", film_suffixes, lambda _path, _files: True)
-    pieces = next((row.pieces for row in films if row.path == first.name), ())
-    return [first, *map(first.with_name, pieces)]
-
-
 def measure_pieces(files: Sequence[str]) -> tuple[int, str]:
     """Bytes of all pieces, and a stamp that changes when one of them does."""
     states = [(Path(file).name, Path(file).stat()) for file in files]

@@ -39,7 +39,7 @@ export class Clip {
 
   render() {
     const { ended, done, total } = this.state;
-    byId("shot-run").textContent = t(ended ? "shot_run" : "shot_stop");
+    byId("shot-word").textContent = t(ended ? "shot_run" : "shot_stop");
     byId("shot-bar").hidden = Boolean(ended);
     byId("shot-bar").max = total || 1;
     byId("shot-bar").value = done;
