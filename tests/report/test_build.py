@@ -95,7 +95,7 @@ def test_the_page_and_the_review_have_one_order(tmp_path):
         details = PhotoDetails(60, 40, signals)
         report = ItemReport(f"k{n}", "photo", f"{n:03d}.jpg", status, output, details=details)
         manifest.append([report])
-    write_summary(out, {}, manifest, [f"k{n}" for n in range(300)], judge)
+    write_summary(out, {"version": "1"}, manifest, [f"k{n}" for n in range(300)], judge)
     build(out)
     _, data = chunks(out)
     catalog = Catalog(out)
