@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,13 +79,22 @@ class Catalog:
             if report.kind in ("photo", "film"):
                 latest[report.source] = report
             elif report.kind == "scan" and isinstance(report.details, ScanDetails):
-                self.scans[report.source] = report.details
+                before = self.scans.get(report.source)
+                self.scans[report.source] = _together(before, report.details)
         entries = sorted(_entries(latest.values()), key=lambda e: (-e.doubt, e.source))
         before, self.entries = self.entries, {entry.id: entry for entry in entries}
         self.ids = {entry.source: entry.id for entry in entries}
         # A run adds a line now and then, and a large archive takes a moment to read.
         self._rests_until = time.monotonic() + _RESTS * (time.monotonic() - began)
         return {e.id for e in entries if before.get(e.id) != e}
+
+
+def _together(before: ScanDetails | None, found: ScanDetails) -> ScanDetails:
+    """What the looks of one run at a film have found; a long one is looked at in parts."""
+    if before is None or before.film != found.film:
+        return found
+    cuts = tuple(sorted({*before.cuts, *found.cuts}))
+    return replace(found, shots=found.shots or before.shots, cuts=cuts)
 
 
 def _entries(reports: Iterable[ItemReport]) -> list[Entry]:

@@ -79,4 +79,4 @@ def _own_color(config: ColorizeConfig, scan: ScanDetails | None) -> tuple[Shot, 
     if scan is None or config.colored == "recolor":
         return ()
     shots = as_one(scan.shots) if config.colored == "whole" else scan.shots
-    return shots if any(shot.is_colored or shot.tone for shot in shots) else ()
+    return shots
