@@ -78,5 +78,4 @@ def _cuts(entry: Entry, scan: ScanDetails | None) -> tuple[int, ...]:
 def _own_color(config: ColorizeConfig, scan: ScanDetails | None) -> tuple[Shot, ...]:
     if scan is None or config.colored == "recolor":
         return ()
-    shots = as_one(scan.shots) if config.colored == "whole" else scan.shots
-    return shots
+    return as_one(scan.shots) if config.colored == "whole" else scan.shots
