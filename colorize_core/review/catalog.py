@@ -79,8 +79,8 @@ class Catalog:
             if report.kind in ("photo", "film"):
                 latest[report.source] = report
             elif report.kind == "scan" and isinstance(report.details, ScanDetails):
-                before = self.scans.get(report.source)
-                self.scans[report.source] = _together(before, report.details)
+                earlier = self.scans.get(report.source)
+                self.scans[report.source] = _together(earlier, report.details)
         entries = sorted(_entries(latest.values()), key=lambda e: (-e.doubt, e.source))
         before, self.entries = self.entries, {entry.id: entry for entry in entries}
         self.ids = {entry.source: entry.id for entry in entries}
