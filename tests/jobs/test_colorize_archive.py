@@ -22,7 +22,7 @@ from colorize_core.archive.records.manifest import Manifest
 from colorize_core.archive.storage.storage import LocalFolder
 from colorize_core.cli.status import main as status_main
 from colorize_core.cli.status import status
-from colorize_core.pipeline import plan_films
+from colorize_core.pipeline import open_films
 from jobs import colorize_archive
 from tests.jobs.processes import worker_pids
 from tests.processes import Started
@@ -511,7 +511,7 @@ class _Unavailable(BaseHTTPRequestHandler):
 def test_a_film_whose_server_fails_is_tried_again_and_recorded(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(plan_films, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(open_films, "RETRY_SECONDS", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Unavailable)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -521,4 +521,4 @@ def test_a_film_whose_server_fails_is_tried_again_and_recorded(
         server.server_close()
     (report,) = job.manifest.reports()
     assert (report.status, report.error) == ("failed", "transient")
-    assert _Unavailable.asked >= plan_films.MAX_TRANSIENT_TRIES
+    assert _Unavailable.asked >= open_films.MAX_TRANSIENT_TRIES

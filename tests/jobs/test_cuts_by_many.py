@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage import data, transform
 
-from colorize_core.pipeline import plan_films
+from colorize_core.pipeline import film_units
 from jobs import colorize_archive
 
 SHOTS = (8, 12, 10, 6)  # two cuts where one look ends and the next begins
@@ -58,7 +58,7 @@ def test_many_looks_find_what_one_finds(
     one, many = tmp_path / "one", tmp_path / "many"
     run(source, one)
     assert looks(one) == [(8, 20, 30)]
-    monkeypatch.setattr(plan_films, "CUT_FRAMES", 10)
+    monkeypatch.setattr(film_units, "CUT_FRAMES", 10)
     run(source, many)
     assert looks(many) == [(), (8,), (), (20,), (30,)]
     assert frames(many) == frames(one)

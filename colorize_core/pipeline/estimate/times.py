@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
 from colorize_core.pipeline.estimate.rates import HALO_COST, Rates
+from colorize_core.pipeline.film_units import CUT_FRAMES
 from colorize_core.pipeline.plan import shard_size
-from colorize_core.pipeline.plan_films import CUT_FRAMES
 
 REPORT_SECONDS_PER_ITEM = 0.0005
 
