@@ -185,6 +185,18 @@ def hand_tinted(rgb: Array, rng: Rng) -> Array:
     return print_ + rng.uniform(0.8, 1.2) * (color - luma(color)[..., None])
 
 
+def washed(rgb: Array, rng: Rng) -> Array:
+    """Hand tinting as studios did it: washes, each of a hue of its own, over parts of a print."""
+    small = Image.fromarray((rgb * 255).astype(np.uint8)).filter(ImageFilter.MedianFilter(7))
+    parts = np.asarray(small.quantize(int(rng.integers(5, 9)), dither=Image.Dither.NONE))
+    count = int(parts.max()) + 1
+    hues, chromas = rng.uniform(0, 2 * np.pi, count), rng.uniform(5, 18, count)
+    chromas *= rng.random(count) < 0.6
+    ab = (chromas * np.array([np.cos(hues), np.sin(hues)])).T[parts]
+    soft = ndimage.gaussian_filter(ab, (2, 2, 0))
+    return tint(luma(rgb), soft + rng.choice([0, 1]) * np.array([2.0, 9.0]))
+
+
 def pale(rgb: Array, rng: Rng) -> Array:
     """Fog, snow or night: a third to a fifth of the color, brighter or darker."""
     weak = luma(rgb)[..., None] + rng.uniform(0.2, 0.35) * (rgb - luma(rgb)[..., None])
@@ -211,7 +223,7 @@ KINDS: Final[dict[str, tuple[Kind, float]]] = {
     "tape noise": (tape_noise, 0.98),
     "rainbows": (rainbows, 0.9),
 }
-COLOR_KINDS: Final = {"hand-tinted": hand_tinted, "pale": pale}
+COLOR_KINDS: Final = {"hand-tinted": hand_tinted, "washes": washed, "pale": pale}
 
 
 def luma(rgb: Array) -> Array:
