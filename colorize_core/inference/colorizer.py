@@ -25,7 +25,7 @@ from colorize_core.errors import (
     OutOfMemoryError,
 )
 from colorize_core.inference.any_picture import AnyPicture, as_pixels, like_given
-from colorize_core.inference.hints import Hint, follow_hints, hint_planes
+from colorize_core.inference.hints import Hint, follow_hints, hint_planes, what_is_meant
 from colorize_core.model.checkpoint import LoadedGenerator, load_generator
 from colorize_core.model.files import resolve_weights
 from colorize_core.model.generator import FlagshipUNet
@@ -323,14 +323,27 @@ class Colorizer:
             work = partial(self._in_chunks, chunk, clues, levels)
             raw, *seen = self._in_memory(work, self.batch_size, L.shape[-1])
             ab = apply_look(raw, look)
-            if carried is not None:
-                known = carried[start : start + self.batch_size]
+            known = None if carried is None else carried[start : start + self.batch_size]
+            if known is not None:
                 ab = torch.lerp(ab, known[:, :2], known[:, 2:].expand_as(ab))
-            parts.append(ab if clues is None else follow_hints(ab, chunk, clues))
+            if clues is not None:
+                ab = self._hinted(chunk, clues, ab, look, known)
+            parts.append(ab)
             features.append(seen)
         return Recognized(
             torch.cat(parts), tuple(torch.cat(x) for x in zip(*features, strict=True))
         )
+
+    def _hinted(
+        self, L: Tensor, hints: Tensor, ab: Tensor, look: Look, carried: Tensor | None
+    ) -> Tensor:
+        """What a batch becomes with its hints, from what the generator says of it with them."""
+        followed = follow_hints(ab, L, hints)
+        if not self.can_recognize:
+            return followed
+        # The generator bends all of a picture toward a hint, also what is something else.
+        alone = self._predict(L, None, carried, look, _COMPARED)
+        return torch.lerp(alone.ab, followed, what_is_meant(alone.levels, L, hints))
 
     def _require_encoder(self) -> None:
         if not self.can_recognize:

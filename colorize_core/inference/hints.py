@@ -12,6 +12,7 @@ from torch import Tensor
 
 from colorize_core.color.lab import rgb_to_lab
 from colorize_core.color.letterbox import Letterbox
+from colorize_core.color.upsample import upsample_ab
 from colorize_core.config.hints import ColorPoint, is_color
 from colorize_core.errors import ConfigError
 from colorize_core.model.scale import ab_to_net, net_to_ab
@@ -21,6 +22,10 @@ _REACH = 0.25  # of the working side: how far a correction carries
 _SIMILAR = 15.0  # of L: how much alike in lightness the places must be
 _NOISE = 0.2  # variance of a hint relative to that of the generator's error
 _FACTOR = 0.001  # variance of the factor on the generator's ab, relative to its error's in Lab
+_SEEN = 8  # pixels of a cell that an encoder tells apart
+_SEEN_WEIGHTS = (1 / 3, 2 / 3)  # of its features at 1/8 and at 1/16
+_UNLIKE, _ALIKE = -0.1, 0.25  # cosine similarity: from nothing like it to a part of it
+_BESIDE = 0.04  # of the working side: what is as near as that belongs to it anyway
 _MOST_CELLS = 1024  # the equations grow with the cube of it
 
 
@@ -177,6 +182,43 @@ def _told_apart(place: Tensor) -> float:
     together = _kernel(place, place)
     independent = len(place) ** 2 / float(together.square().sum())  # participation ratio
     return min(1.0, independent - 1.0)
+
+
+def what_is_meant(levels: Sequence[Tensor], L: Tensor, hints: Tensor) -> Tensor:
+    """How far each place is a part of what a hint lies on, by what an encoder recognizes there.
+
+    Args:
+        levels: its features at 1/8 and 1/16, (B, C, S/8, T/8) and half of that.
+        L: (B, 1, S, T), 0..100.
+        hints: (B, 3, S, T) as `hint_planes` draws them.
+
+    Returns:
+        (B, 1, S, T), 0 to 1: 1 at the hints, 0 for what is nothing like it.
+    """
+    share = F.avg_pool2d(hints[:, 2:], _SEEN)
+    size = share.shape[-2:]
+    # Cells at the rim of a hint show other things, too.
+    inside = (share > 0) & (share >= 0.5 * F.max_pool2d(share, 3, 1, 1))
+    steps = (torch.arange(side) / max(size) for side in size)
+    place = torch.stack(torch.meshgrid(*steps, indexing="ij")).flatten(1).T
+    found = torch.zeros(len(L), 1, *size)
+    for i in range(len(L)):
+        known = torch.nonzero(inside[i, 0].flatten())[:, 0]
+        if len(known) == 0:
+            continue
+        known = known[:: -(-len(known) // _MOST_CELLS)]
+        alike = torch.zeros(size.numel(), len(known))
+        for weight, level in zip(_SEEN_WEIGHTS, levels, strict=True):
+            cells = F.interpolate(level[i : i + 1], size, mode="bilinear")[0].flatten(1).T
+            # What all of a picture has in common tells nothing.
+            cells = F.normalize(cells - cells.mean(0))
+            alike += weight * cells @ cells[known].T
+        like = ((alike - _UNLIKE) / (_ALIKE - _UNLIKE)).clamp(0, 1)
+        beside = torch.exp(-0.5 * (torch.cdist(place, place[known]) / _BESIDE).square())
+        found[i] = torch.maximum(like, beside).max(1).values.view(1, *size)
+    # It ends where the thing does.
+    planes = upsample_ab(100 * found.expand(-1, 2, -1, -1), F.avg_pool2d(L, _SEEN), L)
+    return planes[:, :1].clamp(0, 100) / 100
 
 
 def nearness(L: Tensor, hints: Tensor) -> Tensor:

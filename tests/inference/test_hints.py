@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from colorize_core.inference.hints import follow_hints
+from colorize_core.inference.hints import follow_hints, what_is_meant
 from colorize_core.model.scale import ab_to_net
 
 S = 64
@@ -78,3 +78,31 @@ def test_hints_that_find_the_generator_wrong_fade_it_elsewhere():
     assert far.max() < 17
     hints[:, :2] = hints[:, 2:] * 20 / 110
     torch.testing.assert_close(follow_hints(ab, L, hints), ab)
+
+
+def two_things() -> tuple[torch.Tensor, torch.Tensor]:
+    """Features at 1/8 and 1/16 of a picture whose right half is something else."""
+    levels = [torch.zeros(1, 6, S // cell, S // cell) for cell in (8, 16)]
+    for level in levels:
+        half = level.shape[-1] // 2
+        level[:, :3, :, :half] = torch.tensor([1.0, 2.0, 0.5])[:, None, None]
+        level[:, 3:, :, half:] = torch.tensor([2.0, 1.0, 1.0])[:, None, None]
+    return levels[0], levels[1]
+
+
+def test_a_hint_means_what_it_lies_on():
+    L = torch.full((1, 1, S, S), 50.0)
+    meant = what_is_meant(two_things(), L, one_hint(12, 12))[0, 0]
+    assert meant[:, :24].min() > 0.95, "all of the thing, near and far"
+    assert meant[:, 44:].max() < 0.05, "nothing of the other, however near"
+    assert meant[12, 12] > 0.99
+    both = what_is_meant(two_things(), L, torch.maximum(one_hint(12, 12), one_hint(50, 50)))
+    assert both.min() > 0.95
+    assert what_is_meant(two_things(), L, torch.zeros(1, 3, S, S)).max() == 0
+
+
+def test_a_hint_beside_a_border_does_not_mean_what_is_behind_it():
+    L = torch.full((1, 1, S, S), 50.0)
+    meant = what_is_meant(two_things(), L, one_hint(30, 27))[0, 0]  # ends a pixel before it
+    assert meant[:, :24].min() > 0.95
+    assert meant[:, 48:].max() < 0.05
