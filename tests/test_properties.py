@@ -94,7 +94,7 @@ def test_no_two_items_may_write_one_output(paths, fold_case):
 
 SETTINGS = list(settings_in(ColorizeConfig))
 # What a key must not know: which generator file (its sha256 counts) and how work is packed.
-KEYLESS = {"model.weights", "photo.shard_photos"}
+KEYLESS = {"model.weights", "photo.shard_photos", "video.max_memory"}
 PHOTO = ("model.", "render.", "photo.", "colored")
 FILM = ("model.", "render.", "video.", "temporal.", "colored")
 

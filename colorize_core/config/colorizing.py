@@ -126,6 +126,15 @@ class VideoSettings(Settings, frozen=True):
         70_000_000
     )
     max_frames: Annotated[int, about("longer films fail with a reason", ge=1)] = 2_000_000
+    max_memory: Annotated[
+        float,
+        about(
+            "films for which a worker would take more gigabytes fail with a reason; changes no "
+            "pixel",
+            gt=0,
+            since="0.2.0",
+        ),
+    ] = 3.0
     frames: Annotated[
         Literal["none", "png", "tiff"],
         about("png, tiff: a folder of pictures and a table of times, not a film"),

@@ -33,6 +33,7 @@ from colorize_core.inference.temporal import stabilize
 from colorize_core.media.film.counts import Damage
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.memory_need import keeps_frames
 from colorize_core.media.film.plan import FilmPlan
 from colorize_core.media.film.planes import Plane, own_chroma, plane, resize_plane, with_chroma
 from colorize_core.media.film.reader import Frame, read_frames
@@ -44,9 +45,6 @@ Predict = Callable[..., Tensor]
 # Frames in the making or waiting between two stages.
 _DEPTH = 3
 _STAGES = 5
-# Of decoded frames, all stages and those that wait for their later neighbors together. Where they
-# take more, as above UHD, they are not kept: what is to be encoded is decoded a second time.
-IN_FLIGHT_BYTES = 400_000_000
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,7 @@ class _Segment:
         self.signals = FilmSignals()
         self.cuts: list[int] = []
         on_their_way = _STAGES * _DEPTH + config.render.batch_size + self.halo
-        self.keeps = on_their_way * probe.frame_bytes <= IN_FLIGHT_BYTES
+        self.keeps = keeps_frames(probe, on_their_way)
         self.depth = _DEPTH if self.keeps else 1  # of whole frames
         self._finder = CutFinder(config.temporal.cut_threshold)
 

@@ -7,8 +7,8 @@ import torch
 from msgspec.structs import replace
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
-from colorize_core.inference import film_segments
 from colorize_core.inference.film_segments import colorize_segment, letterbox_of
+from colorize_core.media.film import memory_need
 from colorize_core.media.film.container_choice import what_container_keeps
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.mux.join import join_segments
@@ -329,8 +329,8 @@ def test_frames_that_are_decoded_again_give_the_same_film(tmp_path, monkeypatch,
     video = replace(CONFIG.video, deinterlace="bwdif" if is_interlaced else "keep")
     config = replace(CONFIG, temporal=TemporalSettings(), video=video)
     films, damage, stages = [], [], []
-    for most in (film_segments.IN_FLIGHT_BYTES, 1):
-        monkeypatch.setattr(film_segments, "IN_FLIGHT_BYTES", most)
+    for most in (memory_need.IN_FLIGHT_BYTES, 1):
+        monkeypatch.setattr(memory_need, "IN_FLIGHT_BYTES", most)
         output, results = colorize(path, tmp_path / str(most), length=10, config=config)
         films.append(planes(output))
         damage.append([result.damage for result in results])

@@ -142,7 +142,7 @@ def scan_settings(config: ColorizeConfig) -> dict[str, Any]:
 @_once
 def film_settings(config: ColorizeConfig) -> KeySettings:
     """The settings that change a film; others must not redo it."""
-    video = key_tree(config.video)
+    video = {k: v for k, v in key_tree(config.video).items() if k != "max_memory"}
     # 0.1.0 took 24 where nothing was said; since then, pictures may say another rate.
     video["fps"] = {0.0: _FPS, _FPS: "24"}.get(video["fps"], video["fps"])
     return KeySettings(

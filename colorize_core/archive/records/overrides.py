@@ -21,7 +21,12 @@ from colorize_core.errors import ConfigError, UsageError
 # One model serves a whole run, and how photos are packed changes no picture.
 REFUSED: Final = ("model", "photo.shard_photos", "render.batch_size")
 # They guard the machine against the source.
-_LIMITS: Final = (("photo", "max_pixels"), ("video", "max_pixels"), ("video", "max_frames"))
+_LIMITS: Final = (
+    ("photo", "max_pixels"),
+    ("video", "max_pixels"),
+    ("video", "max_frames"),
+    ("video", "max_memory"),
+)
 _LINES: Final = 5  # of rules, in words
 _HINTS: Final = HintSettings.__struct_fields__
 

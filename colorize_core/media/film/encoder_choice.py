@@ -50,9 +50,17 @@ _LOOKAHEAD: Final[Mapping[str, Mapping[str, int]]] = {
         **{"slower": 40, "veryslow": 40, "placebo": 60},
     },
 }
-_USUAL_PIXELS: Final = 4096 * 2304
-_LOOKAHEAD_BYTES: Final = 400_000_000
-_LEAST_LOOKAHEAD: Final = 4  # B-frames need as many
+# Memory of an encoder with one thread: bytes, frames, and frames for each that it looks ahead.
+_MEMORY: Final[Mapping[str, tuple[int, float, float]]] = {
+    "libx264": (20_000_000, 24.5, 2.2),
+    "libx265": (120_000_000, 37.5, 2.8),
+    "libsvtav1": (30_000_000, 135, 0),
+    "prores_ks": (0, 10, 0),
+}
+_OTHERS_MEMORY: Final = (0, 8.0, 0.0)
+_FFV1_BYTES: Final = 37  # of its buffer, for each pixel
+_MOST_MEMORY: Final = 1_500_000_000  # for looking ahead
+_LEAST_LOOKAHEAD: Final = {"libx264": 4, "libx265": 9}  # it wants more than B-frames in a row
 
 
 class EncoderSettings(Protocol):
@@ -163,14 +171,27 @@ def _deeper(probe: FilmProbe) -> tuple[str, PlanarFormat]:
     raise UnsupportedError(f"no encoder takes {probe.pix_fmt} of {probe.width} x {probe.height}")
 
 
+def encoder_bytes(probe: FilmProbe, codec: str, preset: str) -> int:
+    """About what an encoder of a film's frames takes at the most."""
+    if codec == "ffv1":
+        return min(2**31, _FFV1_BYTES * probe.width * probe.height) + 2 * probe.frame_bytes
+    fixed, frames, each = _MEMORY.get(codec, _OTHERS_MEMORY)
+    return fixed + round((frames + each * _lookahead(probe, codec, preset)) * probe.frame_bytes)
+
+
+def _lookahead(probe: FilmProbe, codec: str, preset: str) -> int:
+    """Frames that an encoder looks ahead: the preset's, or what its memory allows."""
+    usual = _LOOKAHEAD.get(codec, {}).get(preset, 0)
+    fixed, frames, each = _MEMORY.get(codec, _OTHERS_MEMORY)
+    room = (_MOST_MEMORY - fixed) / probe.frame_bytes - frames
+    return min(usual, max(_LEAST_LOOKAHEAD[codec], int(room / each))) if usual else 0
+
+
 def _limit_lookahead(options: dict[str, str], codec: str, preset: str, probe: FilmProbe) -> None:
-    """Let encoders look less far ahead in frames above 4K: each one costs its memory."""
-    lookahead = _LOOKAHEAD.get(codec, {}).get(preset)
-    if lookahead is None or probe.width * probe.height <= _USUAL_PIXELS:
-        return
-    most = max(_LEAST_LOOKAHEAD, _LOOKAHEAD_BYTES // probe.frame_bytes)
-    if most < lookahead:
-        options[f"{codec.removeprefix('lib')}-params"] += f":rc-lookahead={most}"
+    """Let encoders look less far ahead in large frames: each one costs its memory."""
+    lookahead = _lookahead(probe, codec, preset)
+    if lookahead < _LOOKAHEAD.get(codec, {}).get(preset, 0):
+        options[f"{codec.removeprefix('lib')}-params"] += f":rc-lookahead={lookahead}"
 
 
 def _add_light(options: dict[str, str], codec: str, probe: FilmProbe) -> None:

@@ -120,7 +120,12 @@ def test_redo_list_mistakes(tmp_path):
 
 
 def test_a_file_that_nobody_named_lifts_no_limits(tmp_path):
-    for key, value in (("photo", "max_pixels"), ("video", "max_pixels"), ("video", "max_frames")):
+    for key, value in (
+        ("photo", "max_pixels"),
+        ("video", "max_pixels"),
+        ("video", "max_frames"),
+        ("video", "max_memory"),
+    ):
         limit = getattr(getattr(BASE, key), value)
         path = tmp_path / "overrides.yaml"
         path.write_text(f'"*": {{{key}.{value}: {limit + 1}}}')
