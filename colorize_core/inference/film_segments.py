@@ -329,6 +329,7 @@ class _Segment:
         return with_chroma(picture.frame, target, cb, cr, is_shared=picture.is_held)
 
     def _own_chroma(self, picture: Frame) -> tuple[Plane, Plane]:
+        assert picture.source is not None
         matrix = self.probe.output_color.matrix
         return own_chroma(picture.source, self.probe.working, self.plan.encoding.planar, matrix)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import av
+
+from colorize_core.media.film.pyav import video_context
 
 # How a packet of each codec begins, where transport streams can change from one to another.
 _SOUND: Final = {
@@ -97,7 +99,7 @@ def _header(data: bytes, codec: str) -> bytes:
 
 
 def _decoded_shape(data: bytes, codec: str) -> Fraction | None:
-    decoder: Any = av.CodecContext.create(codec, "r")
+    decoder = video_context(codec, "r")
     frames = []
     try:
         frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import av
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.stream import Stream
 
 from colorize_core.errors import UnsupportedError
 from colorize_core.media.film.captions import LINE_21
@@ -94,12 +96,12 @@ def source_container(probe: FilmProbe) -> str | None:
     return None
 
 
-def muxable_in(stream: Any) -> frozenset[str]:
+def muxable_in(stream: Stream) -> frozenset[str]:
     """Find the containers that take a stream as it is, by writing a header for each."""
     return frozenset(name for name in MUXERS if _holds(stream, name))
 
 
-def _holds(stream: Any, container: str) -> bool:
+def _holds(stream: Stream, container: str) -> bool:
     if stream.type not in ("video", "audio", "subtitle"):
         return stream.type == "attachment" and container == "mkv"
     try:
@@ -111,10 +113,12 @@ def _holds(stream: Any, container: str) -> bool:
     return not (container == "mp4" and _is_pcm_without_places(stream))
 
 
-def _is_pcm_without_places(stream: Any) -> bool:
+def _is_pcm_without_places(stream: Stream) -> bool:
     """MP4 says where channels of PCM sound; its muxer fails at the end where nobody knows."""
     codec = stream.codec_context
-    is_pcm: bool = stream.type == "audio" and codec.codec.canonical_name.startswith("pcm_")
+    if not isinstance(codec, AudioCodecContext):
+        return False
+    is_pcm = codec.codec.canonical_name.startswith("pcm_")
     return is_pcm and str(codec.layout.name).endswith("channels")
 
 

@@ -6,10 +6,16 @@ import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import Subtitle
+from av.video.stream import VideoStream
 
 from colorize_core.errors import MissingError, UndecodableError, UnsupportedError
 from colorize_core.media.film.frame_files import concat_list, find_frames, read_dpx_times
@@ -17,7 +23,9 @@ from colorize_core.media.film.pieces import is_list, open_pieces
 
 
 @contextlib.contextmanager
-def open_film(path: Path, rate: Fraction | None = None, *, first: int = 0) -> Iterator[Any]:
+def open_film(
+    path: Path, rate: Fraction | None = None, *, first: int = 0
+) -> Iterator[InputContainer]:
     """Open a container, a film in pieces, or a folder of numbered pictures, for reading.
 
     Args:
@@ -46,29 +54,29 @@ def open_film(path: Path, rate: Fraction | None = None, *, first: int = 0) -> It
         yield container
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> InputContainer:
     if is_list(path):
         return open_pieces(path)
-    return av.open(str(path), metadata_errors="replace")
+    return av.open(str(path), "r", metadata_errors="replace")
 
 
-def _open_folder(path: Path, rate: Fraction, first: int) -> Any:
+def _open_folder(path: Path, rate: Fraction, first: int) -> InputContainer:
     frames = find_frames(path)
     if frames.pattern is not None:
         options = {"pattern_type": "glob", "framerate": str(rate)}
-        container: Any = av.open(frames.pattern, format="image2", options=options)
+        container = av.open(frames.pattern, "r", format="image2", options=options)
     else:
         # The names are ours, not of a file that somebody sent.
         options = {"safe": "0", "protocol_whitelist": "file"}
         listed = concat_list(frames.files, rate, first)
-        container = av.open(listed, format="concat", options=options)
+        container = av.open(listed, "r", format="concat", options=options)
     time_code = read_dpx_times(frames.files[0]).time_code
     if time_code is not None:
         container.metadata["timecode"] = time_code
     return container
 
 
-def main_video(container: InputContainer, path: Path) -> Any:
+def main_video(container: InputContainer, path: Path) -> VideoStream:
     """Find the stream that is colored: the first that is not a cover picture.
 
     Raises:
@@ -89,7 +97,13 @@ def main_video(container: InputContainer, path: Path) -> Any:
 DEMUX_ERRORS = (av.FFmpegError, IndexError)
 
 
-def decode_packet(packet: Any) -> tuple[list[Any], bool]:
+@overload
+def decode_packet(packet: Packet[VideoStream]) -> tuple[list[av.VideoFrame], bool]: ...
+@overload
+def decode_packet(packet: Packet[AudioStream]) -> tuple[list[av.AudioFrame], bool]: ...
+@overload
+def decode_packet(packet: Packet[SubtitleStream]) -> tuple[list[Subtitle], bool]: ...
+def decode_packet(packet: Packet[Any]) -> tuple[list[Any], bool]:
     """Decode one packet; damage gives no frames and True instead of an exception.
 
     Raises:
@@ -103,7 +117,7 @@ def decode_packet(packet: Any) -> tuple[list[Any], bool]:
         return [], True
 
 
-def is_attached_picture(stream: Any) -> bool:
+def is_attached_picture(stream: Stream) -> bool:
     """Tell a cover from a film."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
+import av
 import numpy as np
+
+from colorize_core.media.film.pyav import side_data
 
 Matrix = tuple[int, ...]
 T = TypeVar("T", bound=np.generic)
@@ -15,7 +18,7 @@ _IDENTITY: Matrix = (_ONE, 0, 0, 0, _ONE, 0, 0, 0, _SCALE_ONE)
 _ROUNDING = 16
 
 
-def display_matrix(frame: Any) -> Matrix:
+def display_matrix(frame: av.VideoFrame) -> Matrix:
     """Read a decoded frame's matrix.
 
     Returns:
@@ -23,7 +26,7 @@ def display_matrix(frame: Any) -> Matrix:
         the picture is shown as it is stored.
     """
     try:
-        found = [bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
+        found = [bytes(data) for data in side_data(frame) if data.type.name == "DISPLAYMATRIX"]
     except ValueError:
         # PyAV fails on kinds of side data that it does not know, such as EXIF.
         return _turned(frame.rotation)

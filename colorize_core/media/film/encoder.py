@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import av
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from colorize_core.errors import OutOfSpaceError, UnsupportedError
 from colorize_core.media.film.encoder_choice import Encoding
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.pyav import add_video, decoded_at, shown_at, video_context
 
 _NVENC = {"h264_nvenc", "hevc_nvenc"}
 _GLOBAL_HEADER = 1 << 22
@@ -27,7 +30,7 @@ _LEAD = 16
 def is_encoder_available(codec: str) -> bool:
     """Tell whether an encoder opens on this machine, by opening it once."""
     try:
-        context: Any = av.CodecContext.create(codec, "w")
+        context = video_context(codec, "w")
         context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
         context.time_base = Fraction(1, 25)
         context.open()
@@ -66,10 +69,10 @@ class SegmentEncoder:
         self._written = 0
         self._copied = 0
         self._is_flushed = False
-        self._container: Any = av.open(
+        self._container = av.open(
             str(output), "w", format="mov" if encoding.codec == "prores_ks" else "nut"
         )
-        self._stream: Any = self._add_stream(encoding)
+        self._stream = self._add_stream(encoding)
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode the next frame, in the encoding's format."""
@@ -80,7 +83,7 @@ class SegmentEncoder:
         self._written += 1
         self._mux(self._stream.encode(frame))
 
-    def copy(self, packet: Any, place: int, depth: int) -> None:
+    def copy(self, packet: Packet[Any], place: int, depth: int) -> None:
         """Take over what this encoder made earlier.
 
         Args:
@@ -117,11 +120,9 @@ class SegmentEncoder:
             # What it says adds nothing to the error that is on its way.
             self._container.close()
 
-    def _add_stream(self, encoding: Encoding) -> Any:
+    def _add_stream(self, encoding: Encoding) -> VideoStream:
         probe = self._probe
-        stream = self._container.add_stream(
-            encoding.codec, rate=probe.frame_rate, options=encoding.options
-        )
+        stream = add_video(self._container, encoding.codec, probe.frame_rate, encoding.options)
         stream.width, stream.height = probe.width, probe.height
         stream.pix_fmt = encoding.planar.name
         context = stream.codec_context
@@ -147,17 +148,17 @@ class SegmentEncoder:
             ) from error
         return stream
 
-    def _mux(self, packets: list[Any]) -> None:
+    def _mux(self, packets: Iterable[Packet[Any]]) -> None:
         for packet in packets:
-            packet.pts += self._start + _LEAD
-            packet.dts += self._start + _LEAD
+            packet.pts = shown_at(packet) + self._start + _LEAD
+            packet.dts = decoded_at(packet) + self._start + _LEAD
             with writing(self._path):
                 self._container.mux(packet)
 
 
-def frame_number(packet: Any, probe: FilmProbe) -> int:
+def frame_number(packet: Packet[Any], probe: FilmProbe) -> int:
     """Number in the film of the frame in a segment's packet."""
-    position: Fraction = packet.pts * packet.time_base * probe.frame_rate
+    position = shown_at(packet) * packet.time_base * probe.frame_rate
     return round(position) - _LEAD
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
+
+import av
+
+from colorize_core.media.film.pyav import side_data
 
 # Side data as FFmpeg lays it out: numerators and denominators of the x and y of red, green, blue
 # and white and of the least and the most light, then whether colors and light are known.
@@ -34,13 +38,13 @@ class HdrLight:
         return bool(self.chromaticity and self.luminance)
 
 
-def read_light(frame: Any) -> HdrLight:
+def read_light(frame: av.VideoFrame) -> HdrLight:
     """Read the side data of a decoded frame."""
     chromaticity: tuple[Fraction, ...] = ()
     luminance: tuple[Fraction, ...] = ()
     content: tuple[int, ...] = ()
     try:
-        found = {data.type.name: bytes(data) for data in frame.side_data}
+        found = {data.type.name: bytes(data) for data in side_data(frame)}
     except ValueError:  # a kind that PyAV does not know
         found = {}
     screen = found.get("MASTERING_DISPLAY_METADATA", b"")

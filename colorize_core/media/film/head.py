@@ -6,10 +6,12 @@ import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
+from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 
 from colorize_core.errors import TooLargeError, UndecodableError
 from colorize_core.media.film.container_choice import muxable_in
@@ -24,6 +26,7 @@ from colorize_core.media.film.encryption import refuse_encrypted
 from colorize_core.media.film.film import ColorTags, StreamInfo
 from colorize_core.media.film.latm import is_plain
 from colorize_core.media.film.pieces import container_name, is_list, pieces_of
+from colorize_core.media.film.pyav import side_data, unit
 from colorize_core.media.film.unkept import aperture_box, unkept_qualities
 
 _HDR = {
@@ -74,8 +77,8 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
         stream = main_video(container, path)
         times: set[int] = set()
         # Only the first frame is kept: some tens of them fill the memory at 4K.
-        first: Any = None
-        shown: list[int] = []
+        first: av.VideoFrame | None = None
+        shown: list[int | None] = []
         is_interlaced = False
         delay = 0
         with contextlib.suppress(*DEMUX_ERRORS):
@@ -105,15 +108,22 @@ def read_head(path: Path, rate: Fraction, max_pixels: int | None) -> Head:
             sample_aspect=stream.sample_aspect_ratio or Fraction(1),
             color=_color_tags(first, stream.codec_context),
             field_order=_field_order(stream.codec_context, is_interlaced=is_interlaced),
-            time_base=stream.time_base,
+            time_base=unit(stream),
             guessed_rate=stream.guessed_rate,
-            is_timed=times.issuperset(shown) and shown == sorted(set(shown)),
+            is_timed=_are_in_order(shown, times),
             delay=delay,
             unkept=unkept_qualities(path, name, stream, first),
             aperture=aperture_box(path, name, first),
             chapters=len(container.chapters()),
             pieces=tuple(piece.name for piece in pieces_of(path)) if is_list(path) else (),
         )
+
+
+def _are_in_order(shown: list[int | None], times: set[int]) -> bool:
+    """Whether frames come with times of packets, one after the other."""
+    known = [pts for pts in shown if pts is not None]
+    is_each = len(known) == len(shown) and times.issuperset(known)
+    return is_each and known == sorted(set(known))
 
 
 def _check_size(path: Path, frame: av.VideoFrame, max_pixels: int | None) -> None:
@@ -124,7 +134,7 @@ def _check_size(path: Path, frame: av.VideoFrame, max_pixels: int | None) -> Non
         )
 
 
-def _stream_info(stream: Any, container: InputContainer, name: str) -> StreamInfo:
+def _stream_info(stream: Stream, container: InputContainer, name: str) -> StreamInfo:
     codec = stream.codec_context.codec.canonical_name if stream.codec_context else ""
     tags = stream.metadata
     in_mov = name.startswith("mov,")
@@ -145,14 +155,14 @@ def _stream_info(stream: Any, container: InputContainer, name: str) -> StreamInf
     )
 
 
-def _sample_format(stream: Any) -> str:
+def _sample_format(stream: Stream) -> str:
     context = stream.codec_context
-    if stream.type != "audio" or context is None or context.format is None:
+    if not isinstance(context, AudioCodecContext) or context.format is None:
         return ""
     return str(context.format.name) if context.sample_rate and context.channels else ""
 
 
-def _color_tags(frame: av.VideoFrame, context: Any) -> ColorTags:
+def _color_tags(frame: av.VideoFrame, context: VideoCodecContext) -> ColorTags:
     def pick(name: str, unknown: int) -> int:
         value = int(getattr(frame, name))
         return value if value != unknown else int(getattr(context, name))
@@ -165,16 +175,16 @@ def _color_tags(frame: av.VideoFrame, context: Any) -> ColorTags:
     )
 
 
-def hdr_names(frame: Any) -> tuple[str, ...]:
+def hdr_names(frame: av.VideoFrame) -> tuple[str, ...]:
     """Kinds of HDR side data of a frame, in words."""
     names: set[str] = set()
     # PyAV fails on kinds of side data that it does not know, such as EXIF.
     with contextlib.suppress(ValueError):
-        names = {data.type.name for data in frame.side_data} & _HDR.keys()
+        names = {data.type.name for data in side_data(frame)} & _HDR.keys()
     return tuple(_HDR[name] for name in sorted(names))
 
 
-def _field_order(context: Any, *, is_interlaced: bool) -> int:
+def _field_order(context: VideoCodecContext, *, is_interlaced: bool) -> int:
     declared = int(context.field_order)
     if declared > 1:
         return declared

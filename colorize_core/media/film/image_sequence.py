@@ -74,7 +74,7 @@ def export_frames(
     return FramesResult(count, size, lost_in_frames(probe))
 
 
-def _decode(segments: Sequence[Path]) -> Iterator[Any]:
+def _decode(segments: Sequence[Path]) -> Iterator[av.VideoFrame]:
     for segment in segments:
         with av.open(str(segment)) as container:
             yield from container.decode(container.streams.video[0])

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_core.color.grayness import Grayness, judge, judge_views
@@ -87,7 +88,7 @@ def key_looks(path: Path, probe: FilmProbe) -> Iterator[Look | None]:
             )
 
 
-def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     packets = container.demux(stream)
     while True:
         try:

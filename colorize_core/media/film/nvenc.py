@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import av
 
 from colorize_core.errors import ConfigError
+from colorize_core.media.film.pyav import video_context
 
 # The smallest side that every NVENC takes.
 _SIDE = 256
@@ -34,7 +34,7 @@ def require_encoder(codec: str) -> None:
 def _problem(codec: str) -> str:
     """Encode one gray frame; what went wrong, or nothing."""
     try:
-        context: Any = av.CodecContext.create(codec, "w")
+        context = video_context(codec, "w")
         context.width = context.height = _SIDE
         context.pix_fmt = "yuv420p"
         context.time_base = Fraction(1, 24)

@@ -7,14 +7,17 @@ from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
 
 from colorize_core.media.film.captions import caption_kinds
 from colorize_core.media.film.changes import CodecWatch, ShapeWatch
 from colorize_core.media.film.demux import DEMUX_ERRORS, main_video, open_film, short_error
+from colorize_core.media.film.pyav import shown_at, unit
 
 # Containers that store packets whole, one behind the other. Between two lie headers of a few bytes,
 # or a table; more was skipped as damaged.
@@ -62,7 +65,7 @@ class PacketScan:
     shapes: list[tuple[int, Fraction]] = field(default_factory=list)
     foreign: dict[int, float] = field(default_factory=dict)
 
-    def add_picture(self, packet: Any, codec: str) -> None:
+    def add_picture(self, packet: Packet[Stream], codec: str) -> None:
         """Count one packet of the film's pictures."""
         data = bytes(packet)
         self.captions |= caption_kinds(data, codec)
@@ -88,7 +91,7 @@ def scan_packets(path: Path, rate: Fraction) -> PacketScan:
         position = 0
         is_skipped = False
         # Fractions are slow: a film has some hundred thousand packets.
-        ticks = {stream.index: float(stream.time_base) for stream in container.streams}
+        ticks = {stream.index: float(unit(stream)) for stream in container.streams}
         watch = _Watch(container, stream.index, scan)
         is_in_one_piece = container.format.name in IN_ONE_PIECE
         try:
@@ -134,7 +137,7 @@ class _Watch:
         self._codecs: dict[int, CodecWatch] = {}
         self._shapes = ShapeWatch(scan.shapes)
 
-    def look(self, packet: Any) -> None:
+    def look(self, packet: Packet[Stream]) -> None:
         """Look at one packet."""
         stream = packet.stream
         if stream.codec_context is None or stream.type not in ("video", "audio"):
@@ -153,17 +156,18 @@ class _Watch:
                 self._scan.foreign[packet.stream_index] = float(watch.since * packet.time_base)
 
 
-def _note_start(packet: Any, tick: float, scan: PacketScan) -> None:
+def _note_start(packet: Packet[Stream], tick: float, scan: PacketScan) -> None:
     kind = packet.stream.type
     if kind not in ("audio", "video") or packet.is_discard:
         return
-    if packet.pts < 0:
-        scan.earliest = min(scan.earliest, packet.pts * packet.time_base)
+    pts = shown_at(packet)
+    if pts < 0:
+        scan.earliest = min(scan.earliest, pts * packet.time_base)
     if kind == "audio":
-        scan.sound.append(packet.pts * tick)
+        scan.sound.append(pts * tick)
 
 
-def _missing_tail(container: InputContainer, stream: Any, scan: PacketScan) -> float:
+def _missing_tail(container: InputContainer, stream: VideoStream, scan: PacketScan) -> float:
     """Seconds of pictures that the index of MP4 or AVI promises after the last one there is.
 
     A count of pictures is no promise: edit lists leave some out, and the headers of AVI count
@@ -174,7 +178,7 @@ def _missing_tail(container: InputContainer, stream: Any, scan: PacketScan) -> f
     if not scan.ends or not ticks:
         return 0.0
     length = scan.ends[max(scan.ends)] - min(scan.ends)
-    return float((ticks - length) * stream.time_base)
+    return float((ticks - length) * unit(stream))
 
 
 def is_shown(data: bytes, codec: str) -> bool:

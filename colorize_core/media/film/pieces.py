@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import av
+from av.container import InputContainer
+from av.stream import Stream
+
+from colorize_core.media.film.pyav import unit
 
 LIST_SUFFIX: Final = ".ffconcat"
 _FILE: Final = re.compile(r"^file 'file:(.*)'$")
@@ -44,7 +48,7 @@ def pieces_of(path: Path) -> tuple[Path, ...]:
     return tuple(Path(name.replace(r"'\''", "'")) for name in names)
 
 
-def open_pieces(path: Path) -> Any:
+def open_pieces(path: Path) -> InputContainer:
     """Open a film in pieces as one container, with the tags of the first piece.
 
     Raises:
@@ -55,14 +59,14 @@ def open_pieces(path: Path) -> Any:
         is_cut_anywhere = first.format.name in _CUT_ANYWHERE
         tags = dict(first.metadata)
     if is_cut_anywhere:
-        return av.open(JoinedFile(files), metadata_errors="replace")
+        return av.open(JoinedFile(files), "r", metadata_errors="replace")
     options = {"safe": "0", "protocol_whitelist": "file"}
-    container: Any = av.open(io.BytesIO(_timed_list(files)), format="concat", options=options)
+    container = av.open(io.BytesIO(_timed_list(files)), "r", format="concat", options=options)
     container.metadata.update(tags)
     return container
 
 
-def container_name(container: Any, path: Path) -> str:
+def container_name(container: InputContainer, path: Path) -> str:
     """FFmpeg's name of the container, of a film in pieces that of its first piece."""
     if container.format.name != "concat" or not is_list(path):
         return str(container.format.name)
@@ -70,8 +74,8 @@ def container_name(container: Any, path: Path) -> str:
         return str(first.format.name)
 
 
-def _open(path: Path) -> Any:
-    return av.open(str(path), metadata_errors="replace")
+def _open(path: Path) -> InputContainer:
+    return av.open(str(path), "r", metadata_errors="replace")
 
 
 def _timed_list(files: Sequence[Path]) -> bytes:
@@ -87,7 +91,7 @@ def _seconds(file: Path) -> Fraction:
     with _open(file) as container:
         stream = container.streams.video[0]
         if stream.duration:
-            return Fraction(stream.duration * stream.time_base)
+            return Fraction(stream.duration * unit(stream))
         return Fraction(container.duration or 0, av.time_base)
 
 
@@ -180,7 +184,7 @@ def _streams(file: Path) -> list[tuple[Any, ...]]:
     return [*pictures, *sound]
 
 
-def _codec(stream: Any) -> str | None:
+def _codec(stream: Stream) -> str | None:
     """None: there is no decoder for it."""
     context = stream.codec_context
     return None if context is None else str(context.codec.canonical_name)
@@ -193,25 +197,25 @@ def _goes_on(before: Path, after: Path) -> bool:
     size = before.stat().st_size
     reach = min(_BORDER_BYTES, size, after.stat().st_size)
     border = JoinedFile([before, after], [(size - reach, size), (0, reach)])
-    opened: Any = av.open(border)
-    with opened as container:
+    with av.open(border, "r") as container:
         stream = container.streams.video[0]
-        gap = _GAP_SECONDS / stream.time_base
+        gap = _GAP_SECONDS / unit(stream)
         clock = [p.dts for p in container.demux(stream) if p.dts is not None]
     steps = [later - earlier for earlier, later in itertools.pairwise(clock)]
     return bool(steps) and min(steps) >= 0 and max(steps) < gap
 
 
-def _is_created_behind(container: Any, after: Path) -> bool:
+def _is_created_behind(container: InputContainer, after: Path) -> bool:
     """Whether a file may have been begun when `container` was full; also where nothing is said.
 
     Cameras write when the recording began into all pieces, or when the piece did.
     """
     with _open(after) as other:
         said = [c.metadata.get(_CREATED) for c in (container, other)]
-    if None in said:
+    dates = [datetime.fromisoformat(text) for text in said if text is not None]
+    if len(dates) < len(said):
         return True
-    begun, then = (datetime.fromisoformat(text) for text in said)
+    begun, then = dates
     apart = (then - begun).total_seconds()
     length = (container.duration or 0) / av.time_base
     return abs(apart) < _CLOCK_SECONDS or abs(apart - length) < _CLOCK_SECONDS

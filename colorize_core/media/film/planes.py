@@ -135,7 +135,7 @@ def working_format(source: str) -> WorkingFormat:
     return WorkingFormat(gray, is_computed=True, drops_alpha=has_alpha)
 
 
-def to_working(frame: Any, working: WorkingFormat, matrix: Matrix) -> Any:
+def to_working(frame: av.VideoFrame, working: WorkingFormat, matrix: Matrix) -> av.VideoFrame:
     """Bring a decoded frame into its working format; the frame itself when it already is in it.
 
     Args:
@@ -155,13 +155,16 @@ def to_working(frame: Any, working: WorkingFormat, matrix: Matrix) -> Any:
     return gray
 
 
-def rgb_luma(frame: Any, depth: int, matrix: Matrix) -> NDArray[np.float32]:
+def rgb_luma(frame: av.VideoFrame, depth: int, matrix: Matrix) -> NDArray[np.float32]:
     """Full-range Y' of an RGB or palette frame, [H, W], in steps of `depth` bits, not yet rounded.
 
     Gray (R' = G' = B') stays what it is, exactly, where the frame has `depth` bits.
     """
     planar, bits = _planar_rgb(frame)
-    rows = [np.frombuffer(p, np.uint8 if bits == 8 else np.uint16) for p in planar.planes[:3]]
+    rows = [
+        np.frombuffer(memoryview(p), np.uint8 if bits == 8 else np.uint16)
+        for p in planar.planes[:3]
+    ]
     g, blue, red = (
         samples.reshape(-1, p.line_size // samples.itemsize)[: p.height, : p.width].astype(
             np.float32
@@ -174,7 +177,7 @@ def rgb_luma(frame: Any, depth: int, matrix: Matrix) -> NDArray[np.float32]:
     return luma if scale == 1 else luma * np.float32(scale)
 
 
-def _planar_rgb(frame: Any) -> tuple[Any, int]:
+def _planar_rgb(frame: av.VideoFrame) -> tuple[av.VideoFrame, int]:
     """The frame in a planar format of its own depth, and that depth."""
     name = frame.format.name
     if name in _PLANAR_RGB:
@@ -184,13 +187,13 @@ def _planar_rgb(frame: Any) -> tuple[Any, int]:
     return frame.reformat(format="gbrp" if bits == 8 else f"gbrp{bits}le"), bits
 
 
-def plane(frame: Any, index: int) -> Plane:
+def plane(frame: av.VideoFrame, index: int) -> Plane:
     """View of one plane of a planar frame, [H, W]; writing to it writes to the frame."""
     described = parse_format(frame.format.name)
     assert described is not None, frame.format.name
     source = frame.planes[index]
     row = int(source.line_size) // np.dtype(described.dtype).itemsize
-    samples: Plane = np.frombuffer(source, described.dtype)
+    samples: Plane = np.frombuffer(memoryview(source), described.dtype)
     return samples.reshape(-1, row)[: source.height, : source.width]
 
 
@@ -205,8 +208,8 @@ def resize_plane(source: Plane, width: int, height: int) -> Plane:
 
 
 def with_chroma(
-    frame: Any, target: PlanarFormat, cb: Plane, cr: Plane, *, is_shared: bool = False
-) -> Any:
+    frame: av.VideoFrame, target: PlanarFormat, cb: Plane, cr: Plane, *, is_shared: bool = False
+) -> av.VideoFrame:
     """Build the frame to encode: the Y' plane of `frame` untouched, `cb` and `cr` as its chroma.
 
     A deeper target takes Y' shifted left, which loses nothing. Side data (captions, HDR) and
@@ -238,7 +241,7 @@ def with_chroma(
 
 
 def own_chroma(
-    source: Any, working: WorkingFormat, target: PlanarFormat, matrix: int
+    source: av.VideoFrame, working: WorkingFormat, target: PlanarFormat, matrix: int
 ) -> tuple[Plane, Plane]:
     """The chroma that a frame came with, as `with_chroma` takes it.
 

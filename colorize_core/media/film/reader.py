@@ -7,9 +7,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from colorize_core.errors import UndecodableError, UnsupportedError
 from colorize_core.media.film.demux import DEMUX_ERRORS, decode_packet, main_video, open_film
@@ -34,11 +37,11 @@ class Frame:
     """
 
     index: int
-    frame: Any
+    frame: av.VideoFrame
     is_held: bool = False
     is_corrupt: bool = False
     is_converted: bool = False
-    source: Any = None
+    source: av.VideoFrame | None = None
 
 
 def read_frames(
@@ -162,13 +165,13 @@ def _keyframes_before(probe: FilmProbe, start: int) -> list[int]:
 class _Decoded(NamedTuple):
     """A frame, and whether it is known to be damaged."""
 
-    frame: Any
+    frame: av.VideoFrame
     is_corrupt: bool
 
 
-def _frames(packets: Iterator[Any], *, is_timed: bool) -> Iterator[_Decoded]:
+def _frames(packets: Iterator[Packet[VideoStream]], *, is_timed: bool) -> Iterator[_Decoded]:
     """What decodes. Damage that a packet tells is its frame's: that of its time, else the next."""
-    suspects: set[int] = set()
+    suspects: set[int | None] = set()
     is_next = False
     while True:
         try:
@@ -214,7 +217,9 @@ def _by_order(
         )
 
 
-def _packets_from(container: Any, stream: Any, probe: FilmProbe, start: int) -> Iterator[Any]:
+def _packets_from(
+    container: InputContainer, stream: VideoStream, probe: FilmProbe, start: int
+) -> Iterator[Packet[VideoStream]]:
     """Packets from a keyframe at or before frame `start`."""
     if start == 0 or not probe.is_segmentable or probe.container == "concat":
         return iter(container.demux(stream))
@@ -275,7 +280,7 @@ def _deinterlace(pictures: Iterator[Frame], probe: FilmProbe) -> Iterator[Frame]
             graph.push(frame)
         while waiting:
             try:
-                filtered = graph.pull()
+                filtered = graph.vpull()
             except (av.BlockingIOError, av.EOFError):
                 break
             done = waiting.pop(0)

@@ -169,6 +169,7 @@ def _between_cuts(
     for frame in read_frames(path, probe, 0, probe.frames, keep_source=True):
         is_cut = cuts.begins_shot(_small_L(frame.frame, probe))
         if not frame.is_held:
+            assert frame.source is not None
             picture = small_picture(frame.source)
             verdict = None if picture is None else judge(picture)
         is_cut |= each_tint and seen.is_tinted_otherwise(verdict)

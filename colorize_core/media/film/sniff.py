@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 
@@ -29,7 +29,7 @@ def is_film(path: Path) -> bool:
     with listening(debug=True) as messages:
         try:
             with path.open("rb") as file:
-                container: Any = av.open(file, metadata_errors="replace")
+                container = av.open(file, "r", metadata_errors="replace")
                 with container:
                     name = container.format.name
                     has_pictures = any(not is_attached_picture(s) for s in container.streams.video)

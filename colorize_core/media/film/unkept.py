@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
+from av.video.stream import VideoStream
 
 from colorize_core.media.film.boxes import clean_aperture, picture_boxes
 from colorize_core.media.film.ffmpeg_log import listening
@@ -19,7 +21,9 @@ _CLUSTER: Final = bytes.fromhex("1f43b675")
 _USUAL_LOCATIONS = {"unspecified", "unknown", "left"}
 
 
-def unkept_qualities(path: Path, container: str, stream: Any, frame: Any) -> tuple[str, ...]:
+def unkept_qualities(
+    path: Path, container: str, stream: VideoStream, frame: av.VideoFrame
+) -> tuple[str, ...]:
     """List in words what of the pictures goes nowhere.
 
     Args:
@@ -41,11 +45,11 @@ def unkept_qualities(path: Path, container: str, stream: Any, frame: Any) -> tup
     return tuple(found)
 
 
-def aperture_box(path: Path, container: str, frame: Any) -> bytes:
+def aperture_box(path: Path, container: str, frame: av.VideoFrame) -> bytes:
     """Content of the box that says which part of the pictures is clean; b"" if it is all."""
     box = picture_boxes(path).get("clap", b"") if container.startswith("mov,") else b""
     size = clean_aperture(box)
-    return b"" if size in (None, (frame.width, frame.height)) else box
+    return b"" if size is None or size == (Fraction(frame.width), Fraction(frame.height)) else box
 
 
 def _says_dolby_vision_in(boxes: dict[str, bytes]) -> list[str]:
@@ -58,7 +62,7 @@ def _says_dolby_vision(path: Path) -> bool:
     return any(name.encode() in header for name in _DOLBY_VISION)
 
 
-def chroma_location(frame: Any) -> str:
+def chroma_location(frame: av.VideoFrame) -> str:
     """Where the chroma samples of a 4:2:0 frame lie, in FFmpeg's word; "unspecified" if unsaid.
 
     PyAV does not tell; FFmpeg's filter showinfo prints it.

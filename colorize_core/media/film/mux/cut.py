@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from colorize_core.atomic import file_sha256, publish
 from colorize_core.errors import InputError, is_disk_full
@@ -15,6 +18,7 @@ from colorize_core.media.film.demux import DEMUX_ERRORS, main_video, open_film
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.encoder_choice import Encoding
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.pyav import shown_at, unit
 
 # Matroska rounds times to milliseconds.
 _NEAR: Final = Fraction(1, 1000)
@@ -97,19 +101,23 @@ def _write(
     with open_film(film) as container, SegmentEncoder(target, probe, encoding, start) as encoder:
         stream = main_video(container, film)
         # Twice over: the packets of a segment may take gigabytes.
-        shown = sorted(packet.pts for packet in _packets(container, stream, probe, start, stop))
+        shown = sorted(
+            shown_at(packet) for packet in _packets(container, stream, probe, start, stop)
+        )
         place = {pts: number for number, pts in enumerate(shown)}
         for packet in _packets(container, stream, probe, start, stop):
             copied = av.Packet(whole(bytes(packet)))
             copied.is_keyframe = packet.is_keyframe
-            encoder.copy(copied, place[packet.pts], depth)
+            encoder.copy(copied, place[shown_at(packet)], depth)
 
 
-def _packets(container: Any, stream: Any, probe: FilmProbe, start: int, stop: int) -> Iterator[Any]:
+def _packets(
+    container: InputContainer, stream: VideoStream, probe: FilmProbe, start: int, stop: int
+) -> Iterator[Packet[VideoStream]]:
     """Of frames [start, stop), in decode order: each segment begins with a keyframe."""
-    begin = (stream.start_time or 0) * stream.time_base - probe.start_pts * probe.time_base
+    begin = (stream.start_time or 0) * unit(stream) - probe.start_pts * probe.time_base
     first = begin + probe.pts_of(start) * probe.time_base - _NEAR
-    container.seek(max(0, int(first / stream.time_base)), stream=stream, backward=True)
+    container.seek(max(0, int(first / unit(stream))), stream=stream, backward=True)
     count = 0
     for packet in container.demux(stream):
         if not packet.size or packet.pts is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
+from av.video.stream import VideoStream
 
 from colorize_core.atomic import publish
 from colorize_core.errors import VerifyError
@@ -261,7 +261,7 @@ def _later(chapter: Any, shift: Fraction) -> Any:
 
 
 def _color_packets(
-    segments: Sequence[Path], probe: FilmProbe, depth: int, target: Stream
+    segments: Sequence[Path], probe: FilmProbe, depth: int, target: VideoStream
 ) -> Iterator[Any]:
     """The film's own packets with the source's times, in decode order."""
     pts = probe.pts

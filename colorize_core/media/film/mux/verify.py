@@ -11,12 +11,16 @@ from typing import Any
 
 import av
 import numpy as np
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_core.errors import VerifyError
 from colorize_core.media.film.demux import decode_packet, open_film
 from colorize_core.media.film.display_matrix import Matrix, display_matrix, is_same_view
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.pyav import shown_at, unit
 
 
 class PacketTally:
@@ -26,7 +30,7 @@ class PacketTally:
         self.packets: Counter[int] = Counter()
         self._sound: dict[int, Any] = {}
 
-    def count(self, packet: Any) -> None:
+    def count(self, packet: Packet[Any]) -> None:
         """Add one packet."""
         index = packet.stream_index
         self.packets[index] += 1
@@ -62,7 +66,7 @@ class Verified:
     damage: tuple[str, ...]
 
 
-def stream_kind(stream: Any) -> str:
+def stream_kind(stream: Stream) -> str:
     """Kind of a stream; covers count as attachments, which they are in Matroska."""
     is_cover = stream.type == "video" and stream.disposition & type(stream.disposition).attached_pic
     return "attachment" if is_cover else str(stream.type)
@@ -80,15 +84,16 @@ def verify_film(result: Path, probe: FilmProbe, muxed: Muxed) -> Verified:
     with open_film(result) as container:
         places = _places(muxed, [stream_kind(stream) for stream in container.streams])
         color = container.streams[places[muxed.color_index]]
+        assert isinstance(color, VideoStream)
         for packet in container.demux():
             if packet.size == 0:
                 continue
             tally.count(packet)
             if packet.stream_index == color.index and not packet.is_discard:
-                shown.append(packet.pts)
-                end = max(end, packet.pts + (packet.duration or 0))
+                shown.append(shown_at(packet))
+                end = max(end, shown[-1] + (packet.duration or 0))
         seconds = float(container.duration or 0) / av.time_base
-        time_base = color.time_base
+        time_base = unit(color)
         aspect = color.sample_aspect_ratio or Fraction(1)
     damage = _left_out(places, muxed, tally)
     is_near = abs(aspect / probe.sample_aspect - 1) < Fraction(1, 1000)
@@ -167,7 +172,9 @@ def _compare_times(shown: NDArray[np.int64], time_base: Fraction, probe: FilmPro
 def _is_shown_alike(result: Path, index: int, wanted: Matrix) -> bool:
     found: Matrix = ()
     with open_film(result) as container:
-        for packet in container.demux(container.streams[index]):
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        for packet in container.demux(stream):
             frames, _ = decode_packet(packet)
             if frames:
                 found = display_matrix(frames[0])
