@@ -162,7 +162,15 @@ def test_ticked_items_are_exported_and_read_back_exactly(make_run, open_page, tm
 
 def test_hostile_names_do_nothing_but_show(make_run, open_page):
     extra = [
-        {"source": n, "output": n, "status": "failed", "reason": n, "remedy": n, "error": n}
+        {
+            "source": n,
+            "output": n,
+            "status": "failed",
+            "reason": n,
+            "remedy": n,
+            "error": n,
+            "doubt": 1.0,
+        }
         for n in HOSTILE
     ]
     page = open_page(index_of(make_run(0, extra)))
