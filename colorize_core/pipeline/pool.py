@@ -62,7 +62,7 @@ def _make(
         from colorize_core.pipeline.ray_pool import RayPool
 
         return RayPool(make_worker, options, fence)
-    return RayProcess(make_worker, options, fence, gives_up=lambda: stop.requested)
+    return RayProcess(make_worker, options, fence, stop)
 
 
 def _has_ray() -> bool:

@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import Pipe
@@ -29,6 +30,7 @@ from colorize_core.pipeline.stop import StopRequest
 
 _SERVE: Final = "from colorize_core.pipeline.ray_serving import main; main()"
 _POLL_SECONDS: Final = 0.1
+_HANG_SECONDS: Final = 10.0  # more than any call takes
 _CLOSE_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
 
@@ -48,7 +50,7 @@ class RayProcess:
         make_worker: picklable; called once in each actor.
         options: see RayPool.
         fence: of the run; None for what publishes nothing.
-        gives_up: whether the user does not want to wait for Ray's start any longer.
+        stop: the user's wish: ends a start of Ray at once, and what hangs when it is urgent.
 
     Raises:
         ColorizeError: no worker can start.
@@ -60,11 +62,12 @@ class RayProcess:
         make_worker: Callable[[], Worker],
         options: RunOptions,
         fence: Fence | None = None,
-        gives_up: Callable[[], bool] = lambda: False,
+        stop: StopRequest | None = None,
     ) -> None:
         self._connection, theirs = Pipe()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _end
         self._state = State()
+        self._stop = stop or StopRequest()
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         # The folder that a user happens to be in is no place to import from (-P). Its standard
@@ -82,7 +85,7 @@ class RayProcess:
         try:
             self._send(sys.path, pickle.dumps((make_worker, options, fence)))
             while not self._connection.poll(_POLL_SECONDS):
-                if gives_up():
+                if self._stop.requested:
                     raise ResumableError(
                         "stopped while Ray started", remedy="the same command resumes"
                     )
@@ -134,6 +137,11 @@ class RayProcess:
 
     def _ask(self, call: str, *words: Any) -> Any:
         self._send(call, *words)
+        asked = time.monotonic()
+        while not self._connection.poll(_POLL_SECONDS):
+            if self._stop.at_once and time.monotonic() - asked > _HANG_SECONDS:
+                self._process.kill()
+                raise ResumableError("stopped: Ray gave no answer", remedy="run again")
         return self._answer()
 
     def _send(self, *words: Any) -> None:

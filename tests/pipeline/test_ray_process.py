@@ -17,6 +17,7 @@ from colorize_core.errors import EXIT_RESUME, ColorizeError, ResumableError
 from colorize_core.pipeline.loop import Finished
 from colorize_core.pipeline.ray_parts import RayParts
 from colorize_core.pipeline.ray_process import RayProcess
+from colorize_core.pipeline.stop import StopRequest
 from tests.pipeline.workers import Scripted, shard
 from tests.processes import children
 
@@ -59,21 +60,24 @@ def test_a_part_that_was_ended_is_not_missed(raylet: subprocess.Popen[bytes]):
 def test_a_process_that_ends_while_ray_starts_is_75(tmp_path: Path, number: int):
     before = children()
 
-    def kill() -> bool:
-        [process] = children() - before
-        os.kill(process, number)
-        return False
+    class Killing(StopRequest):
+        @property
+        def requested(self) -> bool:
+            [process] = children() - before
+            os.kill(process, number)
+            return False
 
     with pytest.raises(ResumableError, match=f"Ray ended with -{int(number)}") as found:
-        RayProcess(partial(Scripted, tmp_path), RunOptions(workers=1), gives_up=kill)
+        RayProcess(partial(Scripted, tmp_path), RunOptions(workers=1), stop=Killing())
     assert found.value.exit_code == EXIT_RESUME
     assert children() == before
 
 
 def test_a_user_who_gives_up_waits_no_longer(tmp_path: Path):
-    before = children()
+    before, stop = children(), StopRequest()
+    stop.request()
     with pytest.raises(ResumableError, match="stopped while Ray started"):
-        RayProcess(partial(Scripted, tmp_path), RunOptions(workers=1), gives_up=lambda: True)
+        RayProcess(partial(Scripted, tmp_path), RunOptions(workers=1), stop=stop)
     assert children() == before
 
 
@@ -85,10 +89,13 @@ def test_what_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found.value.exit_code == 1
 
 
-def test_units_run_there_and_its_death_is_75(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_units_run_there_and_its_silence_and_its_death_are_75(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    before = children()
-    pool = RayProcess(partial(Scripted, tmp_path), RunOptions(workers=1))
+    monkeypatch.setattr("colorize_core.pipeline.ray_process._HANG_SECONDS", 0.5)
+    before, stop = children(), StopRequest()
+    pool = RayProcess(partial(Scripted, tmp_path), RunOptions(workers=1), stop=stop)
     try:
         assert pool.workers == 1
         while pool.bf16_so_far() is None:
@@ -102,7 +109,11 @@ def test_units_run_there_and_its_death_is_75(tmp_path: Path, monkeypatch: pytest
         assert isinstance(outcome, Finished)
         assert [item.source for item in outcome.report.items] == ["a", "b"]
         [process] = [pid for pid in children() - before if os.getpgid(pid) == pid]
-        os.kill(process, signal.SIGKILL)
+        os.kill(process, signal.SIGSTOP)
+        stop.request()
+        stop.request()
+        with pytest.raises(ResumableError, match="no answer"):
+            pool.wait(0.2)
         with pytest.raises(ResumableError, match="Ray ended with -9"):
             pool.wait(0.2)
     finally:
