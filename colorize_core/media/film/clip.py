@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 
@@ -41,7 +41,7 @@ def write_clip(segment: Path, probe: FilmProbe, start: int, target: Path, long_s
         writing(target),
         av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as result,
     ):
-        stream: Any = result.add_stream("libx264", rate=probe.frame_rate, options=_OPTIONS)
+        stream = result.add_stream("libx264", rate=probe.frame_rate, options=_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = max(2, width), max(2, height), "yuv420p"
         stream.time_base = stream.codec_context.time_base = _TICK
         stream.codec_context.thread_count = 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
@@ -23,6 +23,7 @@ from colorize_core.media.film.film import RANGE_LIMITED, FilmProbe
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import Target
 from colorize_core.media.film.probe import probe_film
+from colorize_core.media.film.pyav import decode_seconds
 from colorize_core.media.film.reader import read_frames
 from colorize_core.media.picture.side_by_side import DIVIDER, side_by_side
 
@@ -139,11 +140,11 @@ def _write(
             new.metadata.update({k: v for k, v in stream.metadata.items() if k == "language"})
         copies = StreamCopier(sound, copied, kind)
         packets = [_encoded(color, probe, pictures), copies.packets()]
-        for packet in heapq.merge(*packets, key=_decode_time):
+        for packet in heapq.merge(*packets, key=decode_seconds):
             result.mux_one(packet)
 
 
-def _add_color(result: OutputContainer, probe: FilmProbe, size: tuple[int, int]) -> Any:
+def _add_color(result: OutputContainer, probe: FilmProbe, size: tuple[int, int]) -> VideoStream:
     width, height = size
     stream = result.add_stream("libx264", rate=probe.frame_rate, options=_OPTIONS)
     stream.width, stream.height, stream.pix_fmt = 2 * width + DIVIDER, height, "yuv420p"
@@ -156,7 +157,7 @@ def _add_color(result: OutputContainer, probe: FilmProbe, size: tuple[int, int])
 
 def _encoded(stream: Any, probe: FilmProbe, pictures: Iterator[NDArray[np.uint8]]) -> Iterator[Any]:
     for picture, pts in zip(pictures, probe.pts, strict=True):
-        frame: Any = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
             format="yuv420p",
             dst_colorspace=SWS_MATRICES[probe.matrix],
             dst_color_range=RANGE_LIMITED,
@@ -164,8 +165,3 @@ def _encoded(stream: Any, probe: FilmProbe, pictures: Iterator[NDArray[np.uint8]
         frame.pts, frame.time_base = int(pts), probe.time_base
         yield from stream.encode(frame)
     yield from stream.encode(None)
-
-
-def _decode_time(packet: Any) -> Fraction:
-    seconds: Fraction = packet.dts * packet.time_base
-    return seconds

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import av
 from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
 
 from colorize_core.media.film.demux import open_film
 
@@ -168,11 +170,11 @@ def _adts_header(config: AacConfig, size: int) -> bytes:
 class LatmUnwrapper:
     """Packets of a LATM stream on their way into a stream of `add_aac`."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.damaged = 0
         self._config = read_config(bytes(stream.codec_context.extradata or b""))
 
-    def packets(self, packet: Any) -> Iterator[Any]:
+    def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """Yield the packet without its wrapping; nothing if it is damaged."""
         if not packet.size:
             return
@@ -187,7 +189,7 @@ class LatmUnwrapper:
         yield plain
 
 
-def is_plain(stream: Any) -> bool:
+def is_plain(stream: Stream) -> bool:
     """Tell whether the frames of a LATM stream can go into ADTS."""
     try:
         read_config(bytes(stream.codec_context.extradata or b""))
@@ -196,7 +198,7 @@ def is_plain(stream: Any) -> bool:
     return True
 
 
-def add_aac(result: OutputContainer, stream: Any, path: Path) -> Any:
+def add_aac(result: OutputContainer, stream: Stream, path: Path) -> Stream:
     """Add a stream to `result` that takes the packets of LatmUnwrapper.
 
     Args:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 import av.error
 import numpy as np
 from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_core.atomic import publish
@@ -118,7 +119,7 @@ def _frames(
             yield time, _picture(frame, stream.sample_aspect_ratio)
 
 
-def _decoded(container: InputContainer, stream: Any) -> Iterator[Any]:
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     """What decodes, also behind damage."""
     packets = container.demux(stream)
     while True:
@@ -164,7 +165,7 @@ def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float
         publish(folder / name) as temporary,
         av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
-        stream: Any = None
+        stream: VideoStream | None = None
         for number, (time, before, after) in enumerate(_pairs(source, output, start)):
             if time > start + _CLIP_SECONDS or number == _CLIP_FRAMES:
                 break
@@ -183,7 +184,7 @@ def _write_clip(source: Path, output: Path, folder: Path, key: str, start: float
     return PreviewClip(name, round(max(0.0, seconds), 2))
 
 
-def _clip_stream(container: OutputContainer, width: int, height: int) -> Any:
+def _clip_stream(container: OutputContainer, width: int, height: int) -> VideoStream:
     stream = container.add_stream("libx264", rate=30)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS)

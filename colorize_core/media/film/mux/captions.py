@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 from colorize_core.media.film.captions import caption_track
+from colorize_core.media.film.pyav import decoded_at, shown_at
 
 _TICKS = 90_000
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -23,14 +28,14 @@ _HOLD_SECONDS = 2
 _STYLING = re.compile(rb"\{[^}]*\}")
 
 
-def add_text(result: OutputContainer, stream: Any, codec: str) -> Any:
+def add_text(result: OutputContainer, stream: SubtitleStream, codec: str) -> Stream:
     """Add a stream to `result` for the text of captions: "ass", with places, or "mov_text"."""
     if codec != "ass":
         new = result.add_mux_stream(codec)
     else:
         stream.codec_context.open(strict=False)
-        header = io.BytesIO(bytes(stream.codec_context.subtitle_header))
-        with av.open(header, format="ass") as template:
+        header = io.BytesIO(bytes(stream.codec_context.subtitle_header or b""))
+        with av.open(header, "r", format="ass") as template:
             new = result.add_stream_from_template(template.streams[0], opaque=True)
     new.time_base = Fraction(1, 1000)
     return new
@@ -39,12 +44,12 @@ def add_text(result: OutputContainer, stream: Any, codec: str) -> Any:
 class CaptionConverter:
     """Packets of a c608 stream on their way into a stream of `add_text`."""
 
-    def __init__(self, stream: Any, codec: str) -> None:
+    def __init__(self, stream: SubtitleStream, codec: str) -> None:
         self.damaged = 0
         self._context = stream.codec_context
         self._codec = codec
 
-    def packets(self, packet: Any) -> Iterator[Any]:
+    def packets(self, packet: Packet[SubtitleStream]) -> Iterator[Packet[Stream]]:
         """Yield the texts that are complete with this packet."""
         try:
             shown = self._context.decode2(packet)
@@ -53,13 +58,16 @@ class CaptionConverter:
         except av.FFmpegError:
             self.damaged += 1
             return
-        for event in shown.rects if shown else ():
+        if shown is None:
+            return
+        for event in shown.rects:
+            assert isinstance(event, AssSubtitle)
             line = bytes(event.ass)
             text = line if self._codec == "ass" else _plain(line)
             if _plain(line):
                 yield self._packet(text, shown)
 
-    def _packet(self, text: bytes, shown: Any) -> Any:
+    def _packet(self, text: bytes, shown: SubtitleSet) -> Packet[Stream]:
         is_measured = self._codec == "mov_text"
         packet = av.Packet(len(text).to_bytes(2, "big") + text if is_measured else text)
         packet.time_base = Fraction(1, 1000)
@@ -89,27 +97,27 @@ class PictureCaptions:
         self._track = caption_track(path, source_codec)
         self._start = self._track[0][0] if self._track else Fraction(0)
         self._codec = codec
-        with self._opened() as stream:
+        with self._opened() as (_, stream):
             if codec == "eia_608":
-                self.stream = result.add_stream_from_template(stream, opaque=True)
+                self.stream: Stream = result.add_stream_from_template(stream, opaque=True)
                 self.stream.time_base = stream.time_base
             else:
                 self.stream = add_text(result, stream, codec)
 
-    def packets(self) -> Iterator[Any]:
+    def packets(self) -> Iterator[Packet[Any]]:
         """Yield packets in the order of their times."""
-        with self._opened() as stream:
+        with self._opened() as (film, stream):
             converter = CaptionConverter(stream, self._codec)
-            for packet in stream.container.demux(stream):
+            for packet in film.demux(stream):
                 is_track = self._codec == "eia_608"
                 for new in [packet] * bool(packet.size) if is_track else converter.packets(packet):
                     moved = round(self._start / new.time_base)
-                    new.pts, new.dts = new.pts + moved, new.dts + moved
+                    new.pts, new.dts = shown_at(new) + moved, decoded_at(new) + moved
                     new.stream = self.stream
                     yield new
 
     @contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _opened(self) -> Iterator[tuple[InputContainer, SubtitleStream]]:
         """A file of QuickTime with nothing but the captions, from time 0."""
         file = io.BytesIO()
         with av.open(file, "w", format="mov") as film:
@@ -123,5 +131,7 @@ class PictureCaptions:
                 packet.pts = packet.dts = round((time - self._start) * _TICKS)
                 film.mux_one(packet)
         file.seek(0)
-        with av.open(file, format="mov") as film:
-            yield film.streams[0]
+        with av.open(file, "r", format="mov") as source:
+            track = source.streams[0]
+            assert isinstance(track, SubtitleStream)
+            yield source, track

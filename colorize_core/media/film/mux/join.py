@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from colorize_core.atomic import publish
@@ -30,6 +31,10 @@ from colorize_core.media.film.mux.sound import SoundBeside
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import add_streams, file_tags
 from colorize_core.media.film.mux.verify import Muxed, PacketTally, stream_kind, verify_film
+from colorize_core.media.film.pyav import decode_seconds, decoded_at
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 # Their streams say nothing about the shape of pixels; Matroska has to.
 _WITHOUT_ASPECT = {"ffv1", "av1", "prores"}
@@ -187,6 +192,7 @@ def _mux(
         shift = _shift(probe, choice.container)
         result.set_chapters([_later(chapter, shift) for chapter in source.chapters()])
         color = targets.pop(probe.video_index).stream
+        assert isinstance(color, VideoStream)
         if patch_aspect:
             color.set_display_rotation(matroska.PLACEHOLDER_ROTATION)
         result.start_encoding()
@@ -195,7 +201,7 @@ def _mux(
         own = _color_packets(segments, probe, depth, color)
         tally = PacketTally()
         others = [extra.packets() for extra in (captions, sound) if extra]
-        for packet in heapq.merge(own, copies.packets(), *others, key=_decode_time):
+        for packet in heapq.merge(own, copies.packets(), *others, key=decode_seconds):
             tally.count(packet)
             _move(packet, shift)
             # A damaged packet of sound must not cost the film. Which one it was does not matter
@@ -248,21 +254,22 @@ def _shift(probe: FilmProbe, container: str) -> Fraction:
     return -early // probe.time_base * probe.time_base
 
 
-def _move(packet: Any, shift: Fraction) -> None:
+def _move(packet: Packet[Any], shift: Fraction) -> None:
     ticks = round(shift / packet.time_base)
-    packet.dts += ticks
+    packet.dts = decoded_at(packet) + ticks
     if packet.pts is not None:
         packet.pts += ticks
 
 
-def _later(chapter: Any, shift: Fraction) -> Any:
+def _later(chapter: Chapter, shift: Fraction) -> Chapter:
+    assert chapter["time_base"] is not None
     ticks = round(shift / chapter["time_base"])
     return {**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks}
 
 
 def _color_packets(
     segments: Sequence[Path], probe: FilmProbe, depth: int, target: VideoStream
-) -> Iterator[Any]:
+) -> Iterator[Packet[VideoStream]]:
     """The film's own packets with the source's times, in decode order."""
     pts = probe.pts
     step = max(1, round(1 / (probe.frame_rate * probe.time_base)))
@@ -284,8 +291,3 @@ def _color_packets(
                 packet.stream = target
                 count += 1
                 yield packet
-
-
-def _decode_time(packet: Any) -> Fraction:
-    seconds: Fraction = packet.dts * packet.time_base
-    return seconds

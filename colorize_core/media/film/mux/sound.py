@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
 
 from colorize_core.media.film.demux import decode_packet, open_film
+from colorize_core.media.film.pyav import unit
 
 # Where streams only count their channels; MP4 has to know where they sound.
 _USUAL_LAYOUTS = {
@@ -27,10 +31,11 @@ _USUAL_LAYOUTS = {
 _PAUSE = Fraction(1, 10)
 
 
-def add_pcm(result: Any, stream: Any, codec: str) -> Any:
+def add_pcm(result: OutputContainer, stream: AudioStream, codec: str) -> AudioStream:
     """Add a stream to `result` that takes the samples of the source's `stream` as `codec`."""
     context = stream.codec_context
     new = result.add_stream(codec, rate=context.sample_rate)
+    assert isinstance(new, AudioStream)
     new.codec_context.layout = _USUAL_LAYOUTS.get(context.channels, context.layout.name)
     if not context.layout.name.endswith("channels"):
         new.codec_context.layout = context.layout
@@ -48,7 +53,7 @@ class SoundBeside:
         UndecodableError: it cannot be read.
     """
 
-    def __init__(self, path: Path, result: Any) -> None:
+    def __init__(self, path: Path, result: OutputContainer) -> None:
         self._stack = ExitStack()
         self._source = self._stack.enter_context(open_film(path))
         self._sound = self._source.streams.audio[0]
@@ -60,7 +65,7 @@ class SoundBeside:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def packets(self) -> Iterator[Any]:
+    def packets(self) -> Iterator[Packet[AudioStream]]:
         """Yield packets in the order of their times, from the film's beginning."""
         for packet in self._source.demux(self._sound):
             if packet.size:
@@ -77,14 +82,14 @@ class SoundConverter:
         target: stream of `add_pcm`.
     """
 
-    def __init__(self, target: Any) -> None:
+    def __init__(self, target: AudioStream) -> None:
         self.damaged = 0
         self._target = target
         self._rate = int(target.codec_context.sample_rate)
-        self._resampler: Any = None
+        self._resampler: av.AudioResampler | None = None
         self._next: int | None = None
 
-    def packets(self, packet: Any) -> Iterator[Any]:
+    def packets(self, packet: Packet[AudioStream]) -> Iterator[Packet[Any]]:
         """Yield the samples of one packet of the source; an empty one ends the stream."""
         frames, is_damaged = decode_packet(packet)
         self.damaged += is_damaged
@@ -96,7 +101,7 @@ class SoundConverter:
         if not packet.size:
             yield from self._target.encode(None)
 
-    def _same_kind(self, frame: Any) -> list[Any]:
+    def _same_kind(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
         wanted = self._target.codec_context
         is_same = (frame.format.name, frame.sample_rate) == (wanted.format.name, self._rate)
         if is_same and len(frame.layout.channels) == len(wanted.layout.channels):
@@ -107,11 +112,11 @@ class SoundConverter:
             self._resampler = av.AudioResampler(wanted.format, wanted.layout, self._rate)
         return list(self._resampler.resample(frame))
 
-    def _place(self, frame: Any, count: int) -> int:
+    def _place(self, frame: av.AudioFrame, count: int) -> int:
         """Number of the first sample, counted from time 0."""
         place = self._next
         if frame.pts is not None:
-            said = round(frame.pts * frame.time_base * self._rate)
+            said = round(frame.pts * unit(frame) * self._rate)
             if place is None or said - place > _PAUSE * self._rate:
                 place = said
         place = place or 0

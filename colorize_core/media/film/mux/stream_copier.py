@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.rational import AVRational
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
 
 from colorize_core.media.film.demux import DEMUX_ERRORS
 from colorize_core.media.film.latm import LatmUnwrapper
 from colorize_core.media.film.mux.captions import CaptionConverter
 from colorize_core.media.film.mux.sound import SoundConverter
 from colorize_core.media.film.mux.streams import Target
+from colorize_core.media.film.pyav import decoded_at
 
 _LENGTH_BYTES = 2  # mov_text begins with the length of the text
 
@@ -45,7 +50,7 @@ class StreamCopier:
         self._moved: Counter[int] = Counter()
         self._error = ""
 
-    def packets(self) -> Iterator[Any]:
+    def packets(self) -> Iterator[Packet[Any]]:
         """Yield packets in the order of the file, addressed to their new stream."""
         for packet in self._demuxed():
             index = packet.stream.index  # the one in a flush packet itself is 0
@@ -84,7 +89,7 @@ class StreamCopier:
         ]
         return (*notes, self._error) if self._error else tuple(notes)
 
-    def _demuxed(self) -> Iterator[Any]:
+    def _demuxed(self) -> Iterator[Packet[Any]]:
         streams = [self._source.streams[index] for index in self._targets]
         packets = iter(self._source.demux(*streams)) if streams else iter(())
         while True:
@@ -99,7 +104,7 @@ class StreamCopier:
                 return
             yield packet
 
-    def _is_past(self, packet: Any) -> bool:
+    def _is_past(self, packet: Packet[Any]) -> bool:
         """Whether the piece before has this moment of sound already."""
         if packet.stream.type != "audio" or packet.dts is None:
             return False
@@ -109,30 +114,33 @@ class StreamCopier:
         self._reached[packet.stream.index] = packet.dts
         return False
 
-    def _keep_order(self, packet: Any, index: int) -> None:
+    def _keep_order(self, packet: Packet[Any], index: int) -> None:
         if packet.dts is None:
             packet.dts = packet.pts
-        said, last = packet.dts, self._last.get(index)
+        said, last = decoded_at(packet), self._last.get(index)
         if last is not None and (said < last or (self._is_strict and said <= last)):
             # Short packets share a tick of a coarse clock: that is no damage.
             self._moved[index] += said < self._said[index]
             packet.dts = last + self._is_strict
             if packet.pts is not None:
                 packet.pts = max(packet.pts, packet.dts)
-        self._last[index], self._said[index] = packet.dts, said
+        self._last[index], self._said[index] = decoded_at(packet), said
 
 
-def _is_decoded(stream: Any) -> bool:
+def _is_decoded(stream: Stream) -> bool:
     return bool(stream.type == "audio" or stream.codec_context.codec.canonical_name == "eia_608")
 
 
-def _rewriter(stream: Any, target: Target) -> SoundConverter | LatmUnwrapper | CaptionConverter:
-    if stream.type == "subtitle":
+def _rewriter(stream: Stream, target: Target) -> SoundConverter | LatmUnwrapper | CaptionConverter:
+    if isinstance(stream, SubtitleStream):
         return CaptionConverter(stream, str(target.rewritten_as))
-    return LatmUnwrapper(stream) if target.rewritten_as == "aac" else SoundConverter(target.stream)
+    if target.rewritten_as == "aac":
+        return LatmUnwrapper(stream)
+    assert isinstance(target.stream, AudioStream)
+    return SoundConverter(target.stream)
 
 
-def _rewritten(packet: Any, codec: str | None) -> Any | None:
+def _rewritten(packet: Packet[Any], codec: str | None) -> Packet[Any] | None:
     """The packet as it is, or its text for another container; None for a text without letters."""
     if codec is None:
         return packet
@@ -152,7 +160,7 @@ def _measured(text: bytes) -> bytes:
     return len(text).to_bytes(_LENGTH_BYTES, "big") + text
 
 
-def _with_data(packet: Any, data: bytes) -> Any:
+def _with_data(packet: Packet[Any], data: bytes) -> Packet[Any]:
     copy = av.Packet(data)
     copy.time_base = packet.time_base
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration

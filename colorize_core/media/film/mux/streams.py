@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.stream import AttachmentStream, Disposition, Stream
+from av.subtitles.stream import SubtitleStream
+from av.video.stream import VideoStream
 
 from colorize_core.media.film.container_choice import is_kept
 from colorize_core.media.film.conversions import conversion
@@ -51,14 +54,14 @@ def _stream_tags(tags: dict[str, str]) -> dict[str, str]:
 class Target:
     """Stream of the result for one of the source; `rewritten_as` names its codec if it is new."""
 
-    stream: Any
+    stream: Stream
     rewritten_as: str | None = None
 
 
 def add_streams(
     path: Path,
     source: InputContainer,
-    first: Any,
+    first: InputContainer,
     result: OutputContainer,
     probe: FilmProbe,
     container: str,
@@ -66,11 +69,12 @@ def add_streams(
     """Create the result's streams in the source's order, by index in the source."""
     targets: dict[int, Target] = {}
     for info in probe.streams:
-        stream: Any = source.streams[info.index]
+        stream = source.streams[info.index]
         is_color = info.index == probe.video_index
         if not is_color and (info.is_redundant or not is_kept(info, container)):
             continue
         if info.kind == "attachment":
+            assert isinstance(stream, AttachmentStream)
             result.add_attachment(info.name or "attachment", stream.mimetype or "", stream.data)
             continue
         if info.is_attached_picture and container == "mkv":
@@ -80,23 +84,25 @@ def add_streams(
             target = Target(_add_color(first.streams.video[0], result, probe))
         else:
             target = _add_other(path, stream, info, result, container)
-        target.stream.disposition = int(stream.disposition)
+        target.stream.disposition = Disposition(int(stream.disposition))
         target.stream.metadata.update(_stream_tags(stream.metadata))
         targets[info.index] = target
     return targets
 
 
 def _add_other(
-    path: Path, stream: Any, info: StreamInfo, result: OutputContainer, container: str
+    path: Path, stream: Stream, info: StreamInfo, result: OutputContainer, container: str
 ) -> Target:
     codec = None if container in info.muxable_in else conversion(info, container)
     if codec is None:
         new = result.add_stream_from_template(stream, opaque=True)
     elif info.codec == "eia_608":
+        assert isinstance(stream, SubtitleStream)
         return Target(add_text(result, stream, codec), codec)
     elif info.kind == "audio" and codec == "aac":
         return Target(add_aac(result, stream, path), codec)
     elif info.kind == "audio":
+        assert isinstance(stream, AudioStream)
         return Target(add_pcm(result, stream, codec), codec)
     else:
         new = result.add_mux_stream(codec)
@@ -104,7 +110,7 @@ def _add_other(
     return Target(new, codec)
 
 
-def _add_color(template: Any, result: OutputContainer, probe: FilmProbe) -> Any:
+def _add_color(template: VideoStream, result: OutputContainer, probe: FilmProbe) -> VideoStream:
     color = probe.output_color
     new = result.add_stream_from_template(
         template,
