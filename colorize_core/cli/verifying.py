@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from colorize_core.archive.records.overrides import read_redo_list
+from colorize_core.archive.records.named_items import read_redo_list
 from colorize_core.archive.source.globs import comparable
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.archive.source.scan import default_out

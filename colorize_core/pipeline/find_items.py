@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from colorize_core.archive.records.manifest import Manifest
-from colorize_core.archive.records.overrides import Overrides, fits_nothing, fitting_nothing
+from colorize_core.archive.records.named_items import fits_nothing, fitting_nothing
+from colorize_core.archive.records.overrides import Overrides
 from colorize_core.archive.records.work import ItemId, ItemReport
 from colorize_core.archive.source.filters import Row, suffix_of
 from colorize_core.archive.source.globs import comparable

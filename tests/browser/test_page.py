@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from colorize_core.archive.records.overrides import read_redo_list
+from colorize_core.archive.records.named_items import read_redo_list
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.media.picture.thumbnails import write_pair
 from tests.browser.conftest import colored, item

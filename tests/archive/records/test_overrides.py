@@ -3,11 +3,10 @@ import unicodedata
 
 import pytest
 
+from colorize_core.archive.records.named_items import fitting_nothing, read_redo_list
 from colorize_core.archive.records.overrides import (
     Overrides,
-    fitting_nothing,
     load_overrides,
-    read_redo_list,
 )
 from colorize_core.config import ColorizeConfig, RenderSettings, load_config
 from colorize_core.errors import ConfigError, UsageError
