@@ -89,6 +89,7 @@ def key_looks(path: Path, probe: FilmProbe) -> Iterator[Look | None]:
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+    """Frames that nobody marked as damaged: damage looks like color."""
     packets = container.demux(stream)
     while True:
         try:
@@ -99,7 +100,8 @@ def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.Vide
             raise
         except av.FFmpegError:
             return  # the rest cannot be read: the reader holds it, and the probe has noted it
-        yield from decode_packet(packet)[0]
+        frames, _ = decode_packet(packet)
+        yield from (frame for frame in frames if not (packet.is_corrupt or frame.is_corrupt))
 
 
 def second_looks(

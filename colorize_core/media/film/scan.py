@@ -168,7 +168,8 @@ def _between_cuts(
     verdict: Grayness | None = None
     for frame in read_frames(path, probe, 0, probe.frames, keep_source=True):
         is_cut = cuts.begins_shot(_small_L(frame.frame, probe))
-        if not frame.is_held:
+        says_something = not (frame.is_held or frame.is_corrupt)
+        if says_something:
             assert frame.source is not None
             picture = small_picture(frame.source)
             verdict = None if picture is None else judge(picture)
@@ -178,7 +179,7 @@ def _between_cuts(
         if is_cut:
             yield seen
             seen = new(frame.index)
-        seen.add(verdict, None if frame.is_held else picture)
+        seen.add(verdict, picture if says_something else None)
     seen.ask_again()
     yield seen
 

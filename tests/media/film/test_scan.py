@@ -7,7 +7,7 @@ import itertools
 import av
 import numpy as np
 import pytest
-from skimage.data import astronaut
+from skimage.data import astronaut, camera
 
 from bench.house import largest_segment
 from colorize_core.config import ColorizeConfig
@@ -138,6 +138,25 @@ def test_color_among_the_noise_of_a_tape_is_found(tmp_path):
     make_film(path, frames=110, size=(160, 120), draw=draw)
     shots = scan(path)
     assert [(s.start, s.stop) for s in shots if s.is_colored] == [(60, 110)]
+
+
+def test_damage_that_looks_like_color_is_none(tmp_path):
+    """Of a motion JPEG that breaks off, the rest of the picture is green."""
+    path = tmp_path / "a.avi"
+    picture = np.repeat(camera()[100:244:2, 60:252:2, None], 3, 2)
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("mjpeg", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 96, 72, "yuvj420p"
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        film.mux([*stream.encode(frame), *stream.encode()])
+    data = path.read_bytes()
+    packet = data.index(b"00dc", data.index(b"movi"))
+    size = int.from_bytes(data[packet + 4 : packet + 8], "little")
+    path.write_bytes(data[: packet + 8 + size // 2])
+    with av.open(str(path)) as film:
+        [broken] = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert np.ptp(broken, axis=2).max() > 50
+    assert not any(shot.is_colored for shot in scan(path))
 
 
 def test_a_window_of_shots():
