@@ -19,6 +19,9 @@ Mask = NDArray[np.bool_]
 BORDER: Final = 24  # one part in so many at each side of a frame is not looked at
 _BEYOND: Final = sum(OWN) / 2  # Lab units: half of the color is kept
 _BEYOND_NOISE: Final = 2 * OWN[1]
+_NOISY: Final = 2  # times as long is asked of letters in noise
+_REACH: Final = 7  # cells
+_MOST: Final = 0.3  # of a frame, in a shot: more is no letters
 _LOST: Final = 2  # frames that one without the color takes away
 
 
@@ -48,9 +51,23 @@ class Marks:
 
 
 def mark_cells(verdict: Grayness, *, is_noisy: bool) -> Mask:
-    """Cells [h, w] of a frame that have color of their own; with more asked in colored noise."""
+    """Cells [h, w] of a frame that have color of their own; with more asked in colored noise.
+
+    Letters and logos have borders. A rainbow has none: it hardly leaves what is around.
+    """
     assert verdict.beyond is not None
-    return np.asarray(verdict.beyond > (_BEYOND_NOISE if is_noisy else _BEYOND))
+    risen = verdict.beyond - _around(verdict.beyond)
+    return np.asarray(risen > (_BEYOND_NOISE if is_noisy else _BEYOND))
+
+
+def _around(beyond: NDArray[Any]) -> NDArray[Any]:
+    """What a quarter of the neighborhood of each cell stays below."""
+    side = 2 * _REACH + 1
+    wide = np.pad(beyond, _REACH, mode="edge")
+    near = np.lib.stride_tricks.sliding_window_view(wide, (side, side))[..., ::2, ::2]
+    flat = near.reshape(*beyond.shape, -1)
+    place = flat.shape[-1] // 4
+    return np.asarray(np.partition(flat, place, axis=-1)[..., place])
 
 
 @dataclass
@@ -81,8 +98,8 @@ class MarkTally:
         """What has stood long enough; None where nothing has."""
         if not self._frames:
             return None
-        cells = np.asarray(self._longest >= self.lasting)
-        if not cells.any():
+        cells = np.asarray(self._longest >= self.lasting * (_NOISY if self.is_noisy else 1))
+        if not cells.any() or cells.mean() > _MOST:
             return None
         tone = np.asarray(self._tone / self._frames).round(1)
         height, width = cells.shape

@@ -102,7 +102,7 @@ def taped(index, noise, *, saturation, shift):
         draws = rng.normal(0, 6 / 255, (2, 120, 168)).cumsum(2)
         added = (draws[..., 8:] - draws[..., :-8]) / np.sqrt(8)
     else:
-        phase = 2 * np.pi * (x / 50 + y / 40 - index / 15)
+        phase = 2 * np.pi * (x / 50 + y / 40 - index / (15 if noise == "rainbow" else 50))
         added = 0.03 * np.stack([np.sin(phase), np.cos(phase)])
     b, r = (luma + c + 1.7 * n for c, n in zip(chroma, added, strict=True))
     g = (luma - 0.299 * r - 0.114 * b) / 0.587
@@ -112,7 +112,7 @@ def taped(index, noise, *, saturation, shift):
 
 @pytest.mark.parametrize(
     ("noise", "saturation", "shift"),
-    [("smeared", 0.0, 2), ("rainbow", 0.0, 0), ("smeared", 0.6, 2)],
+    [("smeared", 0.0, 2), ("rainbow", 0.0, 0), ("slow rainbow", 0.0, 1), ("smeared", 0.6, 2)],
 )
 def test_noise_of_a_tape_is_no_color(tmp_path, noise, saturation, shift):
     path = tmp_path / "a.mp4"
