@@ -36,7 +36,7 @@ from colorize_core.evaluation.clips import (
 )
 from colorize_core.inference.anchors import Anchors
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.inference.hints import Hint, hint_planes, nearness
+from colorize_core.inference.hints import Hint, hint_planes, what_is_meant
 from colorize_core.inference.references import CELL, KnownColors, carry_to, known_colors, see
 from colorize_core.inference.temporal import stabilize
 from colorize_core.media.film.anchor_frames import AnchorShot, spread_frames
@@ -96,7 +96,8 @@ def points_of(clip: Clip, colorizer: Colorizer) -> list[KnownColors]:
         hints.append(Hint(y, x, float(a), float(b)))
     shown, planes = shown_L(clip, 0), hint_planes(hints, clip.box, size)
     ab = colorizer.predict_ab(shown, planes)
-    sure = F.avg_pool2d(nearness(shown, planes), CELL)[0].flatten()
+    meant = what_is_meant(colorizer.recognize(shown)[2:4], shown, planes)
+    sure = F.avg_pool2d(meant, CELL)[0].flatten()
     cells = F.avg_pool2d(ab, CELL)[0].flatten(1).T
     return [KnownColors(see(colorizer, shown), cells, sure)]
 

@@ -221,31 +221,6 @@ def what_is_meant(levels: Sequence[Tensor], L: Tensor, hints: Tensor) -> Tensor:
     return planes[:, :1].clamp(0, 100) / 100
 
 
-def nearness(L: Tensor, hints: Tensor) -> Tensor:
-    """How far a place is one that a hint speaks of: near to it and as light, as in `follow_hints`.
-
-    Args:
-        L: (1, 1, S, T), 0..100, S and T multiples of 4.
-        hints: (1, 3, S, T) as `hint_planes` draws them.
-
-    Returns:
-        (1, 1, S, T), 0 to 1.
-    """
-    mask = hints[:, 2:]
-    share = F.avg_pool2d(mask, _CELL)
-    high, wide = share.shape[-2:]
-    known = torch.nonzero(share.flatten() > 0)[:, 0]
-    if len(known) == 0:
-        return torch.zeros_like(L)
-    reach = _REACH * max(high, wide)
-    steps = (torch.arange(side, dtype=torch.float64) / reach for side in (high, wide))
-    place = torch.stack(torch.meshgrid(*steps, indexing="ij")).flatten(1).T
-    seen_L = F.avg_pool2d(L * mask, _CELL) / share.clamp_min(1e-6)
-    everywhere = _coordinates(place, F.avg_pool2d(L, _CELL))
-    found = _kernel(everywhere, _coordinates(place, seen_L)[known]).max(1).values
-    return F.interpolate(found.float().view(1, 1, high, wide), scale_factor=_CELL, mode="bilinear")
-
-
 def _coordinates(place: Tensor, L: Tensor) -> Tensor:
     return torch.cat([place, L.flatten()[:, None].double() / _SIMILAR], 1)
 

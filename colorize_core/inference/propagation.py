@@ -20,7 +20,7 @@ from colorize_core.archive.records.item_hints import KeyFrame, ShotHints
 from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.look import Look
 from colorize_core.inference.colorizer import Colorizer
-from colorize_core.inference.hints import hint_planes, hints_of, nearness
+from colorize_core.inference.hints import hint_planes, hints_of, what_is_meant
 from colorize_core.inference.references import CELL, KnownColors, References, carry, see
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.reader import read_frames
@@ -100,18 +100,19 @@ class ShotColors:
         return self._made[key]
 
     def _from_points(self, key: KeyFrame) -> list[KnownColors]:
-        """The key frame colored with its points, sure where they reach."""
+        """The key frame colored with its points, sure of what they mean."""
         (picture,) = read_frames(self._path, self._windows[key.frame], key.frame, key.frame + 1)
         shown = self._box.to_working(self._L(picture.frame))
         size = (self._box.height, self._box.width)
         # Radii are shares of the short side: any size of the upright picture will do.
         hints = hint_planes(hints_of(key.points, size), self._box, size)
         ab = self._colorizer.predict_ab(shown, hints, look=self._look)
+        meant = what_is_meant(self._colorizer.recognize(shown)[2:4], shown, hints)
         found = []
-        for part, colors, drawn in zip(
-            *(torch.split(x, 1) for x in (shown, ab, hints)), strict=True
+        for part, colors, share in zip(
+            *(torch.split(x, 1) for x in (shown, ab, meant)), strict=True
         ):
-            sure = F.avg_pool2d(nearness(part, drawn), CELL)[0].flatten()
+            sure = F.avg_pool2d(share, CELL)[0].flatten()
             cells = F.avg_pool2d(colors, CELL)[0].flatten(1).T
             found.append(KnownColors(see(self._colorizer, part), cells, sure))
         return found
