@@ -190,6 +190,7 @@ def main() -> None:
         found = [shot[: args.frames] for shot in shots(path, 250)]
         say(path.stem, [(len(shot) - 1, judge_shot(shot, colorizer)) for shot in found])
     if args.photos:
+        random.seed(1)  # the same photos whatever came before
         pans = list(made_shots(args.photos, args.pans))
         say("pans", [(len(shot) - 1, judge_shot(shot, colorizer)) for shot in pans])
 
