@@ -28,7 +28,8 @@ from bench.film import make_film
 from bench.job import make_archive
 from colorize_core.archive.records.run_folder import RunFolder
 from colorize_core.errors import ConfigError
-from colorize_core.inference.colorizer import Colorizer, has_bf16
+from colorize_core.inference.colorizer import Colorizer
+from colorize_core.inference.devices import has_bf16
 from colorize_core.media.film.nvenc import require_encoder
 from colorize_core.model.scale import L_to_net
 
@@ -75,7 +76,7 @@ def graph_rates(device: torch.device, seconds: float) -> Figures:
     rates: Figures = {}
     for batch in (1, 8):
         colorizer = Colorizer.load(device="cuda", batch_size=batch)
-        module = colorizer._module
+        module = colorizer._ladder.module
         x = L_to_net(torch.rand(batch, 1, SIDE, SIDE, device=device) * 100)
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():

@@ -39,7 +39,7 @@ from colorize_core.metrics.temporal import cdc, color_histograms
 Array = NDArray[np.float32]
 
 _SIDE = 256
-_SECONDS = (1, 2, 4, 8)
+_SECONDS = (1, 2, 4, 10)
 _ON_SHEET = 12
 
 

@@ -2,8 +2,8 @@
 
 Key frames spread over the shot are colored as any other frame. Each frame is then looked at in
 coarse cells: what the generator's encoder recognizes in a cell, with its lightness and, a little,
-its place, finds the same surface in every key frame (see `references`), and the robust mean of the
-colors found there is the surface's color. The difference to what the generator says of this frame
+its place, finds the same surface in every key frame (see `references`), and the mean of the colors
+found there is the surface's color. The difference to what the generator says of this frame
 is added along the edges of L. Where no key frame shows the same in the same light, nothing changes.
 
 No frame depends on the one before it: the result is the same for any borders of segments and any
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorize_core.color.upsample import upsample_ab
-from colorize_core.inference.colorizer import Recognized
+from colorize_core.inference.generator_pass import Recognized
 from colorize_core.inference.references import Seen, cell_rows
 from colorize_core.media.film.anchor_frames import AnchorShot
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,26 +15,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorize_core.atomic import publish
-from colorize_core.color.letterbox import Letterbox
 from colorize_core.color.own_color import toned
-from colorize_core.color.ycbcr import YCbCrSpec, luma_to_L
 from colorize_core.config import ColorizeConfig
 from colorize_core.config.hints import Polygon
 from colorize_core.inference.anchors import Anchors
 from colorize_core.inference.areas import area_share
-from colorize_core.inference.film_chroma import FilmChroma, as_tensor
+from colorize_core.inference.film_chroma import FilmChroma
+from colorize_core.inference.film_view import FilmView
 from colorize_core.inference.marks import marks_of
 from colorize_core.inference.prefetch import Prefetcher
 from colorize_core.inference.propagation import ShotColors
+from colorize_core.inference.segment_source import SeenFrame, SegmentSource
 from colorize_core.inference.signals import FilmSignals
+from colorize_core.inference.stage_clock import StageClock
 from colorize_core.inference.temporal import stabilize
 from colorize_core.media.film.counts import Damage
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.memory_need import keeps_frames
 from colorize_core.media.film.plan import FilmPlan
-from colorize_core.media.film.planes import Plane, own_chroma, plane, resize_plane, with_chroma
-from colorize_core.media.film.reader import Frame, read_frames
+from colorize_core.media.film.planes import Plane, own_chroma, plane, with_chroma
+from colorize_core.media.film.reader import Frame
 from colorize_core.media.film.shot import Shot
 from colorize_core.media.motion.shots import CutFinder
 
@@ -125,26 +124,14 @@ def colorize_segment(
             encoder.flush()
     return SegmentResult(
         frames=stop - start,
-        damage=segment.damage,
-        seconds={name: round(value, 4) for name, value in segment.seconds.items()},
+        damage=segment.source.damage,
+        seconds={name: round(value, 4) for name, value in segment.clock.seconds.items()},
         signals={name: round(value, 3) for name, value in segment.signals.result().items()},
         cuts=tuple(segment.cuts),
     )
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """A frame on its way: `picture` is None where it is not kept, and in the halo.
-
-    L is [1,1,h,w], 0..100, at working size, as the film stores it.
-    """
-
-    index: int
-    picture: Frame | None
-    L: Tensor
-
-
-_Colored = tuple[_Frame, Tensor]  # with ab [1,2,h,w]
+_Colored = tuple[SeenFrame, Tensor]  # with ab [1,2,h,w]
 
 
 class _Segment:
@@ -161,10 +148,8 @@ class _Segment:
         plan: FilmPlan,
         shots: Sequence[Shot],
     ) -> None:
-        self.path, self.probe, self.start, self.stop = path, probe, start, stop
-        self.predict_ab = predict_ab
-        self.config = config
-        self.plan = plan
+        self.probe, self.predict_ab = probe, predict_ab
+        self.config, self.plan = config, plan
         self.own_color = frozenset(
             number for s in shots if s.is_colored for number in range(s.start, s.stop)
         )
@@ -189,31 +174,32 @@ class _Segment:
         self.colors: ShotColors | None = None
         self.anchors: Anchors | None = None
         self.tinted: Tensor | None = None
-        self.damage = Damage()
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.clock = StageClock()
         self.signals = FilmSignals()
         self.cuts: list[int] = []
-        on_their_way = _STAGES * _DEPTH + config.render.batch_size + self.halo
-        self.keeps = keeps_frames(probe, on_their_way)
+        halo = config.temporal.radius if config.temporal.enabled else 0
+        self.keeps = keeps_frames(probe, _STAGES * _DEPTH + config.render.batch_size + halo)
         self.depth = _DEPTH if self.keeps else 1  # of whole frames
+        self.source = SegmentSource(
+            path,
+            probe,
+            start,
+            stop,
+            halo=halo,
+            view=self.view,
+            clock=self.clock,
+            keeps=self.keeps,
+            deinterlace=plan.is_deinterlaced,
+            keep_source=bool(self.own_color or self.marks),
+        )
         self._finder = CutFinder(config.temporal.cut_threshold)
-
-    @contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        """Add the processor time of this thread to a stage."""
-        started = time.thread_time()
-        try:
-            yield
-        finally:
-            # Each stage runs in one thread only, so nothing is lost here.
-            self.seconds[stage] += time.thread_time() - started
 
     def frames(self) -> Iterator[Any]:
         """Frames to encode: the source's Y' with computed chroma."""
-        again = iter(()) if self.keeps else self._decoded_again()
+        again = iter(()) if self.keeps else self.source.again()
         with Prefetcher(self._steadied(), _DEPTH, "flow") as steadied:
             for frame, ab in steadied:
-                if not self.start <= frame.index < self.stop:
+                if not self.source.is_inside(frame.index):
                     self._finder.begins_shot(_array(frame.L))  # one may begin right at the border
                     continue
                 picture = frame.picture or next(again)
@@ -228,7 +214,7 @@ class _Segment:
             if not self.config.temporal.enabled:
                 yield from colored
                 return
-            waiting: deque[_Frame] = deque()
+            waiting: deque[SeenFrame] = deque()
             steady = stabilize(_arrays(colored, waiting), self.config.temporal)
             while True:
                 with self.clock("flow"):
@@ -238,54 +224,10 @@ class _Segment:
                 yield waiting.popleft(), torch.from_numpy(ab)[None]
 
     def _colored(self) -> Iterator[_Colored]:
-        with Prefetcher(self._seen(), _DEPTH, "decode") as seen:
+        with Prefetcher(self.source.seen(), _DEPTH, "decode") as seen:
             yield from self._infer(seen)
 
-    @property
-    def halo(self) -> int:
-        """Frames on both sides that only steady the others."""
-        return self.config.temporal.radius if self.config.temporal.enabled else 0
-
-    def _pictures(self) -> Iterator[Frame]:
-        """Decode the range with its halo."""
-        return read_frames(
-            self.path,
-            self.probe,
-            max(0, self.start - self.halo),
-            min(self.probe.frames, self.stop + self.halo),
-            deinterlace=self.plan.is_deinterlaced,
-            keep_source=bool(self.own_color or self.marks),
-        )
-
-    def _decoded_again(self) -> Iterator[Frame]:
-        """The frames to encode; from the same beginning, so that the same ones are held."""
-        pictures = self._pictures()
-        while True:
-            with self.clock("again"):
-                picture = next(pictures)
-            if picture.index >= self.start:
-                yield picture
-
-    def _seen(self) -> Iterator[_Frame]:
-        """Shrink the Y' of each frame to what the generator sees."""
-        pictures = self._pictures()
-        last: Any = None
-        L = torch.empty(0)
-        while True:
-            with self.clock("decode"):
-                picture = next(pictures, None)
-                if picture is None:
-                    return
-                # A frame that is held once more may be in use by a later stage already.
-                if picture.frame is not last:
-                    L = self.view.light(picture.frame)
-                last = picture.frame
-            is_inside = self.start <= picture.index < self.stop
-            if is_inside:
-                self.damage.count(picture)
-            yield _Frame(picture.index, picture if is_inside and self.keeps else None, L)
-
-    def _infer(self, seen: Iterable[_Frame]) -> Iterator[_Colored]:
+    def _infer(self, seen: Iterable[SeenFrame]) -> Iterator[_Colored]:
         strength = self.config.render.strength
         for batch in _batches(seen, self.config.render.batch_size):
             with self.clock("infer"):
@@ -294,8 +236,10 @@ class _Segment:
                 colored = [self.box.from_working(part) * strength for part in parts]
             yield from zip(batch, colored, strict=True)
 
-    def _predict(self, batch: Sequence[_Frame], shown: Sequence[Tensor]) -> Sequence[Tensor]:
-        known = [self._known(*pair) for pair in zip(batch, shown, strict=True)]
+    def _predict(self, batch: Sequence[SeenFrame], shown: Sequence[Tensor]) -> Sequence[Tensor]:
+        pairs = zip(batch, shown, strict=True)
+        colors = self.colors
+        known = [colors.planes(frame.index, L) if colors else None for frame, L in pairs]
         L, count = torch.cat(list(shown)), len(batch)
         carried = {} if all(k is None for k in known) else {"carried": _laid_out(known, shown)}
         if self.anchors is None:
@@ -304,17 +248,14 @@ class _Segment:
         numbers = (frame.index for frame in batch)
         return list(map(self.anchors.hold, numbers, shown, said, known))
 
-    def _known(self, frame: _Frame, shown: Tensor) -> Tensor | None:
-        return None if self.colors is None else self.colors.planes(frame.index, shown)
-
-    def _judge(self, frame: _Frame, ab: Tensor) -> None:
+    def _judge(self, frame: SeenFrame, ab: Tensor) -> None:
         is_cut = self._finder.begins_shot(_array(frame.L))
         if is_cut:
             self.cuts.append(frame.index)
         if frame.index not in self.own_color:
             self.signals.add(frame.L, ab, cut=is_cut)
 
-    def _compose(self, frame: _Frame, picture: Frame, ab: Tensor) -> Any:
+    def _compose(self, frame: SeenFrame, picture: Frame, ab: Tensor) -> Any:
         target = self.plan.encoding.planar
         if frame.index in self.own_color:
             own = self._own_chroma(picture)
@@ -334,33 +275,6 @@ class _Segment:
         return own_chroma(picture.source, self.probe.working, self.plan.encoding.planar, matrix)
 
 
-@dataclass(frozen=True)
-class FilmView:
-    """How the generator sees the frames of a film."""
-
-    box: Letterbox
-    spec: YCbCrSpec
-
-    @classmethod
-    def of(cls, probe: FilmProbe, size: int) -> Self:
-        """At working size `size`."""
-        depth = probe.planar.depth
-        spec = YCbCrSpec(probe.matrix, probe.is_full_range, depth, probe.transfer)
-        return cls(letterbox_of(probe, size), spec)
-
-    def light(self, frame: Any) -> Tensor:
-        """L of a decoded frame, (1, 1, h, w) 0..100, as the film stores it."""
-        high, wide = self.box.stored_size
-        return luma_to_L(as_tensor(resize_plane(plane(frame, 0), wide, high)), self.spec)
-
-
-def letterbox_of(probe: FilmProbe, size: int) -> Letterbox:
-    """How the generator sees a film: upright, in square pixels."""
-    wide, high = probe.display_size
-    turns = round(probe.rotation / 90) % 4
-    return Letterbox.of(high, wide, size, quarter_turns=turns, is_mirrored=probe.is_mirrored)
-
-
 def _laid_out(known: Sequence[Tensor | None], shown: Sequence[Tensor]) -> Tensor:
     """What is known of frames, with nothing where it is None."""
     blank = torch.zeros(1, 3, *shown[0].shape[-2:]).expand(len(shown[0]), -1, -1, -1)
@@ -368,7 +282,7 @@ def _laid_out(known: Sequence[Tensor | None], shown: Sequence[Tensor]) -> Tensor
 
 
 def _arrays(
-    colored: Iterable[_Colored], waiting: deque[_Frame]
+    colored: Iterable[_Colored], waiting: deque[SeenFrame]
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     for frame, ab in colored:
         waiting.append(frame)
@@ -380,7 +294,7 @@ def _array(L: Tensor) -> NDArray[np.float32]:
     return L[0, 0].contiguous().numpy()
 
 
-def _batches(frames: Iterable[_Frame], size: int) -> Iterator[list[_Frame]]:
+def _batches(frames: Iterable[SeenFrame], size: int) -> Iterator[list[SeenFrame]]:
     iterator = iter(frames)
     while batch := list(islice(iterator, size)):
         yield batch

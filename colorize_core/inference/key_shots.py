@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from colorize_core.config import ColorizeConfig
-from colorize_core.inference.film_segments import FilmView
+from colorize_core.inference.film_view import FilmView
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.reader import read_frames
 from colorize_core.media.motion.flow import FlowEstimator, Picture, flow_codes

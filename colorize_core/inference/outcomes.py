@@ -18,7 +18,7 @@ from colorize_core.errors import (
     is_disk_full,
     is_transient,
 )
-from colorize_core.inference.colorizer import is_out_of_memory
+from colorize_core.inference.memory_ladder import is_out_of_memory
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,9 @@ from colorize_core.archive.records.work import (
     VideoSegment,
     WorkUnit,
 )
-from colorize_core.inference import films
-from colorize_core.inference.colorizer import Colorizers, Device, has_bf16, resolve_device
+from colorize_core.inference import film_joins, film_scans, films
+from colorize_core.inference.colorizers import Colorizers
+from colorize_core.inference.devices import Device, has_bf16, resolve_device
 from colorize_core.inference.outcomes import UnitOutcomes
 from colorize_core.inference.photos import PhotoLine
 from colorize_core.media.picture.note import ComputedColorNote
@@ -108,11 +109,11 @@ class Worker:
                 colorizer = self._colorizers.get(unit.config)
                 report = films.run_segment(unit, self._out, colorizer, self._in_hand)
             elif isinstance(unit, Join):
-                report = films.run_join(
+                report = film_joins.run_join(
                     unit, self._out, self._note.text, write_thumbnails=self._write_thumbnails
                 )
             elif isinstance(unit, FilmScan):
-                report = films.run_scan(unit, self._out)
+                report = film_scans.run_scan(unit, self._out)
             else:
                 report = films.run_copy(unit, self._out)
             outcomes.add(report)

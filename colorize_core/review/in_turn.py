@@ -12,7 +12,9 @@ from torch import Tensor
 
 from colorize_core.archive.records.in_hand import InHandFile
 from colorize_core.color.look import Look
-from colorize_core.inference.colorizer import Colorizer, Recognized
+from colorize_core.inference.colorizer import Colorizer
+from colorize_core.inference.generator_pass import Recognized
+from colorize_core.inference.memory_ladder import MemoryLadder
 
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ class InTurn(Colorizer):
         self, colorizer: Colorizer, thread: ThreadPoolExecutor, stop: threading.Event
     ) -> None:
         self.__dict__.update(vars(colorizer))
-        self._notes = []
+        self._ladder = MemoryLadder(colorizer._ladder.module, colorizer.device)  # its own notes
         self._thread, self._stop = thread, stop
 
     def recognize(self, L: Tensor) -> list[Tensor]:

@@ -15,7 +15,8 @@ from colorize_core.color.grayness import Grayness
 from colorize_core.config import ColorizeConfig
 from colorize_core.errors import UnsupportedError
 from colorize_core.inference import photo_pages
-from colorize_core.inference.colorizer import Colorizer, Device
+from colorize_core.inference.colorizer import Colorizer
+from colorize_core.inference.devices import Device
 from colorize_core.inference.references import References, carry_to
 from colorize_core.media.photo.photo import Page
 from colorize_core.media.photo.raster import Samples, to_uint8

@@ -20,7 +20,7 @@ from skimage import data
 
 from colorize_core import Colorizer
 from colorize_core.color.pixels import pixels_to_L
-from colorize_core.inference.colorizer import has_bf16
+from colorize_core.inference.devices import has_bf16
 from tests.film_helpers import decode, make_film
 from tests.media.film.test_nvenc import ffmpeg_can
 from tests.onnx_helpers import like_deoldify

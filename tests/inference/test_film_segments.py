@@ -7,7 +7,8 @@ import torch
 from msgspec.structs import replace
 
 from colorize_core.config import ColorizeConfig, RenderSettings, TemporalSettings, VideoSettings
-from colorize_core.inference.film_segments import colorize_segment, letterbox_of
+from colorize_core.inference.film_segments import colorize_segment
+from colorize_core.inference.film_view import letterbox_of
 from colorize_core.media.film import memory_need
 from colorize_core.media.film.container_choice import what_container_keeps
 from colorize_core.media.film.encoder_choice import choose_encoding

@@ -442,23 +442,23 @@ def test_memory_ladder_ends_in_a_named_failure_never_in_gray(
 ):
     import torch
 
-    from colorize_core.inference.colorizer import Colorizer
+    from colorize_core.inference import generator_pass
 
-    forward = Colorizer._forward
+    forward = generator_pass.forward
     sizes: list[int] = []
 
-    def out_of_memory(self, L, *rest):
+    def out_of_memory(L, *rest):
         sizes.append(L.shape[0])
         if L.shape[0] > 2:
             raise torch.OutOfMemoryError
-        return forward(self, L, *rest)
+        return forward(L, *rest)
 
-    monkeypatch.setattr(Colorizer, "_forward", out_of_memory)
+    monkeypatch.setattr(generator_pass, "forward", out_of_memory)
     source = gray_folder(5)
     assert job(source) == 0
     assert sizes[:3] == [8, 4, 2]
     assert "degraded" in job.statuses().values()
-    monkeypatch.setattr(Colorizer, "_forward", raise_out_of_memory)
+    monkeypatch.setattr(generator_pass, "forward", raise_out_of_memory)
     again = Job(job.weights, job.out.with_name("again"))
     assert again(source) == 2
     assert {i["error"] for i in again.summary["items"]} == {"out-of-memory"}
