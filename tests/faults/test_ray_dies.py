@@ -29,7 +29,8 @@ def test_a_dead_part_of_ray_ends_the_run_with_75(
 ):
     with command.started() as job:
         word = b"ray::_RemoteWorker" if moment == "loading" else b"ray::_RemoteWorker.run"
-        wait_for(lambda: processes(job.pid, word))
+        wait_for(lambda: processes(job.pid, word) or job.poll() is not None)
+        assert job.poll() is None, finish(job)
         [victim, *_] = processes(job.pid, part)
         os.kill(victim, signal.SIGKILL)
         errors = finish(job)
@@ -49,7 +50,7 @@ def test_a_part_that_dies_while_ray_starts_ends_the_run_with_75(
 ):
     """So many seconds after it is there; what Ray can do without, it may do without."""
     with command.started() as job:
-        wait_for(lambda: processes(job.pid, part))
+        wait_for(lambda: processes(job.pid, part) or job.poll() is not None)
         time.sleep(seconds)
         for victim in processes(job.pid, part)[:1]:
             os.kill(victim, signal.SIGKILL)
