@@ -60,6 +60,7 @@ _MEMORY: Final[Mapping[str, tuple[int, float, float]]] = {
 _OTHERS_MEMORY: Final = (0, 8.0, 0.0)
 _FFV1_BYTES: Final = 37  # of its buffer, for each pixel
 _MOST_MEMORY: Final = 1_500_000_000  # for looking ahead
+_ONE_BLOCK: Final = 64
 _LEAST_LOOKAHEAD: Final = {"libx264": 4, "libx265": 9}  # it wants more than B-frames in a row
 
 
@@ -137,6 +138,9 @@ def choose_encoding(probe: FilmProbe, settings: EncoderSettings) -> Encoding:
         # Its option for interlacing takes single fields as pictures and marks frames as such.
         notes.append("libx265 does not mark frames as interlaced: only the container says it")
     options = _options(codec, settings, planar, field_order=probe.field_order if interlaced else 0)
+    if codec == "libx265" and max(probe.width, probe.height) <= _ONE_BLOCK:
+        # Pictures of a single block of 64 come out otherwise in every run.
+        options["x265-params"] += ":ctu=32"
     _limit_lookahead(options, codec, settings.preset, probe)
     _add_light(options, codec, probe)
     return Encoding(codec, planar, options, settings.threads, tuple(notes))
