@@ -101,13 +101,15 @@ def _portable(error: BaseException) -> BaseException:
 
 
 def _leave(code: int) -> NoReturn:
-    """At once: Python would wait for Ray's threads. What Ray has left is removed."""
+    """At once: Python would wait for Ray's threads.
+
+    Ray's agents live and write for a while: the next run removes the folder, as a killed one's.
+    """
     try:
         started = sys.modules.get("colorize_core.pipeline.ray_start")
         # It may be being imported just now.
-        if started is not None and hasattr(started, "remove_folder"):
+        if started is not None and hasattr(started, "parts"):
             started.parts.end()
-            started.remove_folder()
         sys.stderr.flush()
     finally:
         os._exit(code)

@@ -84,11 +84,6 @@ def stop_ray(*, at_once: bool = False) -> None:
     else:
         _shut_down()
     _over.set()
-    remove_folder()
-
-
-def remove_folder() -> None:
-    """Remove what the local Ray of this process has written, if it has one."""
     if _folder is not None:
         _folder.remove()
         os.environ.pop("RAY_AUTH_TOKEN_PATH", None)
