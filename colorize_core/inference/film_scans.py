@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import (
     FilmDetails,
@@ -25,9 +24,6 @@ from colorize_core.media.film.shot import (
     Shot,
     is_wholly_colored,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def run_scan(unit: FilmScan, out: Path) -> ItemReport:

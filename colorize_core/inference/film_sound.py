@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from colorize_core.archive.records.details import (
     SoundFile,
@@ -13,9 +12,6 @@ from colorize_core.archive.source.contents import (
 )
 from colorize_core.archive.source.item import SourceItem
 from colorize_core.config import ColorizeConfig
-
-if TYPE_CHECKING:
-    pass
 
 
 def sound_of(item: SourceItem, config: ColorizeConfig) -> SoundFile | None:

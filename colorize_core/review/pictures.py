@@ -70,9 +70,7 @@ class Kept(Generic[T]):
                     self._making.pop(key, None)
             with self._guard:
                 self._found[key] = made
-                while (
-                    len(self._found) > 1 and sum(map(self.size, self._found.values())) > self.most
-                ):
+                while len(self._found) > 1 and self._is_full():
                     self.drop(self._found.popitem(last=False)[1])
             return made
 

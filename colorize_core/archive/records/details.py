@@ -58,7 +58,7 @@ class SegmentDetails:
         share: of the film's frames.
         damage: of the source inside the segment.
         notes: what the generator had to do otherwise.
-        stages: processor seconds: decode, infer, flow, chroma, encode.
+        stages: processor seconds: decode, infer, flow, again, chroma, encode.
         signals: means over the segment.
         cuts: frames at which a new shot begins.
     """
