@@ -196,7 +196,10 @@ class Planner:
             return True
         if report.status == "failed":
             return retry_failed
-        return report.output is not None and not self._storage.holds(report)
+        if report.output is None:
+            return False
+        # Results of other settings may have the same size.
+        return self._manifest.is_replaced(report.key) or not self._storage.holds(report)
 
     def _shards(self, photos: Sequence[SourceItem], workers: int) -> Iterator[ImageShard]:
         packed: dict[ColorizeConfig, list[PhotoTask]] = {}

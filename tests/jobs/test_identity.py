@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from skimage.data import camera
 
 from colorize_core.archive.records import keys
 from colorize_core.archive.records.run_folder import RunFolder
@@ -51,6 +53,22 @@ def shift_dates(folder: Path) -> None:
         if path.is_file():
             now = path.stat()
             os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns + HOUR))
+
+
+def test_settings_tried_and_given_up_leave_no_result_of_theirs(run: Run, tmp_path: Path):
+    source = tmp_path / "in"
+    source.mkdir()
+    tifffile.imwrite(source / "a.tif", camera()[:96, :96])  # as large in any color
+
+    def made(*more: str) -> bytes:
+        run(source, *more)
+        return (run.out / "a.tif").read_bytes()
+
+    first = made()
+    second = made("--set", "render.strength=0.2")
+    assert len(first) == len(second)
+    assert first != second
+    assert made() == first
 
 
 def test_another_date_alone_computes_nothing(run: Run, gray_folder: Callable[..., Path]):

@@ -59,6 +59,7 @@ class Manifest:
         self.damaged_lines = 0
         self.foreign_lines = 0
         self._entries: dict[str, int] = {}
+        self._replaced: set[str] = set()
         self._size = 0
         # Kept open: the planner and the summary read back every line.
         self._reader: BinaryIO | None = None
@@ -72,6 +73,10 @@ class Manifest:
         """Latest status of a key, or None."""
         entry = self._entries.get(key)
         return None if entry is None else _STATUSES[entry & (1 << _STATUS_BITS) - 1]
+
+    def is_replaced(self, key: str) -> bool:
+        """Whether another key's output lies where its own did, by the lines of earlier runs."""
+        return key in self._replaced
 
     def get(self, key: str) -> ItemReport | None:
         """Latest report of a key, read from the file."""
@@ -143,6 +148,8 @@ class Manifest:
         return _checked(self._reader.readline())
 
     def _load(self) -> None:
+        # By hash of an output, who wrote it last; names of a million would stay too large.
+        writers: dict[int, str] = {}
         with self.path.open("rb") as file:
             file.seek(self._size)
             while raw := file.readline():
@@ -153,11 +160,15 @@ class Manifest:
                 if body is None:
                     self.damaged_lines += 1
                     continue
-                key, status, version = _head_of(body)
+                key, status, version, output = _head_of(body)
                 if version is not msgspec.UNSET:
                     self._check_format(version)
                 elif isinstance(key, str) and status in _STATUSES:
                     self._entries[key] = offset << _STATUS_BITS | _STATUSES.index(status)
+                    if isinstance(output, str):
+                        self._replaced.add(writers.get(hash(output), key))
+                        self._replaced.discard(key)
+                        writers[hash(output)] = key
                 else:
                     self.foreign_lines += 1
 
@@ -210,14 +221,15 @@ def _slowly(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _head_of(body: bytes) -> tuple[object, object, object]:
-    """Key, status and format of a line."""
+def _head_of(body: bytes) -> tuple[object, object, object, object]:
+    """Key, status, format and output of a line."""
     try:
         head = _QUICK_HEAD.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         found = _slowly(body)
-        return found.get("key"), found.get("status"), found.get("format", msgspec.UNSET)
-    return head.key, head.status, head.format
+        version = found.get("format", msgspec.UNSET)
+        return found.get("key"), found.get("status"), version, found.get("output")
+    return head.key, head.status, head.format, head.output
 
 
 _DETAILS: Final[Mapping[str, Any]] = {
@@ -243,6 +255,7 @@ class _Head(msgspec.Struct):
     key: Any = None
     status: Any = None
     format: Any = msgspec.UNSET
+    output: Any = None
 
 
 # Straight from bytes: three times as fast as by way of a dict.

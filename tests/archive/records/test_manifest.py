@@ -116,6 +116,19 @@ def test_the_latest_line_of_a_key_counts(path: Path):
     assert len(manifest) == 1
 
 
+def test_a_key_is_replaced_while_another_one_has_its_output(path: Path):
+    def made(*keys: str) -> set[str]:
+        Manifest(path).append([report(key, output="a.tif") for key in keys])
+        found = Manifest(path)
+        return {key for key in ("first", "second") if found.is_replaced(key)}
+
+    assert made("first") == set()
+    assert made("second") == {"first"}
+    assert made("first") == {"second"}
+    Manifest(path).append([report("third", "failed")])  # it has written nothing
+    assert made("first") == {"second"}
+
+
 @pytest.mark.parametrize("cut", range(1, 40, 3))
 def test_a_torn_last_line_is_dropped_and_work_goes_on(path: Path, cut: int):
     manifest = Manifest(path)
