@@ -9,7 +9,7 @@ from colorize_core.errors import ModelError
 from colorize_core.model.onnx_contract import is_onnx, onnx_sha256
 
 # The generator that travels with the package, by its version.
-SHIPPED = "flagship-2"
+SHIPPED = "flagship-3"
 
 
 def shipped_weights() -> Path:
