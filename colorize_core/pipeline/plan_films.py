@@ -138,6 +138,10 @@ class FilmPlanner:
         if is_wholly_colored(shots):
             leave = film.config.colored == "leave"
             return [FilmCopy(film.key, film.here, film.item.stamp, film.plan.copy, leave=leave)]
+        if (refused := _too_large(film)) is not None:
+            return [
+                ItemReport.of_error(ItemId.of_film(film.key, film.item, film.item.stamp), refused)
+            ]
         says_much = any(shot.is_colored or shot.tone or shot.marks for shot in shots)
         film.shots = shots if says_much else ()
         film.key_shots = found.key_shots
@@ -179,6 +183,17 @@ class FilmPlanner:
             # change them: then the other segments are still there.
             self._storage.drop_segments(film.key)
         return self._next_staged() if is_remote(film.item) else []
+
+
+def _too_large(film: OpenFilm) -> InputError | None:
+    # Loaded only when there is a film.
+    from colorize_core.media.film.memory_need import require_memory
+
+    try:
+        require_memory(film.item.path, film.probe, film.plan.encoding, film.config.video)
+    except InputError as error:
+        return error
+    return None
 
 
 def _failure(film: OpenFilm, part: ItemReport) -> ItemReport:

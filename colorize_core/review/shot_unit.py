@@ -31,11 +31,14 @@ def shot_unit(review: Review, entry: Entry, time: float) -> tuple[VideoSegment, 
         ConfigError: a hint or a reference cannot be used.
     """
     from colorize_core.media.film.anchor_frames import anchor_shots
+    from colorize_core.media.film.memory_need import require_memory
     from colorize_core.media.film.plan import plan_film
 
     asked, known = review.asked(entry, {})
     config = _quick(asked)
     path, probe = review.pictures.film(entry)
+    plan = plan_film(entry.source, probe, config.video, is_folder=path.is_dir())
+    require_memory(entry.source, probe, plan.encoding, config.video)
     hints, _ = known.before(probe.shown_seconds)
     scan = review.catalog.scans.get(entry.source)
     cuts, frame = _cuts(entry, scan), probe.frame_after(time)
@@ -46,7 +49,7 @@ def shot_unit(review: Review, entry: Entry, time: float) -> tuple[VideoSegment, 
         film_key=entry.id,
         item=review.originals.item(entry),
         probe=probe,
-        plan=plan_film(entry.source, probe, config.video, is_folder=path.is_dir()),
+        plan=plan,
         config=config,
         hints=hints,
         known=shots_with(hints, keys, shots_around(keys, cuts, probe.frames), probe.frames),

@@ -74,7 +74,10 @@ def _item(row: Row, sound_beside: Callable[[Path], Path | None]) -> SourceItem:
     # What lies in the folder is a part of its stamp.
     if sound is None or sound.parent == Path(location):
         return item
-    status = sound.stat()
+    try:
+        status = sound.stat()
+    except FileNotFoundError:  # taken away while the folder was read
+        return item
     measured = f"{status.st_size} mtime_ns:{status.st_mtime_ns}"
     return replace(item, sound=str(sound), sound_stamp=measured)
 

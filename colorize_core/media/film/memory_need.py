@@ -5,7 +5,7 @@ Measured with PyAV 17's encoders and decoders at 1600x1600 to 8192x8192, one thr
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from colorize_core.errors import TooLargeError
 from colorize_core.media.film.encoder_choice import Encoding, encoder_bytes
@@ -36,15 +36,35 @@ def needed_bytes(probe: FilmProbe, encoding: Encoding, preset: str) -> int:
     return _WORKER_BYTES + frames * frame + encoder_bytes(probe, encoding.codec, preset)
 
 
+class MemorySettings(Protocol):
+    """The part of VideoSettings that decides how much memory a film takes, and may take."""
+
+    @property
+    def preset(self) -> str:
+        """Of the encoder."""
+        ...
+
+    @property
+    def max_memory(self) -> float:
+        """Gigabytes that a worker may take."""
+        ...
+
+
 def require_memory(
-    path: str, probe: FilmProbe, encoding: Encoding, preset: str, most: float
+    path: str, probe: FilmProbe, encoding: Encoding, settings: MemorySettings
 ) -> None:
-    """Refuse a film for which a worker would take more than `most` gigabytes.
+    """Refuse a film that is to be colored and for which a worker would take more than it may.
+
+    Args:
+        path: of the item in its source.
+        probe: of the film.
+        encoding: of its segments.
+        settings: VideoSettings.
 
     Raises:
         TooLargeError: it would.
     """
-    needed = needed_bytes(probe, encoding, preset) / 1e9
+    needed, most = needed_bytes(probe, encoding, settings.preset) / 1e9, settings.max_memory
     if needed > most:
         raise TooLargeError(
             f"{path}: frames of {probe.width} x {probe.height} with {encoding.codec} would take "

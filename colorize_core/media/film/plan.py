@@ -14,7 +14,6 @@ from colorize_core.media.film.encoder_choice import EncoderSettings, Encoding, c
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.frame_files import sound_notes
 from colorize_core.media.film.image_sequence import lost_in_frames
-from colorize_core.media.film.memory_need import require_memory
 from colorize_core.media.film.names import frames_name, output_name, pieces_name
 
 
@@ -24,11 +23,6 @@ class FilmSettings(EncoderSettings, ContainerSettings, Protocol):
     @property
     def sound(self) -> bool:
         """The WAV of a folder of pictures is its sound."""
-        ...
-
-    @property
-    def max_memory(self) -> float:
-        """Gigabytes that a worker may take."""
         ...
 
 
@@ -70,10 +64,8 @@ def plan_film(path: str, probe: FilmProbe, settings: FilmSettings, *, is_folder:
 
     Raises:
         UnsupportedError: no encoder takes it, or the container cannot hold what the encoder makes.
-        TooLargeError: a worker would take more memory for it than it may.
     """
     encoding = choose_encoding(probe, settings)
-    require_memory(path, probe, encoding, settings.preset, settings.max_memory)
     container = what_container_keeps(probe, settings.container, encoding.codec)
     has_pictures = settings.frames != "none"
     sound = sound_notes(probe.sound, is_wanted=settings.sound)

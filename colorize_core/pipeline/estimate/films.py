@@ -61,6 +61,7 @@ def _look(
 ) -> None:
     # av is loaded only when there is a film.
     from colorize_core.media.film.film import DEINTERLACE_REACH
+    from colorize_core.media.film.memory_need import require_memory
     from colorize_core.media.film.plan import plan_film
     from colorize_core.media.film.probe import probe_film
     from colorize_core.media.film.scan import scan_film
@@ -82,6 +83,7 @@ def _look(
             films.copied_size += item.size if config.colored != "leave" else 0
             return
         kept = colored_frames(shots)
+    require_memory(item.path, probe, plan.encoding, video)
     films.frames += probe.frames
     films.size += item.size
     films.gray.append(item)

@@ -10,6 +10,7 @@ from colorize_core.errors import TooLargeError
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.encoder_choice import choose_encoding
 from colorize_core.media.film.film import FilmProbe
+from colorize_core.media.film.memory_need import require_memory
 from colorize_core.media.film.plan import plan_film
 from colorize_core.media.film.planes import working_format
 from colorize_core.media.film.probe import probe_film
@@ -31,7 +32,10 @@ def sized(probe: FilmProbe, width: int, height: int, pix_fmt: str = "yuv420p") -
 
 
 def plan(probe: FilmProbe, **video):
-    return plan_film("a.mp4", probe, VideoSettings(**video), is_folder=False)
+    settings = VideoSettings(**video)
+    made = plan_film("a.mp4", probe, settings, is_folder=False)
+    require_memory("a.mp4", probe, made.encoding, settings)
+    return made
 
 
 HD, UHD, DEEP = (1920, 1080, "yuv420p"), (3840, 2160, "yuv420p"), (3840, 2160, "yuv420p10le")
@@ -70,6 +74,21 @@ def test_encoders_open_with_the_least_that_they_look_ahead(small, tmp_path, code
             encoder.write(make_frame(index))
     with av.open(str(tmp_path / "a.nut")) as film:
         assert sum(1 for _ in film.decode(video=0)) == 12
+
+
+def test_a_film_in_color_is_copied_whatever_it_would_take(tmp_path: Path, tiny_weights: Path):
+    import json
+
+    from colorize_core.cli.main import main
+
+    (tmp_path / "in").mkdir()
+    make_film(tmp_path / "in" / "a.mp4", frames=3, colored=True)
+    words = ["run", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--runner", "serial"]
+    words += ["--no-report", "--set", f"model.weights={tiny_weights}"]
+    assert main([*words, "--set", "video.max_memory=0.1"]) == 0
+    (found,) = json.loads((tmp_path / "out/.colorize/summary.json").read_text())["items"]
+    assert found["status"] == "skipped"
+    assert (tmp_path / "out/a.mp4").read_bytes() == (tmp_path / "in/a.mp4").read_bytes()
 
 
 def test_the_job_refuses_it_and_makes_it_when_allowed(tmp_path: Path, tiny_weights: Path):
