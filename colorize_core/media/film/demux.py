@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any, overload
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
 from av.stream import Stream
-from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import Subtitle
 from av.video.stream import VideoStream
 
 from colorize_core.errors import MissingError, UndecodableError, UnsupportedError
 from colorize_core.media.film.frame_files import concat_list, find_frames, read_dpx_times
 from colorize_core.media.film.pieces import is_list, open_pieces
+from colorize_core.media.film.pyav import AnyPacket, AudioPacket, SubtitlePacket, VideoPacket
 
 
 @contextlib.contextmanager
@@ -98,12 +96,12 @@ DEMUX_ERRORS = (av.FFmpegError, IndexError)
 
 
 @overload
-def decode_packet(packet: Packet[VideoStream]) -> tuple[list[av.VideoFrame], bool]: ...
+def decode_packet(packet: VideoPacket) -> tuple[list[av.VideoFrame], bool]: ...
 @overload
-def decode_packet(packet: Packet[AudioStream]) -> tuple[list[av.AudioFrame], bool]: ...
+def decode_packet(packet: AudioPacket) -> tuple[list[av.AudioFrame], bool]: ...
 @overload
-def decode_packet(packet: Packet[SubtitleStream]) -> tuple[list[Subtitle], bool]: ...
-def decode_packet(packet: Packet[Any]) -> tuple[list[Any], bool]:
+def decode_packet(packet: SubtitlePacket) -> tuple[list[Subtitle], bool]: ...
+def decode_packet(packet: AnyPacket) -> tuple[list[Any], bool]:
     """Decode one packet; damage gives no frames and True instead of an exception.
 
     Raises:

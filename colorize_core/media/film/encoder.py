@@ -9,16 +9,15 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import av
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from colorize_core.errors import OutOfSpaceError, UnsupportedError
 from colorize_core.media.film.encoder_choice import Encoding
 from colorize_core.media.film.film import FilmProbe
-from colorize_core.media.film.pyav import add_video, decoded_at, shown_at, video_context
+from colorize_core.media.film.pyav import AnyPacket, add_video, decoded_at, shown_at, video_context
 
 _NVENC = {"h264_nvenc", "hevc_nvenc"}
 _GLOBAL_HEADER = 1 << 22
@@ -83,7 +82,7 @@ class SegmentEncoder:
         self._written += 1
         self._mux(self._stream.encode(frame))
 
-    def copy(self, packet: Packet[Any], place: int, depth: int) -> None:
+    def copy(self, packet: AnyPacket, place: int, depth: int) -> None:
         """Take over what this encoder made earlier.
 
         Args:
@@ -148,7 +147,7 @@ class SegmentEncoder:
             ) from error
         return stream
 
-    def _mux(self, packets: Iterable[Packet[Any]]) -> None:
+    def _mux(self, packets: Iterable[AnyPacket]) -> None:
         for packet in packets:
             packet.pts = shown_at(packet) + self._start + _LEAD
             packet.dts = decoded_at(packet) + self._start + _LEAD
@@ -156,7 +155,7 @@ class SegmentEncoder:
                 self._container.mux(packet)
 
 
-def frame_number(packet: Packet[Any], probe: FilmProbe) -> int:
+def frame_number(packet: AnyPacket, probe: FilmProbe) -> int:
     """Number in the film of the frame in a segment's packet."""
     position = shown_at(packet) * packet.time_base * probe.frame_rate
     return round(position) - _LEAD

@@ -10,14 +10,14 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 from av.container import OutputContainer
-from av.packet import Packet
 from av.stream import Stream
 
 from colorize_core.media.film.demux import open_film
+from colorize_core.media.film.pyav import AnyPacket
 
 _SYNC: Final = 0x2B7
 _SBR, _PS = 5, 29
@@ -174,7 +174,7 @@ class LatmUnwrapper:
         self.damaged = 0
         self._config = read_config(bytes(stream.codec_context.extradata or b""))
 
-    def packets(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+    def packets(self, packet: AnyPacket) -> Iterator[AnyPacket]:
         """Yield the packet without its wrapping; nothing if it is damaged."""
         if not packet.size:
             return

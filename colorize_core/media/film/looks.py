@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -39,7 +40,8 @@ _MUCH_LESS: Final = 0.6  # of the color of single frames: what a mean leaves of 
 _HARDLY: Final = 0.15  # what is left of heavy noise, whatever the rule says of it
 
 
-class Look(NamedTuple):
+@dataclass(frozen=True)
+class Look:
     """What one frame says.
 
     Attributes:

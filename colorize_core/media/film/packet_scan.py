@@ -10,14 +10,12 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from colorize_core.media.film.captions import caption_kinds
 from colorize_core.media.film.changes import CodecWatch, ShapeWatch
 from colorize_core.media.film.demux import DEMUX_ERRORS, main_video, open_film, short_error
-from colorize_core.media.film.pyav import shown_at, unit
+from colorize_core.media.film.pyav import StreamPacket, shown_at, unit
 
 # Containers that store packets whole, one behind the other. Between two lie headers of a few bytes,
 # or a table; more was skipped as damaged.
@@ -65,7 +63,7 @@ class PacketScan:
     shapes: list[tuple[int, Fraction]] = field(default_factory=list)
     foreign: dict[int, float] = field(default_factory=dict)
 
-    def add_picture(self, packet: Packet[Stream], codec: str) -> None:
+    def add_picture(self, packet: StreamPacket, codec: str) -> None:
         """Count one packet of the film's pictures."""
         data = bytes(packet)
         self.captions |= caption_kinds(data, codec)
@@ -137,7 +135,7 @@ class _Watch:
         self._codecs: dict[int, CodecWatch] = {}
         self._shapes = ShapeWatch(scan.shapes)
 
-    def look(self, packet: Packet[Stream]) -> None:
+    def look(self, packet: StreamPacket) -> None:
         """Look at one packet."""
         stream = packet.stream
         if stream.codec_context is None or stream.type not in ("video", "audio"):
@@ -156,7 +154,7 @@ class _Watch:
                 self._scan.foreign[packet.stream_index] = float(watch.since * packet.time_base)
 
 
-def _note_start(packet: Packet[Stream], tick: float, scan: PacketScan) -> None:
+def _note_start(packet: StreamPacket, tick: float, scan: PacketScan) -> None:
     kind = packet.stream.type
     if kind not in ("audio", "video") or packet.is_discard:
         return

@@ -8,13 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import av
 from av.container import OutputContainer
 from av.sidedata.sidedata import SideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.subtitles.stream import SubtitleStream
+
+    AnyPacket = Packet[Any]
+    VideoPacket = Packet[VideoStream]
+    AudioPacket = Packet[AudioStream]
+    SubtitlePacket = Packet[SubtitleStream]
+    StreamPacket = Packet[Stream]
+else:  # packets have a type of stream in PyAV's annotations alone
+    from av.packet import Packet
+
+    AnyPacket = VideoPacket = AudioPacket = SubtitlePacket = StreamPacket = Packet
 
 
 class _Based(Protocol):

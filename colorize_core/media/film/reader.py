@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from colorize_core.errors import UndecodableError, UnsupportedError
@@ -19,6 +18,7 @@ from colorize_core.media.film.demux import DEMUX_ERRORS, decode_packet, main_vid
 from colorize_core.media.film.ffmpeg_log import listening, tells_damage
 from colorize_core.media.film.film import DEINTERLACE_REACH, KEYFRAMES_TRIED, FilmProbe
 from colorize_core.media.film.planes import to_working
+from colorize_core.media.film.pyav import VideoPacket
 
 _STEP_BACK_SECONDS = (0.0, 1.0, 4.0, 16.0, 64.0)
 _SEARCH_FRAMES = 1000
@@ -169,7 +169,7 @@ class _Decoded(NamedTuple):
     is_corrupt: bool
 
 
-def _frames(packets: Iterator[Packet[VideoStream]], *, is_timed: bool) -> Iterator[_Decoded]:
+def _frames(packets: Iterator[VideoPacket], *, is_timed: bool) -> Iterator[_Decoded]:
     """What decodes. Damage that a packet tells is its frame's: that of its time, else the next."""
     suspects: set[int | None] = set()
     is_next = False
@@ -219,7 +219,7 @@ def _by_order(
 
 def _packets_from(
     container: InputContainer, stream: VideoStream, probe: FilmProbe, start: int
-) -> Iterator[Packet[VideoStream]]:
+) -> Iterator[VideoPacket]:
     """Packets from a keyframe at or before frame `start`."""
     if start == 0 or not probe.is_segmentable or probe.container == "concat":
         return iter(container.demux(stream))

@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 from colorize_core.media.film.captions import caption_track
-from colorize_core.media.film.pyav import decoded_at, shown_at
+from colorize_core.media.film.pyav import (
+    AnyPacket,
+    StreamPacket,
+    SubtitlePacket,
+    decoded_at,
+    shown_at,
+)
 
 _TICKS = 90_000
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -49,7 +53,7 @@ class CaptionConverter:
         self._context = stream.codec_context
         self._codec = codec
 
-    def packets(self, packet: Packet[SubtitleStream]) -> Iterator[Packet[Stream]]:
+    def packets(self, packet: SubtitlePacket) -> Iterator[StreamPacket]:
         """Yield the texts that are complete with this packet."""
         try:
             shown = self._context.decode2(packet)
@@ -67,7 +71,7 @@ class CaptionConverter:
             if _plain(line):
                 yield self._packet(text, shown)
 
-    def _packet(self, text: bytes, shown: SubtitleSet) -> Packet[Stream]:
+    def _packet(self, text: bytes, shown: SubtitleSet) -> StreamPacket:
         is_measured = self._codec == "mov_text"
         packet = av.Packet(len(text).to_bytes(2, "big") + text if is_measured else text)
         packet.time_base = Fraction(1, 1000)
@@ -104,7 +108,7 @@ class PictureCaptions:
             else:
                 self.stream = add_text(result, stream, codec)
 
-    def packets(self) -> Iterator[Packet[Any]]:
+    def packets(self) -> Iterator[AnyPacket]:
         """Yield packets in the order of their times."""
         with self._opened() as (film, stream):
             converter = CaptionConverter(stream, self._codec)

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from colorize_core.atomic import file_sha256, publish
@@ -18,7 +17,7 @@ from colorize_core.media.film.demux import DEMUX_ERRORS, main_video, open_film
 from colorize_core.media.film.encoder import SegmentEncoder
 from colorize_core.media.film.encoder_choice import Encoding
 from colorize_core.media.film.film import FilmProbe
-from colorize_core.media.film.pyav import shown_at, unit
+from colorize_core.media.film.pyav import VideoPacket, shown_at, unit
 
 # Matroska rounds times to milliseconds.
 _NEAR: Final = Fraction(1, 1000)
@@ -113,7 +112,7 @@ def _write(
 
 def _packets(
     container: InputContainer, stream: VideoStream, probe: FilmProbe, start: int, stop: int
-) -> Iterator[Packet[VideoStream]]:
+) -> Iterator[VideoPacket]:
     """Of frames [start, stop), in decode order: each segment begins with a keyframe."""
     begin = (stream.start_time or 0) * unit(stream) - probe.start_pts * probe.time_base
     first = begin + probe.pts_of(start) * probe.time_base - _NEAR

@@ -8,11 +8,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
 from colorize_core.atomic import publish
@@ -31,7 +30,7 @@ from colorize_core.media.film.mux.sound import SoundBeside
 from colorize_core.media.film.mux.stream_copier import StreamCopier
 from colorize_core.media.film.mux.streams import add_streams, file_tags
 from colorize_core.media.film.mux.verify import Muxed, PacketTally, stream_kind, verify_film
-from colorize_core.media.film.pyav import decode_seconds, decoded_at
+from colorize_core.media.film.pyav import AnyPacket, VideoPacket, decode_seconds, decoded_at
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -254,7 +253,7 @@ def _shift(probe: FilmProbe, container: str) -> Fraction:
     return -early // probe.time_base * probe.time_base
 
 
-def _move(packet: Packet[Any], shift: Fraction) -> None:
+def _move(packet: AnyPacket, shift: Fraction) -> None:
     ticks = round(shift / packet.time_base)
     packet.dts = decoded_at(packet) + ticks
     if packet.pts is not None:
@@ -269,7 +268,7 @@ def _later(chapter: Chapter, shift: Fraction) -> Chapter:
 
 def _color_packets(
     segments: Sequence[Path], probe: FilmProbe, depth: int, target: VideoStream
-) -> Iterator[Packet[VideoStream]]:
+) -> Iterator[VideoPacket]:
     """The film's own packets with the source's times, in decode order."""
     pts = probe.pts
     step = max(1, round(1 / (probe.frame_rate * probe.time_base)))

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.packet import Packet
 
 from colorize_core.media.film.demux import decode_packet, open_film
-from colorize_core.media.film.pyav import unit
+from colorize_core.media.film.pyav import AnyPacket, AudioPacket, unit
 
 # Where streams only count their channels; MP4 has to know where they sound.
 _USUAL_LAYOUTS = {
@@ -65,7 +64,7 @@ class SoundBeside:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def packets(self) -> Iterator[Packet[AudioStream]]:
+    def packets(self) -> Iterator[AudioPacket]:
         """Yield packets in the order of their times, from the film's beginning."""
         for packet in self._source.demux(self._sound):
             if packet.size:
@@ -89,7 +88,7 @@ class SoundConverter:
         self._resampler: av.AudioResampler | None = None
         self._next: int | None = None
 
-    def packets(self, packet: Packet[AudioStream]) -> Iterator[Packet[Any]]:
+    def packets(self, packet: AudioPacket) -> Iterator[AnyPacket]:
         """Yield the samples of one packet of the source; an empty one ends the stream."""
         frames, is_damaged = decode_packet(packet)
         self.damaged += is_damaged

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
 from av.rational import AVRational
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
@@ -19,7 +17,7 @@ from colorize_core.media.film.latm import LatmUnwrapper
 from colorize_core.media.film.mux.captions import CaptionConverter
 from colorize_core.media.film.mux.sound import SoundConverter
 from colorize_core.media.film.mux.streams import Target
-from colorize_core.media.film.pyav import decoded_at
+from colorize_core.media.film.pyav import AnyPacket, decoded_at
 
 _LENGTH_BYTES = 2  # mov_text begins with the length of the text
 
@@ -50,7 +48,7 @@ class StreamCopier:
         self._moved: Counter[int] = Counter()
         self._error = ""
 
-    def packets(self) -> Iterator[Packet[Any]]:
+    def packets(self) -> Iterator[AnyPacket]:
         """Yield packets in the order of the file, addressed to their new stream."""
         for packet in self._demuxed():
             index = packet.stream.index  # the one in a flush packet itself is 0
@@ -89,7 +87,7 @@ class StreamCopier:
         ]
         return (*notes, self._error) if self._error else tuple(notes)
 
-    def _demuxed(self) -> Iterator[Packet[Any]]:
+    def _demuxed(self) -> Iterator[AnyPacket]:
         streams = [self._source.streams[index] for index in self._targets]
         packets = iter(self._source.demux(*streams)) if streams else iter(())
         while True:
@@ -104,7 +102,7 @@ class StreamCopier:
                 return
             yield packet
 
-    def _is_past(self, packet: Packet[Any]) -> bool:
+    def _is_past(self, packet: AnyPacket) -> bool:
         """Whether the piece before has this moment of sound already."""
         if packet.stream.type != "audio" or packet.dts is None:
             return False
@@ -114,7 +112,7 @@ class StreamCopier:
         self._reached[packet.stream.index] = packet.dts
         return False
 
-    def _keep_order(self, packet: Packet[Any], index: int) -> None:
+    def _keep_order(self, packet: AnyPacket, index: int) -> None:
         if packet.dts is None:
             packet.dts = packet.pts
         said, last = decoded_at(packet), self._last.get(index)
@@ -140,7 +138,7 @@ def _rewriter(stream: Stream, target: Target) -> SoundConverter | LatmUnwrapper 
     return SoundConverter(target.stream)
 
 
-def _rewritten(packet: Packet[Any], codec: str | None) -> Packet[Any] | None:
+def _rewritten(packet: AnyPacket, codec: str | None) -> AnyPacket | None:
     """The packet as it is, or its text for another container; None for a text without letters."""
     if codec is None:
         return packet
@@ -160,7 +158,7 @@ def _measured(text: bytes) -> bytes:
     return len(text).to_bytes(_LENGTH_BYTES, "big") + text
 
 
-def _with_data(packet: Packet[Any], data: bytes) -> Packet[Any]:
+def _with_data(packet: AnyPacket, data: bytes) -> AnyPacket:
     copy = av.Packet(data)
     copy.time_base = packet.time_base
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration

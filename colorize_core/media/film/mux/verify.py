@@ -11,7 +11,6 @@ from typing import Any
 
 import av
 import numpy as np
-from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from colorize_core.errors import VerifyError
 from colorize_core.media.film.demux import decode_packet, open_film
 from colorize_core.media.film.display_matrix import Matrix, display_matrix, is_same_view
 from colorize_core.media.film.film import FilmProbe
-from colorize_core.media.film.pyav import shown_at, unit
+from colorize_core.media.film.pyav import AnyPacket, shown_at, unit
 
 
 class PacketTally:
@@ -30,7 +29,7 @@ class PacketTally:
         self.packets: Counter[int] = Counter()
         self._sound: dict[int, Any] = {}
 
-    def count(self, packet: Packet[Any]) -> None:
+    def count(self, packet: AnyPacket) -> None:
         """Add one packet."""
         index = packet.stream_index
         self.packets[index] += 1
