@@ -95,6 +95,20 @@ def main_video(container: InputContainer, path: Path) -> VideoStream:
 DEMUX_ERRORS = (av.FFmpegError, IndexError)
 
 
+def readable(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """Packets up to where the rest cannot be read: the reader holds it, the probe has noted it."""
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except MemoryError:
+            raise
+        except DEMUX_ERRORS:
+            return
+        yield packet
+
+
 @overload
 def decode_packet(packet: VideoPacket) -> tuple[list[av.VideoFrame], bool]: ...
 @overload

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from colorize_core.color.grayness import Grayness, judge, judge_views
-from colorize_core.media.film.demux import decode_packet, main_video, open_film
+from colorize_core.media.film.demux import decode_packet, main_video, open_film, readable
 from colorize_core.media.film.film import FilmProbe
 from colorize_core.media.film.marks import BORDER, mark_cells
 from colorize_core.media.film.views import two_views
@@ -92,16 +92,7 @@ def key_looks(path: Path, probe: FilmProbe) -> Iterator[Look | None]:
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     """Frames that nobody marked as damaged: damage looks like color."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except MemoryError:
-            raise
-        except av.FFmpegError:
-            return  # the rest cannot be read: the reader holds it, and the probe has noted it
+    for packet in readable(container.demux(stream)):
         frames, _ = decode_packet(packet)
         yield from (frame for frame in frames if not (packet.is_corrupt or frame.is_corrupt))
 

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from colorize_core.errors import UndecodableError, UnsupportedError
-from colorize_core.media.film.demux import DEMUX_ERRORS, decode_packet, main_video, open_film
+from colorize_core.media.film.demux import decode_packet, main_video, open_film, readable
 from colorize_core.media.film.ffmpeg_log import listening, tells_damage
 from colorize_core.media.film.film import DEINTERLACE_REACH, KEYFRAMES_TRIED, FilmProbe
 from colorize_core.media.film.planes import to_working
@@ -173,16 +173,7 @@ def _frames(packets: Iterator[VideoPacket], *, is_timed: bool) -> Iterator[_Deco
     """What decodes. Damage that a packet tells is its frame's: that of its time, else the next."""
     suspects: set[int | None] = set()
     is_next = False
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except MemoryError:
-            raise
-        except DEMUX_ERRORS:
-            # The rest cannot be read; the caller holds what is missing and the probe noted it.
-            return
+    for packet in readable(packets):
         with listening() as messages:
             frames, _ = decode_packet(packet)
         if packet.is_corrupt or tells_damage(messages):
